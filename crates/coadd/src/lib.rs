@@ -1,1 +1,29 @@
-//! Placeholder.
+//! The engine: sources (anything with pixels, a WCS, a mask and a noise model) and patches of an output
+//! grid go in; science, weight, variance, depth, rejection and quality planes come out.
+//!
+//! Contents, in the order of the data:
+//! - [`options`]: what the engine is asked to do
+//! - [`source`]: a frame placed on the grid
+//! - [`budget`]: how much memory there is, and what a patch needs of it
+//! - [`patch`]: the grid cut into patches that fit the budget, in a space-filling order
+//! - [`worker`]: one patch: read, warp, stack
+//! - [`engine`]: all patches, on all threads, to a sink
+//! - [`sink`]: patches by position into the product file
+
+pub mod budget;
+pub mod engine;
+mod error;
+pub mod options;
+pub mod patch;
+pub mod sink;
+pub mod source;
+pub mod worker;
+
+pub use budget::{MemoryBudget, available_memory_bytes};
+pub use engine::{CoaddJob, CoaddObserver, CoaddSummary, coadd};
+pub use error::CoaddError;
+pub use options::{Antialias, CoaddOptions, Weights};
+pub use patch::{Patch, PatchPlan, plan_patches};
+pub use sink::{PatchSink, ProductPlane, ProductSink};
+pub use source::Source;
+pub use worker::{PatchResult, dq};

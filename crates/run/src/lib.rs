@@ -1,1 +1,33 @@
-//! Placeholder.
+//! A run: from a list of inputs to a folder of products.
+//!
+//! Contents, in the order of the data:
+//! - [`options`]: what a run is asked to do
+//! - [`scan`]: inputs become frames, each with a verdict
+//! - [`layout`]: frames become groups of sky, an output grid, a cost
+//! - [`plan`]: what the run will take
+//! - [`prepare`]: packed files are unpacked, noise is measured
+//! - [`mosaic`]: the whole run
+//! - [`products`]: header, tables, preview, report
+//! - [`check`]: a product is verified
+//! - [`events`]: what happened, as it happens
+
+pub mod check;
+mod error;
+pub mod events;
+pub mod layout;
+pub mod mosaic;
+pub mod options;
+pub mod plan;
+pub mod prepare;
+pub mod products;
+pub mod scan;
+pub mod time;
+pub mod units;
+
+pub use error::{ExitCode, RunError};
+pub use events::{Event, Reporter, Stage};
+pub use layout::{Layout, plan_layout};
+pub use mosaic::{RunOutcome, mosaic};
+pub use plan::{Forecast, PlannedRun, plan_run};
+pub use options::{GridSource, GroupChoice, MosaicOptions, MosaicRequest};
+pub use scan::{Scan, scan_inputs};

@@ -1,1 +1,37 @@
-//! Placeholder.
+//! Sky geometry: FITS world coordinates, pixel-to-pixel maps of bounded error, footprints and the output grid.
+//!
+//! Pixel coordinates are 0-based (the centre of the first pixel is `(0.0, 0.0)`, the image covers `-0.5 .. N - 0.5`);
+//! FITS headers are 1-based and converted on reading and writing. Unit vectors are ICRS `[f64; 3]`.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`Wcs`] | one celestial coordinate system (TAN, SIN, SIP) in both directions |
+//! | [`SkyFrame`] | ICRS, FK5 of an equinox, Galactic, and the rotations between them |
+//! | [`PixelMap`] | output grid pixel to source pixel, per fixed cell of 256 px |
+//! | [`Footprint`], [`overlap_groups`] | which frames share sky |
+//! | [`Grid`], [`automatic_grid`], [`grid_bounds`], [`canvas_outliers`] | the output grid |
+
+mod automatic_grid;
+mod error;
+mod footprint;
+mod frame;
+mod grid;
+mod grid_bounds;
+mod groups;
+mod map;
+mod outliers;
+mod precession;
+mod vector;
+mod wcs;
+
+pub use automatic_grid::{FrameGeometry, GridOptions, GridProjection, Rotation, automatic_grid};
+pub use error::{GridError, WcsError};
+pub use footprint::Footprint;
+pub use frame::SkyFrame;
+pub use grid::Grid;
+pub use grid_bounds::grid_bounds;
+pub use groups::overlap_groups;
+pub use map::{CELL_PX, CellMap, MapKind, MapOptions, PixelMap};
+pub use outliers::{OutlierReason, canvas_outliers};
+pub use vector::{angle_rad, lonlat_deg, unit_vector};
+pub use wcs::Wcs;

@@ -1,0 +1,44 @@
+//! `zemosaic check`: verify a mosaic.
+
+use std::path::{Path, PathBuf};
+
+use zemosaic_run::ExitCode;
+use zemosaic_run::check::check_product;
+
+use crate::args::CheckArgs;
+use crate::say;
+
+/// Run it.
+pub fn run(args: &CheckArgs) -> u8 {
+    let mut code = ExitCode::Ok;
+    for input in &args.input {
+        let path = product_of(input);
+        match check_product(&path) {
+            Ok(findings) => {
+                if findings.iter().any(|finding| !finding.passed) {
+                    code = ExitCode::InputOutput;
+                }
+                if args.json {
+                    let document = serde_json::json!({"file": path.display().to_string(), "findings": findings});
+                    println!("{document}");
+                } else {
+                    println!("{}", path.display());
+                    for finding in findings {
+                        let verdict = if finding.passed { "ok    " } else { "FAILED" };
+                        println!("  {verdict} {}: {}", finding.check, finding.detail);
+                    }
+                }
+            }
+            Err(error) => {
+                say::failure("E-FITS", &error.to_string());
+                code = ExitCode::InputOutput;
+            }
+        }
+    }
+    code as u8
+}
+
+/// A folder stands for the mosaic in it.
+fn product_of(input: &Path) -> PathBuf {
+    if input.is_dir() { input.join("mosaic.fits") } else { input.to_path_buf() }
+}

@@ -1,0 +1,9 @@
+//! One command per file.
+
+pub mod check;
+pub mod completions;
+pub mod demo;
+pub mod header;
+pub mod mosaic;
+pub mod plan;
+pub mod simulate;

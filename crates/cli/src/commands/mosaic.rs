@@ -1,0 +1,90 @@
+//! `zemosaic mosaic`: one mosaic from frames that have a WCS.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use zemosaic_run::units::show_seconds;
+use zemosaic_run::{Event, ExitCode, MosaicRequest, RunError, RunOutcome};
+
+use crate::args::MosaicArgs;
+use crate::progress::Display;
+use crate::say;
+
+/// Run it.
+pub fn run(args: &MosaicArgs, given: &[String]) -> u8 {
+    if args.dry_run {
+        return super::plan::run(args, given);
+    }
+    let request = args.request(given);
+    match execute(&request, Display::of(args.json, args.quiet)) {
+        Ok(outcome) => {
+            if !args.json {
+                for path in &outcome.mosaics {
+                    println!("{}", path.display());
+                }
+            }
+            outcome.exit_code as u8
+        }
+        Err(error) => error.exit_code() as u8,
+    }
+}
+
+/// Make the mosaic and tell of it; the error, if any, is already told.
+pub fn execute(request: &MosaicRequest, display: Display) -> Result<RunOutcome, RunError> {
+    let cancel = stop_on_signal();
+    let reporter = display.reporter();
+    reporter.send(Event::RunStarted {
+        version: 1,
+        command: request.command.clone(),
+        threads: request.worker_threads(),
+    });
+    let result = zemosaic_run::mosaic(request, &reporter, &cancel);
+    let seconds = reporter.elapsed_s();
+    match &result {
+        Ok(outcome) => reporter.send(Event::Finished {
+            exit_code: outcome.exit_code as u8,
+            mosaic: outcome.mosaics.first().map(|path| path.display().to_string()).unwrap_or_default(),
+            seconds,
+        }),
+        Err(error) => reporter.send(Event::Failed {
+            exit_code: error.exit_code() as u8,
+            code: error.code().into(),
+            message: error.to_string(),
+        }),
+    }
+    drop(reporter);
+    match &result {
+        Ok(outcome) => {
+            say::left_out(&outcome.left_out);
+            if display == Display::Bars {
+                eprintln!(
+                    "{} of {} frames in {}{}",
+                    outcome.used,
+                    outcome.used + outcome.left_out.len(),
+                    show_seconds(seconds),
+                    if outcome.exit_code == ExitCode::Ok { "" } else { "; not everything could be read" }
+                );
+            }
+        }
+        Err(error) => say::error(error),
+    }
+    result
+}
+
+/// A flag that the first Ctrl-C (or SIGTERM) sets; the second one ends the program at once.
+fn stop_on_signal() -> Arc<AtomicBool> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let count = AtomicU32::new(0);
+    let flag = Arc::clone(&cancel);
+    let installed = ctrlc::set_handler(move || {
+        flag.store(true, Ordering::Relaxed);
+        if count.fetch_add(1, Ordering::Relaxed) > 0 {
+            std::process::exit(i32::from(ExitCode::Interrupted as u8));
+        }
+        eprintln!("stopping; once more to stop at once");
+    });
+    if let Err(error) = installed {
+        say::warning("W-SIGNAL", &format!("Ctrl-C cannot be caught ({error}); a partial file may stay behind"));
+    }
+    cancel
+}

@@ -1,0 +1,105 @@
+//! `zemosaic plan`: what a mosaic would take; writes nothing.
+
+use serde_json::json;
+use zemosaic_run::plan::{Forecast, PlannedRun, plan_run};
+use zemosaic_run::units::{show_seconds, show_size};
+use zemosaic_run::{MosaicRequest, RunError};
+
+use crate::args::MosaicArgs;
+use crate::progress::Display;
+use crate::say;
+
+/// Run it.
+pub fn run(args: &MosaicArgs, given: &[String]) -> u8 {
+    let request = args.request(given);
+    match planned(&request) {
+        Ok((plan, forecast)) => {
+            if args.json {
+                print_json(&plan, &forecast);
+            } else {
+                say::left_out(&plan.layout.left_out);
+                print_text(&plan, &forecast);
+            }
+            0
+        }
+        Err(error) => {
+            say::error(&error);
+            error.exit_code() as u8
+        }
+    }
+}
+
+fn planned(request: &MosaicRequest) -> Result<(PlannedRun, Forecast), RunError> {
+    let reporter = Display::Bars.reporter();
+    let plan = plan_run(request, &reporter)?;
+    let forecast = plan.forecast(&request.options)?;
+    Ok((plan, forecast))
+}
+
+fn print_text(plan: &PlannedRun, forecast: &Forecast) {
+    let layout = &plan.layout;
+    let grid = &layout.grid;
+    let (ra, dec) = grid
+        .wcs
+        .pixel_to_sky((grid.width as f64 - 1.0) / 2.0, (grid.height as f64 - 1.0) / 2.0)
+        .unwrap_or((f64::NAN, f64::NAN));
+    println!("frames   {} used, {} left out", layout.frames.len(), layout.left_out.len());
+    if layout.group_sizes.len() > 1 {
+        let sizes: Vec<String> = layout.group_sizes.iter().map(ToString::to_string).collect();
+        println!("groups   {} ({} frames); this is group {}", sizes.len(), sizes.join(", "), layout.group);
+    }
+    println!(
+        "grid     {} x {} px, {} plane(s), {:.4} arcsec/px, {} at RA {ra:.5} Dec {dec:+.5}, rotation {:.2} deg",
+        grid.width,
+        grid.height,
+        layout.channels,
+        grid.wcs.scale_deg() * 3600.0,
+        grid.wcs.projection_name(),
+        grid.wcs.position_angle_deg()
+    );
+    println!("tasks    {} patches on {} threads", forecast.patches, plan.budget.workers);
+    println!(
+        "memory   {} expected of {}",
+        show_size(forecast.memory_bytes),
+        show_size(plan.budget.total_bytes)
+    );
+    println!("disk     {} mosaic, {} unpacked copies", show_size(plan.mosaic_bytes), show_size(plan.spill_bytes));
+    println!("reading  {:.2} times the input", forecast.read_amplification);
+    println!(
+        "time     {} to {}",
+        show_seconds(forecast.seconds / 2.0),
+        show_seconds(forecast.seconds * 2.0)
+    );
+}
+
+fn print_json(plan: &PlannedRun, forecast: &Forecast) {
+    let layout = &plan.layout;
+    let left_out: Vec<_> = layout
+        .left_out
+        .iter()
+        .map(|item| json!({"frame": item.id, "code": item.reason.code(), "message": item.reason.message()}))
+        .collect();
+    let document = json!({
+        "schema": 1,
+        "frames": layout.frames.iter().map(|frame| &frame.id).collect::<Vec<_>>(),
+        "left_out": left_out,
+        "groups": layout.group_sizes,
+        "group": layout.group,
+        "grid": {
+            "width_px": layout.grid.width,
+            "height_px": layout.grid.height,
+            "channels": layout.channels,
+            "scale_arcsec": layout.grid.wcs.scale_deg() * 3600.0,
+            "rotation_deg": layout.grid.wcs.position_angle_deg(),
+        },
+        "patches": forecast.patches,
+        "threads": plan.budget.workers,
+        "memory_bytes": forecast.memory_bytes,
+        "memory_budget_bytes": plan.budget.total_bytes,
+        "mosaic_bytes": plan.mosaic_bytes,
+        "spill_bytes": plan.spill_bytes,
+        "read_amplification": forecast.read_amplification,
+        "seconds": forecast.seconds,
+    });
+    println!("{document:#}");
+}

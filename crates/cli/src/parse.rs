@@ -1,0 +1,122 @@
+//! Values of the command line with their units.
+
+use zemosaic_run::GroupChoice;
+use zemosaic_sky::Rotation;
+
+/// `LOW[,HIGH]`, both positive.
+pub fn kappa(text: &str) -> Result<(f64, f64), String> {
+    let (low, high) = text.split_once(',').unwrap_or((text, text));
+    let value = |part: &str| {
+        part.trim()
+            .parse::<f64>()
+            .ok()
+            .filter(|kappa| *kappa > 0.0)
+            .ok_or_else(|| format!("'{part}' is not a positive number of standard deviations"))
+    };
+    Ok((value(low)?, value(high)?))
+}
+
+/// Arcseconds per pixel: a bare number, or with `"`, `arcsec`, `arcmin`, `deg`, each also with `/px`.
+pub fn scale_arcsec(text: &str) -> Result<f64, String> {
+    let bare = text.trim().trim_end_matches("/px").trim();
+    let split = bare.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == 'e' || c == '-')).unwrap_or(bare.len());
+    let (number, unit) = bare.split_at(split);
+    let factor = match unit.trim() {
+        "" | "\"" | "arcsec" => 1.0,
+        "'" | "arcmin" => 60.0,
+        "deg" => 3600.0,
+        _ => return Err(format!("'{text}' is not a pixel scale; write for example 1.5 or 1.5arcsec")),
+    };
+    let value: f64 = number.parse().map_err(|_| format!("'{text}' is not a pixel scale"))?;
+    if value > 0.0 && value.is_finite() { Ok(value * factor) } else { Err(format!("'{text}' is not a pixel scale")) }
+}
+
+/// `RA,DEC` or `RA DEC`: degrees, `12h34m56.7s +01d02m03s`, or `12:34:56.7 +01:02:03` (hours first).
+pub fn centre_deg(text: &str) -> Result<(f64, f64), String> {
+    let bad = || format!("'{text}' is not a position; write for example 10.68,41.27 or \"00h42m44s +41d16m09s\"");
+    let (ra, dec) = text.trim().split_once([',', ' ']).ok_or_else(bad)?;
+    let (ra, dec) = (ra.trim(), dec.trim());
+    let hours = ra.contains('h') || ra.contains(':');
+    let ra_deg = sexagesimal(ra).ok_or_else(bad)? * if hours { 15.0 } else { 1.0 };
+    let dec_deg = sexagesimal(dec).ok_or_else(bad)?;
+    if (-90.0..=90.0).contains(&dec_deg) && (-360.0..=360.0).contains(&ra_deg) {
+        Ok((ra_deg.rem_euclid(360.0), dec_deg))
+    } else {
+        Err(bad())
+    }
+}
+
+fn sexagesimal(text: &str) -> Option<f64> {
+    let negative = text.starts_with('-');
+    let body = text.trim_start_matches(['+', '-']);
+    let mut value = 0.0;
+    let parts: Vec<&str> =
+        body.split(['h', 'd', 'm', 's', ':', '°', '\'', '"']).filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() || parts.len() > 3 {
+        return None;
+    }
+    for (part, divisor) in parts.iter().zip([1.0, 60.0, 3600.0]) {
+        value += part.parse::<f64>().ok().filter(|v| *v >= 0.0)? / divisor;
+    }
+    Some(if negative { -value } else { value })
+}
+
+/// `WxH` or `W,H`, pixels.
+pub fn size_px(text: &str) -> Result<(usize, usize), String> {
+    let bad = || format!("'{text}' is not a size in pixels; write for example 4000x3000");
+    let (width, height) = text.trim().split_once(['x', ',', 'X']).ok_or_else(bad)?;
+    let value = |part: &str| part.trim().parse::<usize>().ok().filter(|n| *n > 0).ok_or_else(bad);
+    Ok((value(width)?, value(height)?))
+}
+
+/// `auto` or degrees.
+pub fn rotation(text: &str) -> Result<Rotation, String> {
+    match text.trim() {
+        "auto" => Ok(Rotation::Auto),
+        "north" | "0" => Ok(Rotation::NorthUp),
+        other => other
+            .parse::<f64>()
+            .ok()
+            .filter(|degrees| degrees.is_finite())
+            .map(Rotation::Degrees)
+            .ok_or_else(|| format!("'{text}' is neither auto nor an angle in degrees")),
+    }
+}
+
+/// A group's number from 1, or `all`.
+pub fn group(text: &str) -> Result<GroupChoice, String> {
+    match text.trim() {
+        "all" => Ok(GroupChoice::All),
+        other => match other.parse::<usize>() {
+            Ok(number) if number >= 1 => Ok(GroupChoice::Number(number)),
+            _ => Err(format!("'{text}' is neither all nor a group's number, from 1")),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_in_all_writings() {
+        assert_eq!(centre_deg("10.5,-41.25"), Ok((10.5, -41.25)));
+        let (ra, dec) = centre_deg("00h42m44s +41d16m09s").unwrap();
+        assert!((ra - 10.683_333).abs() < 1e-6 && (dec - 41.269_167).abs() < 1e-6);
+        assert_eq!(centre_deg("12:00:00 -00:30:00"), Ok((180.0, -0.5)));
+        assert!(centre_deg("10").is_err() && centre_deg("10,91").is_err());
+    }
+
+    #[test]
+    fn other_values() {
+        assert_eq!(kappa("2.5"), Ok((2.5, 2.5)));
+        assert_eq!(kappa("3,4"), Ok((3.0, 4.0)));
+        assert!(kappa("0").is_err());
+        assert_eq!(scale_arcsec("1.5\"/px"), Ok(1.5));
+        assert_eq!(scale_arcsec("0.5arcmin"), Ok(30.0));
+        assert_eq!(size_px("40x30"), Ok((40, 30)));
+        assert_eq!(rotation("-12.5"), Ok(Rotation::Degrees(-12.5)));
+        assert_eq!(group("2"), Ok(GroupChoice::Number(2)));
+        assert!(group("0").is_err());
+    }
+}

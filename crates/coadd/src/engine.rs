@@ -1,0 +1,185 @@
+//! All patches of a plan, on all threads, to a sink.
+//!
+//! Threads take the next patch of the plan from one counter, so the order of visits is the plan's. A
+//! panic is caught at the patch boundary: that patch is written as failed, the run goes on.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use zemosaic_fits::FilePool;
+use zemosaic_image::simd::SimdLevel;
+
+use crate::error::CoaddError;
+use crate::options::CoaddOptions;
+use crate::patch::{Patch, PatchPlan};
+use crate::sink::PatchSink;
+use crate::source::{ReadFailure, Source};
+use crate::worker::{PatchResult, Shared, Worker};
+
+/// Everything a coadd works on.
+pub struct CoaddJob<'a> {
+    /// Sources in frame order.
+    pub sources: &'a [Source],
+    /// Output planes: 1 or 3.
+    pub channels: usize,
+    /// Options.
+    pub options: &'a CoaddOptions,
+    /// The patches.
+    pub plan: &'a PatchPlan,
+    /// Worker threads.
+    pub threads: usize,
+    /// Open files.
+    pub pool: &'a FilePool,
+}
+
+/// Is told about the work as it goes on; called from many threads.
+pub trait CoaddObserver: Sync {
+    /// A patch is written.
+    fn patch_done(&self, patch: &Patch);
+    /// A patch failed with a panic.
+    fn patch_failed(&self, patch: &Patch, message: &str);
+    /// A source could not be read for a patch.
+    fn read_failed(&self, source: usize, patch: &Patch, message: &str);
+}
+
+/// What came out, apart from the planes. Counts do not depend on the order of work.
+#[derive(Debug, Default)]
+pub struct CoaddSummary {
+    /// Pixels by depth: how many have 0, 1, 2 … samples.
+    pub depth_histogram: BTreeMap<i32, u64>,
+    /// Valid samples, all channels.
+    pub samples: u64,
+    /// Samples rejected as too low, all channels.
+    pub rejected_low: u64,
+    /// Samples rejected as too high, all channels.
+    pub rejected_high: u64,
+    /// Reads that failed.
+    pub read_failures: Vec<ReadFailure>,
+    /// Ids of patches that failed.
+    pub failed_patches: Vec<usize>,
+}
+
+impl CoaddSummary {
+    fn add_patch(&mut self, result: &PatchResult, channels: usize) {
+        let pixels = result.region.area();
+        for depth in &result.depth[..pixels] {
+            *self.depth_histogram.entry(*depth).or_default() += 1;
+            self.samples += *depth as u64 * channels as u64;
+        }
+        let sum = |planes: &[Vec<i32>]| -> u64 {
+            planes.iter().flat_map(|plane| &plane[..pixels]).map(|count| *count as u64).sum()
+        };
+        self.rejected_low += sum(&result.rejected_low);
+        self.rejected_high += sum(&result.rejected_high);
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (depth, count) in other.depth_histogram {
+            *self.depth_histogram.entry(depth).or_default() += count;
+        }
+        self.samples += other.samples;
+        self.rejected_low += other.rejected_low;
+        self.rejected_high += other.rejected_high;
+        self.read_failures.extend(other.read_failures);
+        self.failed_patches.extend(other.failed_patches);
+    }
+}
+
+/// Run `job`, write every patch to `sink`.
+///
+/// # Errors
+/// When the sink cannot write, threads cannot start, or `cancel` is set. Sources that cannot be read and
+/// patches that panic are in the summary.
+pub fn coadd(
+    job: &CoaddJob<'_>,
+    sink: &dyn PatchSink,
+    observer: &dyn CoaddObserver,
+    cancel: &AtomicBool,
+) -> Result<CoaddSummary, CoaddError> {
+    let next = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    let outcome: Mutex<Result<CoaddSummary, CoaddError>> = Mutex::new(Ok(CoaddSummary::default()));
+    std::thread::scope(|scope| -> Result<(), CoaddError> {
+        for index in 0..job.threads.max(1) {
+            let work = || {
+                let result = work_on(job, sink, observer, cancel, &next, &stop);
+                let mut total = outcome.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                match (&mut *total, result) {
+                    (Ok(total), Ok(part)) => total.merge(part),
+                    (Ok(_), Err(error)) => *total = Err(error),
+                    (Err(_), _) => {}
+                }
+            };
+            std::thread::Builder::new()
+                .name(format!("coadd-{index}"))
+                .spawn_scoped(scope, work)
+                .map_err(|error| CoaddError::Threads(error.to_string()))?;
+        }
+        Ok(())
+    })?;
+    let mut summary = outcome.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)?;
+    summary.read_failures.sort_by_key(|failure| (failure.source, failure.patch));
+    summary.failed_patches.sort_unstable();
+    Ok(summary)
+}
+
+fn work_on(
+    job: &CoaddJob<'_>,
+    sink: &dyn PatchSink,
+    observer: &dyn CoaddObserver,
+    cancel: &AtomicBool,
+    next: &AtomicUsize,
+    stop: &AtomicBool,
+) -> Result<CoaddSummary, CoaddError> {
+    let shared = Shared {
+        sources: job.sources,
+        channels: job.channels,
+        options: job.options,
+        pool: job.pool,
+        level: SimdLevel::detect(),
+        cancel,
+    };
+    let mut summary = CoaddSummary::default();
+    let mut worker = Worker::default();
+    while !stop.load(Ordering::Relaxed) {
+        let Some(patch) = job.plan.patches.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+        let written = match catch_unwind(AssertUnwindSafe(|| worker.process(patch, &shared))) {
+            Ok(None) => {
+                stop.store(true, Ordering::Relaxed);
+                return Err(CoaddError::Cancelled);
+            }
+            Ok(Some(failures)) => {
+                for (source, error) in failures {
+                    observer.read_failed(source, patch, &error.to_string());
+                    summary.read_failures.push(ReadFailure { source, patch: patch.id, error });
+                }
+                summary.add_patch(&worker.result, job.channels);
+                sink.write(&worker.result)
+            }
+            Err(panic) => {
+                worker = Worker::default();
+                observer.patch_failed(patch, panic_message(&*panic));
+                summary.failed_patches.push(patch.id);
+                let result = PatchResult::failed(patch.region, job.channels);
+                summary.add_patch(&result, job.channels);
+                sink.write(&result)
+            }
+        };
+        if let Err(error) = written {
+            stop.store(true, Ordering::Relaxed);
+            return Err(error.into());
+        }
+        observer.patch_done(patch);
+    }
+    Ok(summary)
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}

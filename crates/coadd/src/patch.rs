@@ -1,0 +1,161 @@
+//! The grid cut into patches.
+//!
+//! A patch is as wide as the budget allows (rows of 4 KiB where it can be), is split along its height
+//! first, and the patches are visited along a Z-order curve so that neighbours in time are neighbours on
+//! the sky and find their frames' rows still in the page cache. The cut never changes a byte of the
+//! product: every decision of the engine is tied to the grid.
+
+use zemosaic_image::Region;
+
+use crate::budget::{MemoryBudget, patch_bytes, window_pixels};
+use crate::error::CoaddError;
+use crate::options::CoaddOptions;
+use crate::source::Source;
+
+/// Base patch: 1024 pixels are 4 KiB of a float plane.
+const BASE_WIDTH: usize = 1024;
+const BASE_HEIGHT: usize = 256;
+/// Narrowest patch worth the overhead.
+const MIN_WIDTH: usize = 64;
+
+/// A task of the engine, addressable by its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Patch {
+    /// Index in the plan.
+    pub id: usize,
+    /// Where on the grid.
+    pub region: Region,
+    /// Indices of the sources whose bounds touch it, in frame order.
+    pub sources: Vec<usize>,
+}
+
+/// All patches of a grid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PatchPlan {
+    /// In the order they are visited.
+    pub patches: Vec<Patch>,
+    /// The largest memory any one patch is expected to take, bytes.
+    pub peak_patch_bytes: u64,
+    /// Frame pixels that all patches together read, overlaps of windows counted each time.
+    pub read_pixels: u64,
+}
+
+/// Cut the grid of `width` x `height` pixels so that every patch fits a worker's share of the budget.
+///
+/// # Errors
+/// [`CoaddError::Memory`] if even the smallest patch does not fit.
+pub fn plan_patches(
+    width: usize,
+    height: usize,
+    sources: &[Source],
+    channels: usize,
+    options: &CoaddOptions,
+    budget: MemoryBudget,
+) -> Result<PatchPlan, CoaddError> {
+    let mut bases = Vec::new();
+    for y0 in (0..height).step_by(BASE_HEIGHT) {
+        for x0 in (0..width).step_by(BASE_WIDTH) {
+            let region = Region {
+                x0: x0 as i64,
+                y0: y0 as i64,
+                width: BASE_WIDTH.min(width - x0),
+                height: BASE_HEIGHT.min(height - y0),
+            };
+            bases.push((z_order(x0 / BASE_WIDTH, y0 / BASE_HEIGHT), region));
+        }
+    }
+    bases.sort_by_key(|(order, _)| *order);
+    let all: Vec<usize> = (0..sources.len()).collect();
+    let mut planner = Planner { sources, channels, options, budget, patches: Vec::new(), peak: 0, read_pixels: 0 };
+    for (_, region) in bases {
+        planner.split(region, &all)?;
+    }
+    Ok(PatchPlan { patches: planner.patches, peak_patch_bytes: planner.peak, read_pixels: planner.read_pixels })
+}
+
+struct Planner<'a> {
+    sources: &'a [Source],
+    channels: usize,
+    options: &'a CoaddOptions,
+    budget: MemoryBudget,
+    patches: Vec<Patch>,
+    peak: u64,
+    read_pixels: u64,
+}
+
+impl Planner<'_> {
+    fn split(&mut self, region: Region, candidates: &[usize]) -> Result<(), CoaddError> {
+        let touching: Vec<usize> = candidates
+            .iter()
+            .copied()
+            .filter(|&index| self.sources[index].bounds.intersect(&region).is_some())
+            .collect();
+        let contributors: Vec<&Source> = touching.iter().map(|&index| &self.sources[index]).collect();
+        let needed = patch_bytes(region, &contributors, self.channels, self.options);
+        let share = self.budget.per_worker_bytes(self.sources.len());
+        if needed <= share {
+            self.peak = self.peak.max(needed);
+            self.read_pixels += window_pixels(region, &contributors);
+            self.patches.push(Patch { id: self.patches.len(), region, sources: touching });
+            return Ok(());
+        }
+        let Some(halves) = halve(region) else {
+            let fixed = self.budget.total_bytes - share.min(self.budget.total_bytes);
+            return Err(CoaddError::Memory {
+                budget_bytes: self.budget.total_bytes,
+                needed_bytes: needed * self.budget.workers as u64 + fixed,
+                threads: self.budget.workers,
+                contributors: touching.len(),
+            });
+        };
+        for half in halves {
+            self.split(half, &touching)?;
+        }
+        Ok(())
+    }
+}
+
+/// Two halves of a patch: by height down to 16 rows, then by width, then by height to a single row.
+fn halve(region: Region) -> Option<[Region; 2]> {
+    let Region { x0, y0, width, height } = region;
+    if height > 16 || (width <= MIN_WIDTH && height > 1) {
+        let first = height / 2;
+        Some([Region { height: first, ..region }, Region { y0: y0 + first as i64, height: height - first, ..region }])
+    } else if width > MIN_WIDTH {
+        let first = (width / 2).next_multiple_of(16);
+        Some([Region { width: first, ..region }, Region { x0: x0 + first as i64, width: width - first, ..region }])
+    } else {
+        None
+    }
+}
+
+/// Position along the Z-order (Morton) curve.
+fn z_order(column: usize, row: usize) -> u64 {
+    let spread = |value: usize| (0..32).fold(0_u64, |bits, i| bits | (((value as u64 >> i) & 1) << (2 * i)));
+    spread(column) | (spread(row) << 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halving_ends_and_covers() {
+        let mut work = vec![Region { x0: 0, y0: 0, width: 1000, height: 300 }];
+        let mut area = 0;
+        while let Some(region) = work.pop() {
+            match halve(region) {
+                Some(halves) => work.extend(halves),
+                None => area += region.area(),
+            }
+        }
+        assert_eq!(area, 300_000);
+    }
+
+    #[test]
+    fn z_order_visits_each_quarter_before_the_next() {
+        let mut cells: Vec<(usize, usize)> = (0..16).map(|i| (i % 4, i / 4)).collect();
+        cells.sort_by_key(|(x, y)| z_order(*x, *y));
+        assert_eq!(&cells[..4], &[(0, 0), (1, 0), (0, 1), (1, 1)]);
+    }
+}

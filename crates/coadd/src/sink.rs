@@ -1,0 +1,117 @@
+//! Finished patches go by position into the product file.
+
+use zemosaic_fits::{FitsError, ProductWriter};
+use zemosaic_image::Region;
+
+use crate::worker::PatchResult;
+
+/// Takes patches in any order from any thread.
+pub trait PatchSink: Sync {
+    /// Store a finished patch.
+    ///
+    /// # Errors
+    /// When it cannot be written; the coadd then stops.
+    fn write(&self, patch: &PatchResult) -> Result<(), FitsError>;
+}
+
+/// The planes of a product, in the order of its HDUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProductPlane {
+    /// Science.
+    Sci,
+    /// Sum of weights.
+    Wht,
+    /// Variance.
+    Var,
+    /// Valid samples before rejection.
+    Depth,
+    /// Samples rejected as too low.
+    RejLo,
+    /// Samples rejected as too high.
+    RejHi,
+    /// Quality bits.
+    Dq,
+}
+
+impl ProductPlane {
+    /// The planes a product has.
+    pub fn of_product(rejecting: Rejecting) -> Vec<Self> {
+        let mut planes = vec![Self::Sci, Self::Wht, Self::Var, Self::Depth];
+        if rejecting == Rejecting::Yes {
+            planes.extend([Self::RejLo, Self::RejHi]);
+        }
+        planes.push(Self::Dq);
+        planes
+    }
+
+    /// EXTNAME.
+    pub fn extname(self) -> &'static str {
+        match self {
+            Self::Sci => "SCI",
+            Self::Wht => "WHT",
+            Self::Var => "VAR",
+            Self::Depth => "DEPTH",
+            Self::RejLo => "REJLO",
+            Self::RejHi => "REJHI",
+            Self::Dq => "DQ",
+        }
+    }
+
+    /// Whether the plane has one image per channel (else a single one).
+    pub fn per_channel(self) -> bool {
+        !matches!(self, Self::Depth | Self::Dq)
+    }
+
+    /// Whether the samples are 32-bit integers (else 32-bit floats).
+    pub fn is_integer(self) -> bool {
+        matches!(self, Self::Depth | Self::RejLo | Self::RejHi | Self::Dq)
+    }
+}
+
+/// Whether a coadd rejects outliers and so has rejection planes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rejecting {
+    /// REJLO and REJHI are written.
+    Yes,
+    /// They are not.
+    No,
+}
+
+/// Patches into a FITS file whose HDUs are `planes` in order.
+pub struct ProductSink<'a> {
+    /// The file.
+    pub writer: &'a ProductWriter,
+    /// Its planes.
+    pub planes: &'a [ProductPlane],
+    /// 1 or 3.
+    pub channels: usize,
+}
+
+impl PatchSink for ProductSink<'_> {
+    fn write(&self, patch: &PatchResult) -> Result<(), FitsError> {
+        let Region { x0, y0, width, height } = patch.region;
+        let pixels = width * height;
+        let window =
+            zemosaic_fits::Window { x0: x0 as usize, y0: y0 as usize, width, height };
+        for (hdu, plane) in self.planes.iter().enumerate() {
+            for channel in 0..if plane.per_channel() { self.channels } else { 1 } {
+                match plane {
+                    ProductPlane::Sci => self.writer.write_f32(hdu, channel, window, &patch.value[channel][..pixels])?,
+                    ProductPlane::Wht => self.writer.write_f32(hdu, channel, window, &patch.weight[channel][..pixels])?,
+                    ProductPlane::Var => {
+                        self.writer.write_f32(hdu, channel, window, &patch.variance[channel][..pixels])?;
+                    }
+                    ProductPlane::Depth => self.writer.write_i32(hdu, channel, window, &patch.depth[..pixels])?,
+                    ProductPlane::RejLo => {
+                        self.writer.write_i32(hdu, channel, window, &patch.rejected_low[channel][..pixels])?;
+                    }
+                    ProductPlane::RejHi => {
+                        self.writer.write_i32(hdu, channel, window, &patch.rejected_high[channel][..pixels])?;
+                    }
+                    ProductPlane::Dq => self.writer.write_i32(hdu, channel, window, &patch.quality[..pixels])?,
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! Whole-file gzip: a look at the first header without unpacking, and unpacking in bounded memory. A file may consist
+//! of several gzip members (RFC 1952 §2.2); zeros or other bytes after the last member are ignored, as gzip does.
+
+use crate::error::FitsError;
+use crate::file_io;
+use crate::hdu::{begins_hdu, find_end};
+use crate::header::Header;
+use crate::{BLOCK_BYTES, CARD_BYTES};
+use flate2::bufread::{GzDecoder, MultiGzDecoder};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+const BUFFER_BYTES: usize = 1 << 18;
+const MAX_HEADER_BYTES: usize = 64 << 20;
+
+/// Whether the file begins with the gzip signature, whatever its name.
+///
+/// # Errors
+/// [`FitsError::Io`].
+pub fn is_gzip(path: &Path) -> Result<bool, FitsError> {
+    let file = File::open(path).map_err(|e| FitsError::io(path, "open", 0, e))?;
+    let mut magic = [0; 2];
+    let got = file_io::read_at(&file, &mut magic, 0).map_err(|e| FitsError::io(path, "read", 0, e))?;
+    Ok(got == 2 && magic == [0x1f, 0x8b])
+}
+
+/// The header of the first HDU of a gzipped FITS file; unpacks no more than that.
+///
+/// # Errors
+/// [`FitsError::NotFits`] when the contents are no FITS, [`FitsError::Damaged`], [`FitsError::BadHeader`],
+/// [`FitsError::Io`].
+pub fn scan_gzip_header(path: &Path) -> Result<Header, FitsError> {
+    let file = File::open(path).map_err(|e| FitsError::io(path, "open", 0, e))?;
+    let mut decoder = MultiGzDecoder::new(BufReader::with_capacity(1 << 14, file));
+    let mut bytes = Vec::new();
+    loop {
+        let have = bytes.len();
+        let piece = (&mut decoder).take(BLOCK_BYTES as u64).read_to_end(&mut bytes);
+        let got = piece.map_err(|e| stream_error(path, e))?;
+        if have == 0 {
+            begins_hdu(&bytes, path, 0)?;
+        }
+        if let Some(end) = find_end(&bytes, have / CARD_BYTES) {
+            return Header::parse(&bytes[..end]).map(|(header, _)| header).map_err(|e| e.at(path));
+        }
+        if got == 0 || bytes.len() > MAX_HEADER_BYTES {
+            return Err(FitsError::bad_header(path, "there is no END card"));
+        }
+    }
+}
+
+/// Unpacks a gzip file to `dest` (replacing it) and returns the bytes written. The work goes to `<dest>.partial` and
+/// is renamed at the end, so a file under the final name is always complete.
+///
+/// # Errors
+/// [`FitsError::Damaged`] for a broken or cut stream, [`FitsError::DiskFull`], [`FitsError::Io`].
+pub fn unpack_gzip(path: &Path, dest: &Path) -> Result<u64, FitsError> {
+    let partial = crate::product::partial_path(dest);
+    let result = unpack_to(path, &partial).and_then(|n| {
+        std::fs::rename(&partial, dest).map(|()| n).map_err(|e| FitsError::io(dest, "rename to", n, e))
+    });
+    if result.is_err() {
+        // The unpacking error matters more than a failure to clean up after it.
+        let _ = std::fs::remove_file(&partial);
+    }
+    result
+}
+
+fn unpack_to(path: &Path, dest: &PathBuf) -> Result<u64, FitsError> {
+    let source = File::open(path).map_err(|e| FitsError::io(path, "open", 0, e))?;
+    let mut source = BufReader::with_capacity(BUFFER_BYTES, source);
+    let target = File::create(dest).map_err(|e| FitsError::io(dest, "create", 0, e))?;
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut written = 0;
+    loop {
+        let mut member = GzDecoder::new(&mut source);
+        loop {
+            let got = match member.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(stream_error(path, e)),
+            };
+            file_io::write_all_at(&target, &buffer[..got], written)
+                .map_err(|e| FitsError::io(dest, "write", written + got as u64, e))?;
+            written += got as u64;
+        }
+        let rest = source.fill_buf().map_err(|e| FitsError::io(path, "read", 0, e))?;
+        if rest.first() != Some(&0x1f) {
+            return Ok(written);
+        }
+    }
+}
+
+/// Errors of the stream's format are about the file's contents, the others about the device.
+fn stream_error(path: &Path, error: io::Error) -> FitsError {
+    match error.kind() {
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+            FitsError::damaged(path, format!("the gzip stream cannot be unpacked ({error})"))
+        }
+        _ => FitsError::io(path, "read", 0, error),
+    }
+}

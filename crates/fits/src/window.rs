@@ -1,0 +1,165 @@
+//! Row-window reads: only the rows (and, for narrow windows, only the columns) that a patch needs, by position, from
+//! any number of threads.
+
+use crate::decode::decode;
+use crate::error::FitsError;
+use crate::file_io;
+use crate::layout::ImageLayout;
+use crate::pool::FilePool;
+use std::fs::File;
+use std::path::Path;
+
+/// Bytes read and decoded at a time: large enough for one system call per many rows, small enough to stay in the
+/// second-level cache between the read and the decode.
+const CHUNK_BYTES: usize = 256 << 10;
+/// Windows at least this share of a row wide are read as whole spans of the file, narrower ones row by row.
+const SPAN_SHARE: usize = 4;
+
+/// A rectangle of pixels of one plane, 0-based, half-open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// First column.
+    pub x0: usize,
+    /// First row.
+    pub y0: usize,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+}
+
+impl Window {
+    /// The whole plane of a layout.
+    pub fn full(layout: &ImageLayout) -> Self {
+        Self { x0: 0, y0: 0, width: layout.width(), height: layout.height() }
+    }
+
+    /// Number of pixels.
+    pub fn area(&self) -> usize {
+        self.width * self.height
+    }
+
+    /// Whether the window lies inside a plane of this size.
+    pub(crate) fn fits(&self, width: usize, height: usize) -> bool {
+        self.x0.checked_add(self.width).is_some_and(|x1| x1 <= width)
+            && self.y0.checked_add(self.height).is_some_and(|y1| y1 <= height)
+    }
+}
+
+/// Byte buffer of one reading thread, reused between calls.
+#[derive(Debug, Default)]
+pub struct ReadScratch {
+    bytes: Vec<u8>,
+}
+
+/// Reads a window of one plane as physical values into `out` (row-major, `window.area()` values). BLANK and
+/// non-finite samples become NaN; unsigned 16-bit samples never pass through f64.
+///
+/// # Errors
+/// [`FitsError::BadRequest`] for a window, plane or buffer that does not fit, [`FitsError::Truncated`] when the file
+/// ends before the window does, [`FitsError::Io`].
+pub fn read_window(
+    pool: &FilePool,
+    path: &Path,
+    layout: &ImageLayout,
+    plane: usize,
+    window: Window,
+    scratch: &mut ReadScratch,
+    out: &mut [f32],
+) -> Result<(), FitsError> {
+    if plane >= layout.planes() || !window.fits(layout.width(), layout.height()) {
+        let (w, h, n) = (layout.width(), layout.height(), layout.planes());
+        let what =
+            format!("{window:?} of plane {plane} is outside an image of {w} x {h} pixels and {n} planes");
+        return Err(FitsError::bad_request(path, what));
+    }
+    if out.len() != window.area() {
+        let what = format!("the buffer holds {} values, the window {}", out.len(), window.area());
+        return Err(FitsError::bad_request(path, what));
+    }
+    if out.is_empty() {
+        return Ok(());
+    }
+    let file = pool.get(path)?;
+    let reader = Reader { file: &file, path, layout };
+    let first = layout.data_offset
+        + plane as u64 * layout.plane_bytes()
+        + window.y0 as u64 * layout.row_bytes()
+        + (window.x0 * layout.sample.bytes()) as u64;
+    if window.width == layout.width() {
+        reader.run(first, scratch, out)
+    } else if window.width * SPAN_SHARE >= layout.width() {
+        reader.span(first, window.width, scratch, out)
+    } else {
+        out.chunks_exact_mut(window.width)
+            .enumerate()
+            .try_for_each(|(y, row)| reader.run(first + y as u64 * layout.row_bytes(), scratch, row))
+    }
+}
+
+struct Reader<'a> {
+    file: &'a File,
+    path: &'a Path,
+    layout: &'a ImageLayout,
+}
+
+impl Reader<'_> {
+    /// Consecutive samples.
+    fn run(&self, offset: u64, scratch: &mut ReadScratch, out: &mut [f32]) -> Result<(), FitsError> {
+        let size = self.layout.sample.bytes();
+        let mut at = offset;
+        for part in out.chunks_mut(CHUNK_BYTES / size) {
+            let bytes = self.fill(at, part.len() * size, scratch)?;
+            decode(self.layout, bytes, part);
+            at += (part.len() * size) as u64;
+        }
+        Ok(())
+    }
+
+    /// Rows of a window that is nearly as wide as the image: the bytes between the rows are read and skipped.
+    fn span(
+        &self,
+        offset: u64,
+        width: usize,
+        scratch: &mut ReadScratch,
+        out: &mut [f32],
+    ) -> Result<(), FitsError> {
+        let row_bytes = self.layout.row_bytes() as usize;
+        let window_bytes = width * self.layout.sample.bytes();
+        let rows = (CHUNK_BYTES / row_bytes).max(1);
+        let mut at = offset;
+        for block in out.chunks_mut(rows * width) {
+            let count = block.len() / width;
+            let bytes = self.fill(at, (count - 1) * row_bytes + window_bytes, scratch)?;
+            for (row, values) in block.chunks_exact_mut(width).enumerate() {
+                let start = row * row_bytes;
+                decode(self.layout, &bytes[start..start + window_bytes], values);
+            }
+            at += (count * row_bytes) as u64;
+        }
+        Ok(())
+    }
+
+    fn fill<'s>(
+        &self,
+        offset: u64,
+        count: usize,
+        scratch: &'s mut ReadScratch,
+    ) -> Result<&'s [u8], FitsError> {
+        if scratch.bytes.len() < count {
+            scratch.bytes.resize(count, 0);
+        }
+        let bytes = &mut scratch.bytes[..count];
+        let got =
+            file_io::read_at(self.file, bytes, offset).map_err(|e| FitsError::io(self.path, "read", 0, e))?;
+        if got < count {
+            return Err(FitsError::Truncated {
+                path: self.path.to_path_buf(),
+                hdu: self.layout.hdu,
+                expected: self.layout.data_offset + self.layout.data_bytes(),
+                found: offset + got as u64,
+            });
+        }
+        Ok(bytes)
+    }
+}

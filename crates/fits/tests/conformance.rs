@@ -1,0 +1,153 @@
+//! The files of other projects' test suites, against what astropy reads from them.
+
+mod common;
+
+use serde_json::Value;
+use std::path::Path;
+use zemosaic_fits::{CheckState, FitsError, HduKind, Header, scan, verify_checksums};
+
+/// astropy's HDU type for one of ours.
+fn astropy_types(kind: &HduKind, index: usize) -> &'static [&'static str] {
+    match kind {
+        HduKind::Image(_) | HduKind::Empty if index == 0 => &["PrimaryHDU"],
+        HduKind::Image(_) | HduKind::Empty => &["ImageHDU"],
+        HduKind::BinTable => &["BinTableHDU"],
+        HduKind::AsciiTable => &["TableHDU"],
+        HduKind::CompressedImage => &["CompImageHDU"],
+        HduKind::RandomGroups => &["GroupsHDU"],
+        HduKind::Other => &["NonstandardExtHDU"],
+    }
+}
+
+fn check_image(path: &Path, hdu: usize, golden: &Value) {
+    let name = format!("{}[{hdu}]", path.display());
+    let layout = common::layout(path, hdu);
+    let shape: Vec<usize> =
+        golden["shape"].as_array().unwrap().iter().rev().map(|n| n.as_u64().unwrap() as usize).collect();
+    assert_eq!(layout.dims, shape, "{name}");
+    let pixels: Vec<f32> = (0..layout.planes()).flat_map(|p| common::read_plane(path, hdu, p)).collect();
+    let finite: Vec<f64> = pixels.iter().filter(|v| v.is_finite()).map(|&v| f64::from(v)).collect();
+    assert_eq!(finite.len() as u64, golden["nfinite"].as_u64().unwrap(), "{name}: finite pixels");
+    assert!(pixels.iter().all(|v| v.is_finite() || v.is_nan()), "{name}: infinities");
+    let Some(sum) = golden["sum"].as_f64() else {
+        assert!(finite.is_empty(), "{name}");
+        return;
+    };
+    let magnitude: f64 = finite.iter().map(|v| v.abs()).sum();
+    let integer = golden["dtype"].as_str().unwrap().contains("int");
+    let small =
+        golden["max"].as_f64().unwrap().abs().max(golden["min"].as_f64().unwrap().abs()) < 16_777_216.0;
+    let tolerance = if integer && small { 0.0 } else { 1.2e-7 * magnitude };
+    let ours: f64 = finite.iter().sum();
+    assert!((ours - sum).abs() <= tolerance, "{name}: sum {ours}, astropy {sum}");
+    let first = golden["first"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap_or(f64::NAN) as f32);
+    for (ours, theirs) in pixels.iter().zip(first) {
+        assert!(
+            (ours - theirs).abs() <= 1.2e-7 * theirs.abs() || ours.is_nan(),
+            "{name}: {ours} and {theirs}"
+        );
+    }
+}
+
+#[test]
+fn images_read_as_astropy_reads_them() {
+    let Some(root) = common::data_root() else { return };
+    let root = root.join("fits_conformance");
+    let golden: Value = serde_json::from_slice(&std::fs::read(root.join("golden.json")).unwrap()).unwrap();
+    let (mut images, mut hdus, mut rejected) = (0, 0, 0);
+    for (name, file) in golden["files"].as_object().unwrap() {
+        let path = root.join(name);
+        let Some(expected) = file["hdus"].as_array() else {
+            assert!(
+                matches!(scan(&path), Err(FitsError::NotFits { .. } | FitsError::Unsupported { .. })),
+                "{name}"
+            );
+            rejected += 1;
+            continue;
+        };
+        let fits = scan(&path).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(fits.hdus.len(), expected.len(), "{name}: number of HDUs");
+        for (hdu, golden) in fits.hdus.iter().zip(expected) {
+            let theirs = golden["type"].as_str().unwrap();
+            assert!(
+                astropy_types(&hdu.kind, hdu.index).contains(&theirs),
+                "{name}: {:?} is a {theirs}",
+                hdu.kind
+            );
+            hdus += 1;
+            if matches!(hdu.kind, HduKind::Image(_)) && golden["shape"].is_array() {
+                check_image(&path, hdu.index, golden);
+                images += 1;
+            }
+        }
+    }
+    println!("{images} images of {hdus} HDUs agree with astropy, {rejected} files are no FITS for both");
+    assert!(images >= 40);
+}
+
+#[test]
+fn headers_of_real_files_keep_their_bytes() {
+    let Some(root) = common::data_root() else { return };
+    let mut stack = vec![root];
+    let mut headers = 0;
+    while let Some(folder) = stack.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                stack.push(path);
+                continue;
+            }
+            let Ok(fits) = scan(&path) else { continue };
+            let bytes = std::fs::read(&path).unwrap();
+            for hdu in &fits.hdus {
+                let (from, to) = (hdu.header_offset as usize, hdu.data_offset as usize);
+                let ours = hdu.header.to_bytes();
+                // What follows END is padding that some writers fill oddly; the cards themselves must agree.
+                let cards = hdu.header.cards().len() * 80;
+                assert_eq!(ours[..cards], bytes[from..from + cards], "{} HDU {}", path.display(), hdu.index);
+                assert_eq!(ours.len(), to - from, "{} HDU {}", path.display(), hdu.index);
+                headers += 1;
+            }
+        }
+    }
+    println!("{headers} headers agree");
+    assert!(headers > 100);
+}
+
+#[test]
+fn text_headers_of_other_programs() {
+    let Some(root) = common::data_root() else { return };
+    let get = |name: &str| {
+        let text = String::from_utf8_lossy(&std::fs::read(root.join(name)).unwrap()).into_owned();
+        Header::parse_text(&text).unwrap_or_else(|e| panic!("{name}: {e}"))
+    };
+    let astropy = |name: &str| get(&format!("wcs_conformance/astropy_wcs/{name}"));
+    assert_eq!(astropy("2wcses.hdr").get_i64("NAXIS1"), Some(2048));
+    assert_eq!(astropy("3d_cd.hdr").get_str("CUNIT3").as_deref(), Some("nm"));
+    assert_eq!(astropy("chandra-pixlist-wcs.hdr").get_str("TTYPE5").as_deref(), Some("chipx"));
+    assert_eq!(astropy("defunct_keywords.hdr").get_str("CTYPE2").as_deref(), Some("DEC--TAN"));
+    assert_eq!(astropy("invalid_header.hdr").get_str("PHOTLINK").as_deref(), Some("                    F"));
+    assert_eq!(astropy("zpn-hole.hdr").get_i64("NAXIS"), Some(2));
+    assert_eq!(astropy("sub-segfault.hdr").get_f64("CRPIX2"), Some(8193.0));
+    assert_eq!(astropy("outside_sky.hdr").get_i64("BITPIX"), Some(-32));
+    assert!(astropy("tpvonly.hdr").contains("PV1_1"));
+    assert!(astropy("irac_sip.hdr").contains("A_ORDER"));
+    let seestar = get("seestar_headers/ngc7023_fw_2024-07_withwcs.hdr");
+    assert_eq!(seestar.get_i64("NAXIS1"), Some(1080));
+    assert_eq!(seestar.keywords().next(), Some("SIMPLE"));
+    // A text header and its binary form have the same cards.
+    let (binary, _) = Header::parse(&seestar.to_bytes()).unwrap();
+    assert_eq!(binary, seestar);
+}
+
+#[test]
+fn checksums_of_astropy_files() {
+    let Some(root) = common::data_root() else { return };
+    let root = root.join("fits_conformance/astropy_iofits");
+    let good = verify_checksums(&root.join("checksum.fits")).unwrap();
+    assert!(good.iter().all(|c| c.datasum == CheckState::Good && c.checksum == CheckState::Good), "{good:?}");
+    let bad = verify_checksums(&root.join("checksum_false.fits")).unwrap();
+    assert!(bad.iter().any(|c| c.checksum == CheckState::Bad), "{bad:?}");
+    let none = verify_checksums(&root.join("test0.fits")).unwrap();
+    assert!(none.iter().all(|c| c.checksum == CheckState::Missing), "{none:?}");
+}

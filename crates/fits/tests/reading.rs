@@ -1,0 +1,307 @@
+//! Pixels: every sample type, every window, and files that are not what they should be.
+
+mod common;
+
+use common::{bits, layout, read, read_plane};
+use flate2::{Compression, write::GzEncoder};
+use proptest::prelude::*;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use zemosaic_fits::{
+    FilePool, FitsError, Header, ImageData, ReadScratch, SampleType, Window, is_gzip, read_window, scan,
+    scan_gzip_header, unpack_gzip, write_image,
+};
+
+fn temp(name: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    (folder, path)
+}
+
+fn scaling(bscale: f64, bzero: f64, blank: Option<i64>) -> Header {
+    let mut header = Header::new();
+    header.set_f64("BSCALE", bscale, "");
+    header.set_f64("BZERO", bzero, "");
+    if let Some(blank) = blank {
+        header.set_i64("BLANK", blank, "");
+    }
+    header
+}
+
+#[test]
+fn every_unsigned_16_bit_value_is_exact() {
+    let (_folder, path) = temp("u16.fits");
+    let values: Vec<u16> = (0..=u16::MAX).collect();
+    write_image(&path, &Header::new(), ImageData::U16(&values), &[256, 256]).unwrap();
+    assert!(layout(&path, 0).is_unsigned16());
+    let expected: Vec<f32> = values.iter().map(|&v| f32::from(v)).collect();
+    assert_eq!(bits(&read_plane(&path, 0, 0)), bits(&expected));
+    common::assert_fitsverify_clean(&path);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn all_sample_types_round_trip(
+        raw in prop::collection::vec(any::<i64>(), 12), floats in prop::collection::vec(any::<f64>(), 12),
+        bscale in prop::sample::select(vec![1.0, 0.5, -2.25, 1e-3]),
+        bzero in prop::sample::select(vec![0.0, 32768.0, -7.5, 1e4]),
+        blank_at in prop::option::of(0_usize..12),
+    ) {
+        let (_folder, path) = temp("t.fits");
+        let physical = |v: f64| {
+            let value = (bzero + bscale * v) as f32;
+            if value.is_finite() { value } else { f32::NAN }
+        };
+        macro_rules! integers {
+            ($variant:ident, $type:ty) => {{
+                let values: Vec<$type> = raw.iter().map(|&v| v as $type).collect();
+                let blank = blank_at.map(|i| values[i] as i64);
+                write_image(&path, &scaling(bscale, bzero, blank), ImageData::$variant(&values), &[4, 3]).unwrap();
+                let expected: Vec<f32> = values
+                    .iter()
+                    .map(|&v| if blank == Some(v as i64) { f32::NAN } else { physical(v as f64) })
+                    .collect();
+                prop_assert_eq!(bits(&read_plane(&path, 0, 0)), bits(&expected));
+            }};
+        }
+        integers!(U8, u8);
+        integers!(I16, i16);
+        integers!(I32, i32);
+        integers!(I64, i64);
+        write_image(&path, &scaling(bscale, bzero, None), ImageData::F64(&floats), &[12]).unwrap();
+        let expected: Vec<f32> = floats.iter().map(|&v| physical(v)).collect();
+        prop_assert_eq!(bits(&read_plane(&path, 0, 0)), bits(&expected));
+        let singles: Vec<f32> = floats.iter().map(|&v| v as f32).collect();
+        write_image(&path, &scaling(bscale, bzero, None), ImageData::F32(&singles), &[2, 3, 2]).unwrap();
+        let expected: Vec<f32> = singles.iter().map(|&v| physical(f64::from(v))).collect();
+        let read: Vec<f32> = (0..2).flat_map(|p| read_plane(&path, 0, p)).collect();
+        prop_assert_eq!(bits(&read), bits(&expected));
+    }
+
+    #[test]
+    fn a_window_is_the_crop_of_the_whole(
+        width in 1_usize..40, height in 1_usize..12, planes in 1_usize..4, unsigned in any::<bool>(),
+        a in any::<[prop::sample::Index; 4]>(), plane in any::<prop::sample::Index>(),
+    ) {
+        let (_folder, path) = temp("w.fits");
+        let n = width * height * planes;
+        let dims = [width, height, planes];
+        if unsigned {
+            let values: Vec<u16> = (0..n).map(|i| (i * 40503) as u16).collect();
+            write_image(&path, &Header::new(), ImageData::U16(&values), &dims).unwrap();
+        } else {
+            let values: Vec<f32> = (0..n).map(|i| i as f32).collect();
+            write_image(&path, &Header::new(), ImageData::F32(&values), &dims).unwrap();
+        }
+        let plane = plane.index(planes);
+        let (x0, y0) = (a[0].index(width), a[1].index(height));
+        let window = Window { x0, y0, width: a[2].index(width - x0 + 1), height: a[3].index(height - y0 + 1) };
+        let whole = read_plane(&path, 0, plane);
+        let crop: Vec<f32> = (0..window.height)
+            .flat_map(|y| &whole[(y0 + y) * width + x0..][..window.width])
+            .copied()
+            .collect();
+        prop_assert_eq!(bits(&read(&path, 0, plane, window).unwrap()), bits(&crop));
+    }
+}
+
+#[test]
+fn windows_across_the_chunk_size() {
+    let (_folder, path) = temp("wide.fits");
+    let (width, height) = (70_001, 5);
+    let values: Vec<f32> = (0..width * height).map(|i| i as f32).collect();
+    write_image(&path, &Header::new(), ImageData::F32(&values), &[width, height]).unwrap();
+    for (x0, w) in [(0, width), (1, width - 1), (5, 30_000), (69_000, 1_001), (123, 7)] {
+        let out = read(&path, 0, 0, Window { x0, y0: 1, width: w, height: 4 }).unwrap();
+        for (y, row) in out.chunks_exact(w).enumerate() {
+            assert_eq!(row, &values[(y + 1) * width + x0..][..w], "columns {x0} + {w}");
+        }
+    }
+}
+
+#[test]
+fn requests_outside_the_image_are_errors() {
+    let (_folder, path) = temp("small.fits");
+    write_image(&path, &Header::new(), ImageData::I16(&[1, 2, 3, 4, 5, 6]), &[3, 2]).unwrap();
+    let bad = [(1, 0, 3, 2), (0, 1, 3, 2), (usize::MAX, 0, 2, 1), (0, 0, 4, 1)];
+    for (x0, y0, width, height) in bad {
+        let error = read(&path, 0, 0, Window { x0, y0, width, height }).unwrap_err();
+        assert!(matches!(error, FitsError::BadRequest { .. }), "{error}");
+    }
+    assert!(read(&path, 0, 1, Window { x0: 0, y0: 0, width: 1, height: 1 }).is_err());
+    let (pool, mut scratch) = (FilePool::new(1), ReadScratch::default());
+    let window = Window { x0: 0, y0: 0, width: 2, height: 1 };
+    assert!(read_window(&pool, &path, &layout(&path, 0), 0, window, &mut scratch, &mut [0.0; 3]).is_err());
+    assert!(write_image(&path, &Header::new(), ImageData::I16(&[1, 2]), &[3, 2]).is_err());
+    assert_eq!(read_plane(&path, 0, 0), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+}
+
+#[test]
+fn a_truncated_file_says_what_is_missing() {
+    let (_folder, path) = temp("cut.fits");
+    write_image(&path, &Header::new(), ImageData::U16(&vec![7; 100 * 100]), &[100, 100]).unwrap();
+    let (whole, needed) = (layout(&path, 0), 2880 + 20_000);
+    // Missing padding is no truncation; Hipsgen writes such files.
+    fs::File::options().write(true).open(&path).unwrap().set_len(needed).unwrap();
+    assert_eq!(scan(&path).unwrap().truncated, None);
+    assert_eq!(read_plane(&path, 0, 0), vec![7.0; 10_000]);
+
+    fs::File::options().write(true).open(&path).unwrap().set_len(12_000).unwrap();
+    let fits = scan(&path).unwrap();
+    let cut = fits.truncated.unwrap();
+    assert_eq!((cut.hdu, cut.expected, cut.found), (0, needed, 12_000));
+    assert!(matches!(fits.require_complete(), Err(FitsError::Truncated { .. })));
+    // The rows that are there can be read, the others are an error that names the file.
+    assert!(read(&path, 0, 0, Window { x0: 0, y0: 0, width: 100, height: 45 }).is_ok());
+    for width in [100, 60, 3] {
+        match read(&path, 0, 0, Window { x0: 0, y0: 0, width, height: 100 }).unwrap_err() {
+            FitsError::Truncated { path: named, hdu: 0, expected, found } => {
+                assert_eq!((named.as_path(), expected), (path.as_path(), needed));
+                assert!(found <= 12_000);
+            }
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(whole, layout(&path, 0));
+
+    fs::File::options().write(true).open(&path).unwrap().set_len(400).unwrap();
+    assert!(matches!(scan(&path), Err(FitsError::Truncated { hdu: 0, .. })));
+}
+
+#[test]
+fn files_that_are_no_fits() {
+    let (folder, path) = temp("x.fits");
+    for contents in [&b""[..], b"SIMP", b"hello world, this is text", &[0; 5000]] {
+        fs::write(&path, contents).unwrap();
+        assert!(matches!(scan(&path), Err(FitsError::NotFits { .. })), "{contents:?}");
+    }
+    assert!(matches!(scan(&folder.path().join("none.fits")), Err(FitsError::Io { .. })));
+    let card = |text: &str| format!("{text:<80}");
+    let bad =
+        [["BITPIX  = 12", "NAXIS   = 0"], ["BITPIX  = 8", "NAXIS   = 1"], ["BITPIX  = 8", "NAXIS   = -1"]];
+    for [bitpix, naxis] in bad {
+        fs::write(
+            &path,
+            card("SIMPLE  = T") + &card(bitpix) + &card(naxis) + &card("END") + &" ".repeat(2560),
+        )
+        .unwrap();
+        let error = scan(&path).unwrap_err();
+        assert!(matches!(&error, FitsError::BadHeader { path: p, .. } if *p == path), "{error}");
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn gzip_files_unpack_member_by_member() {
+    let (folder, path) = temp("a.fits");
+    let values: Vec<i32> = (0..300_000).collect();
+    let mut extras = Header::new();
+    extras.set_str("OBJECT", "M 42", "");
+    (0..100).for_each(|i| extras.set_i64(&format!("KEY{i}"), i, ""));
+    write_image(&path, &extras, ImageData::I32(&values), &[600, 500]).unwrap();
+    let plain = fs::read(&path).unwrap();
+    let packed = folder.path().join("a.fits.gz");
+    let dest = folder.path().join("spill/a.fits");
+    fs::create_dir(dest.parent().unwrap()).unwrap();
+
+    let one = gzip(&plain);
+    let many: Vec<u8> = plain.chunks(100_000).flat_map(gzip).collect();
+    let padded = [one.clone(), vec![0; 512]].concat();
+    for bytes in [&one, &many, &padded] {
+        fs::write(&packed, bytes).unwrap();
+        assert!(is_gzip(&packed).unwrap() && !is_gzip(&path).unwrap());
+        assert!(matches!(scan(&packed), Err(FitsError::Unsupported { .. })));
+        let header = scan_gzip_header(&packed).unwrap();
+        assert_eq!(header, scan(&path).unwrap().hdus[0].header);
+        assert_eq!(unpack_gzip(&packed, &dest).unwrap(), plain.len() as u64);
+        assert_eq!(fs::read(&dest).unwrap(), plain);
+    }
+
+    fs::remove_file(&dest).unwrap();
+    let mut broken = one.clone();
+    broken[one.len() / 2] ^= 0x55;
+    for bytes in [&one[..one.len() / 2], &broken] {
+        fs::write(&packed, bytes).unwrap();
+        assert!(matches!(unpack_gzip(&packed, &dest), Err(FitsError::Damaged { .. })));
+    }
+    assert_eq!(
+        fs::read_dir(dest.parent().unwrap()).unwrap().count(),
+        0,
+        "nothing is left of a failed unpacking"
+    );
+    fs::write(&packed, gzip(b"no FITS at all")).unwrap();
+    assert!(matches!(scan_gzip_header(&packed), Err(FitsError::NotFits { .. })));
+    fs::write(&packed, gzip(&plain[..800])).unwrap();
+    assert!(matches!(scan_gzip_header(&packed), Err(FitsError::BadHeader { .. })));
+}
+
+#[test]
+fn the_pool_stays_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = (0..8).map(|i| folder.path().join(format!("{i}"))).collect();
+    paths.iter().for_each(|p| fs::write(p, p.to_str().unwrap()).unwrap());
+    let pool = FilePool::new(3);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (pool, paths) = (&pool, &paths);
+            scope.spawn(move || {
+                for i in 0..200 {
+                    let path = &paths[(i * (thread + 1)) % paths.len()];
+                    let length = pool.get(path).unwrap().metadata().unwrap().len();
+                    assert_eq!(length, path.to_str().unwrap().len() as u64);
+                    assert!(pool.open_files() <= 3);
+                }
+            });
+        }
+    });
+    assert!(matches!(pool.get(Path::new("/nonexistent/file")), Err(FitsError::Io { .. })));
+}
+
+/// Prints the speed of hot reads; timings are never asserted.
+#[test]
+fn print_throughput() {
+    let (_folder, path) = temp("big.fits");
+    let (width, height) = (4096, 2048);
+    let n = width * height;
+    let pool = FilePool::new(1);
+    let mut scratch = ReadScratch::default();
+    let mut out = vec![0.0; n];
+    let shorts: Vec<u16> = (0..n).map(|i| i as u16).collect();
+    let longs: Vec<i32> = (0..n).map(|i| i as i32).collect();
+    let singles: Vec<f32> = (0..n).map(|i| i as f32).collect();
+    let cases = [ImageData::U16(&shorts), ImageData::I32(&longs), ImageData::F32(&singles)];
+    for data in cases {
+        write_image(&path, &Header::new(), data, &[width, height]).unwrap();
+        let pool =
+            if layout(&path, 0).sample == SampleType::I16 { FilePool::new(1) } else { FilePool::new(1) };
+        let layout = layout(&path, 0);
+        for (name, x0, w) in
+            [("full rows", 0, width), ("3/4 rows", 100, width * 3 / 4), ("1/8 rows", 100, width / 8)]
+        {
+            let window = Window { x0, y0: 0, width: w, height };
+            let mut best = f64::MAX;
+            for _ in 0..7 {
+                let start = std::time::Instant::now();
+                read_window(&pool, &path, &layout, 0, window, &mut scratch, &mut out[..w * height]).unwrap();
+                best = best.min(start.elapsed().as_secs_f64());
+            }
+            let bytes = (w * height * layout.sample.bytes()) as f64;
+            let pixels = (w * height) as f64;
+            println!(
+                "{:?} {name}: {:.2} GB/s, {:.2} ns/px",
+                layout.sample,
+                bytes / best / 1e9,
+                best * 1e9 / pixels
+            );
+        }
+    }
+    drop(pool);
+}

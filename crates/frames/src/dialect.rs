@@ -1,0 +1,79 @@
+//! Keyword dialects of the usual capture programs: what the header says of colour and exposure.
+//!
+//! Sources: the FITS standard 4.0; the documented keyword sets of N.I.N.A., Siril (ROWORDER), MaxIm DL
+//! and Seestar headers (XBAYROFF, YBAYROFF, BAYERPAT, COLORTYP).
+
+use zemosaic_fits::{Header, ImageLayout};
+use zemosaic_image::CfaPattern;
+
+use crate::frame::{FrameKind, FrameMeta};
+
+/// The colour layout an image has, or a sentence why it is not usable.
+///
+/// A two-dimensional image with a CFA keyword is CFA, otherwise mono. With NAXIS3 = 3 it is RGB, with
+/// NAXIS3 = 1 it is treated as two-dimensional. `ROWORDER = 'BOTTOM-UP'` says that the pattern is that
+/// of the image turned top row first, so it is turned back to the stored order.
+///
+/// # Errors
+/// The sentence for the user.
+pub fn frame_kind(header: &Header, layout: &ImageLayout) -> Result<FrameKind, String> {
+    let extra: usize = layout.dims.iter().skip(3).product();
+    let planes = layout.dims.get(2).copied().unwrap_or(1);
+    if layout.dims.len() < 2 || layout.width() == 0 || layout.height() == 0 || extra != 1 {
+        return Err(format!("image of shape {:?} is not a picture of the sky", layout.dims));
+    }
+    match planes {
+        1 => match cfa_pattern(header, layout.height())? {
+            Some(pattern) => Ok(FrameKind::Cfa(pattern)),
+            None => Ok(FrameKind::Mono),
+        },
+        3 => Ok(FrameKind::Rgb),
+        n => Err(format!("NAXIS3 = {n}: only 1 (mono) and 3 (RGB) planes are frames")),
+    }
+}
+
+fn cfa_pattern(header: &Header, height: usize) -> Result<Option<CfaPattern>, String> {
+    let named = ["BAYERPAT", "BAYRPAT", "COLORTYP", "CFAPAT", "CFATYPE"]
+        .iter()
+        .find_map(|key| header.get_str(key).map(|value| (*key, value.trim().to_uppercase())));
+    let Some((key, value)) = named else { return Ok(None) };
+    if value.is_empty() || ["NONE", "MONO", "MONOCHROME", "GRAY", "GREY"].contains(&value.as_str()) {
+        return Ok(None);
+    }
+    let Some(pattern) = CfaPattern::parse(&value) else {
+        return Err(format!("{key} = '{value}' is not a Bayer pattern (RGGB, BGGR, GRBG or GBRG)"));
+    };
+    let offset = |key: &str| header.get_i64(key).unwrap_or(0);
+    let mut stored = pattern.shifted(offset("XBAYROFF"), offset("YBAYROFF"));
+    if header.get_str("ROWORDER").is_some_and(|order| order.trim().eq_ignore_ascii_case("BOTTOM-UP")) {
+        // Row y of the file is row height-1-y of the picture the pattern speaks of: rows swap when
+        // the height is even and stay when it is odd.
+        stored = stored.shifted(0, height as i64 - 1);
+    }
+    Ok(Some(stored))
+}
+
+/// Header facts for products and reports.
+pub fn frame_meta(header: &Header, layout: &ImageLayout) -> FrameMeta {
+    let text = |keys: &[&str]| {
+        keys.iter()
+            .find_map(|key| header.get_str(key))
+            .map(|value| value.trim().to_owned())
+            .filter(|v| !v.is_empty())
+    };
+    let number = |keys: &[&str]| keys.iter().find_map(|key| header.get_f64(key)).filter(|v| v.is_finite());
+    let full_well = if layout.is_unsigned16() { Some(65535.0) } else { None };
+    FrameMeta {
+        exposure_s: number(&["EXPTIME", "EXPOSURE", "XPOSURE"]).filter(|t| *t >= 0.0),
+        date_obs: text(&["DATE-BEG", "DATE-OBS"]).filter(|date| date.len() >= 10),
+        object: text(&["OBJECT"]),
+        telescope: text(&["TELESCOP"]),
+        instrument: text(&["INSTRUME"]),
+        filter: text(&["FILTER"]),
+        creator: text(&["CREATOR", "SWCREATE", "PROGRAM"]),
+        focal_length_mm: number(&["FOCALLEN"]),
+        pixel_size_um: number(&["XPIXSZ"]),
+        unit: text(&["BUNIT"]),
+        saturation_adu: number(&["SATURATE", "SATLEVEL"]).or(full_well),
+    }
+}

@@ -1,0 +1,118 @@
+//! Which files an input means. A folder is walked to the bottom; a file is itself. The order is the
+//! frame order of every product: path below its input root (NFC, bytewise).
+
+use std::path::{Path, PathBuf};
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::FramesError;
+
+/// A candidate file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InputFile {
+    /// Path below the input root, `/`-separated, NFC.
+    pub id: String,
+    /// The path to open.
+    pub path: PathBuf,
+    /// Named by the user (as opposed to met while walking a folder).
+    pub named: bool,
+}
+
+const SUFFIXES: [&str; 3] = [".fit", ".fits", ".fts"];
+
+/// Whether a file name looks like a FITS image we read (`.fit`, `.fits`, `.fts`, each also with `.gz`).
+pub fn has_fits_name(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let plain = lower.strip_suffix(".gz").unwrap_or(&lower);
+    SUFFIXES.iter().any(|suffix| plain.ends_with(suffix))
+}
+
+/// All candidate files of the inputs, in frame order, each once. Folders below `excluded` and hidden
+/// entries are not entered.
+///
+/// # Errors
+/// An input that does not exist, or a folder that cannot be listed.
+pub fn discover(inputs: &[PathBuf], excluded: &[PathBuf]) -> Result<Vec<InputFile>, FramesError> {
+    let excluded: Vec<PathBuf> = excluded.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    let mut files = Vec::new();
+    for input in inputs {
+        let meta = match std::fs::metadata(input) {
+            Ok(meta) => meta,
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+                return Err(FramesError::NoSuchInput { path: input.clone() });
+            }
+            Err(source) => return Err(FramesError::Unreadable { path: input.clone(), source }),
+        };
+        if meta.is_dir() {
+            walk(input, input, &excluded, &mut files)?;
+        } else {
+            let root = input.parent().unwrap_or(Path::new(""));
+            files.push(InputFile { id: id_below(root, input), path: input.clone(), named: true });
+        }
+    }
+    let mut with_canonical: Vec<(PathBuf, InputFile)> =
+        files.into_iter().map(|file| (file.path.canonicalize().unwrap_or(file.path.clone()), file)).collect();
+    with_canonical.sort_by(|a, b| (&a.1.id, &a.0).cmp(&(&b.1.id, &b.0)));
+    let mut seen = std::collections::HashSet::new();
+    with_canonical.retain(|(canonical, _)| seen.insert(canonical.clone()));
+    Ok(with_canonical.into_iter().map(|(_, file)| file).collect())
+}
+
+fn walk(
+    root: &Path,
+    folder: &Path,
+    excluded: &[PathBuf],
+    files: &mut Vec<InputFile>,
+) -> Result<(), FramesError> {
+    let unreadable = |source| FramesError::Unreadable { path: folder.to_path_buf(), source };
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            continue;
+        }
+        if path.is_dir() {
+            let is_link = entry.file_type().map_err(unreadable)?.is_symlink();
+            let out = path.canonicalize().is_ok_and(|canonical| excluded.contains(&canonical));
+            if !is_link && !out {
+                walk(root, &path, excluded, files)?;
+            }
+        } else if has_fits_name(&name) {
+            files.push(InputFile { id: id_below(root, &path), path, named: false });
+        }
+    }
+    Ok(())
+}
+
+fn id_below(root: &Path, path: &Path) -> String {
+    let below = path.strip_prefix(root).unwrap_or(path);
+    let parts: Vec<String> =
+        below.components().map(|part| part.as_os_str().to_string_lossy().nfc().collect()).collect();
+    parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_is_by_path_below_the_root_and_each_file_counts_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        for name in ["b/2.fits", "a/9.fit", "a.fits.gz", ".hidden/x.fits", "notes.txt", "out/mosaic.fits"] {
+            std::fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
+            std::fs::write(root.join(name), b"x").unwrap();
+        }
+        let inputs = vec![root.join("b/2.fits"), root.to_path_buf(), root.to_path_buf()];
+        let found = discover(&inputs, &[root.join("out")]).unwrap();
+        let ids: Vec<&str> = found.iter().map(|file| file.id.as_str()).collect();
+        assert_eq!(ids, ["2.fits", "a.fits.gz", "a/9.fit"]);
+        assert!(matches!(discover(&[root.join("none")], &[]), Err(FramesError::NoSuchInput { .. })));
+    }
+
+    #[test]
+    fn composed_and_decomposed_names_are_one_id() {
+        assert_eq!(id_below(Path::new("r"), Path::new("r/e\u{301}.fit")), "\u{e9}.fit");
+    }
+}

@@ -1,0 +1,28 @@
+//! What can go wrong before a frame exists.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+use zemosaic_fits::FitsError;
+
+/// Errors that end the work on the inputs as a whole; a single bad file is a [`crate::LeftOut`] instead.
+#[derive(Debug, Error)]
+pub enum FramesError {
+    /// An input path does not exist.
+    #[error("input {} does not exist; check the path", path.display())]
+    NoSuchInput {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// A folder or file cannot be listed.
+    #[error("cannot read {}: {source}; check its permissions", path.display())]
+    Unreadable {
+        /// The folder or file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A file of pixels cannot be read.
+    #[error(transparent)]
+    Fits(#[from] FitsError),
+}

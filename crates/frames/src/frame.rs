@@ -1,0 +1,216 @@
+//! The frame: everything the engine must know of one input image, except its pixels.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Serialize;
+use zemosaic_fits::ImageLayout;
+use zemosaic_image::CfaPattern;
+use zemosaic_sky::Wcs;
+
+/// Colour layout of a frame's pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameKind {
+    /// One plane.
+    Mono,
+    /// Three planes, red first (NAXIS3 = 3).
+    Rgb,
+    /// One plane behind a colour filter array, pattern as stored (first row first).
+    Cfa(CfaPattern),
+}
+
+impl FrameKind {
+    /// Output planes: 1 or 3.
+    pub fn channels(self) -> usize {
+        match self {
+            Self::Mono => 1,
+            Self::Rgb | Self::Cfa(_) => 3,
+        }
+    }
+
+    /// Short name for tables: `mono`, `rgb`, `cfa GRBG`.
+    pub fn label(self) -> String {
+        match self {
+            Self::Mono => "mono".into(),
+            Self::Rgb => "rgb".into(),
+            Self::Cfa(pattern) => format!("cfa {}", pattern.name()),
+        }
+    }
+}
+
+/// How the file is packed on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// Rows can be read by position.
+    Plain,
+    /// The whole file is gzip-compressed: unpacked once before pixels are read.
+    Gzip,
+}
+
+/// Where a frame's WCS came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WcsOrigin {
+    /// `--wcs-from`.
+    Given(PathBuf),
+    /// A `.head` file beside the frame.
+    HeadSidecar(PathBuf),
+    /// A `.wcs` file beside the frame.
+    WcsSidecar(PathBuf),
+    /// The frame's own header.
+    Header,
+}
+
+impl WcsOrigin {
+    /// Short name for tables.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Given(_) => "given",
+            Self::HeadSidecar(_) => "head",
+            Self::WcsSidecar(_) => "wcs",
+            Self::Header => "header",
+        }
+    }
+}
+
+/// Header facts that products and reports repeat.
+#[derive(Debug, Clone, Default)]
+pub struct FrameMeta {
+    /// Exposure time of the frame, seconds.
+    pub exposure_s: Option<f64>,
+    /// Start of the exposure, UTC, as the header gives it (ISO 8601).
+    pub date_obs: Option<String>,
+    /// OBJECT.
+    pub object: Option<String>,
+    /// TELESCOP.
+    pub telescope: Option<String>,
+    /// INSTRUME.
+    pub instrument: Option<String>,
+    /// FILTER.
+    pub filter: Option<String>,
+    /// Program that wrote the frame (CREATOR, SWCREATE or PROGRAM).
+    pub creator: Option<String>,
+    /// FOCALLEN, mm.
+    pub focal_length_mm: Option<f64>,
+    /// XPIXSZ, micrometres.
+    pub pixel_size_um: Option<f64>,
+    /// BUNIT.
+    pub unit: Option<String>,
+    /// Level at and above which a pixel is saturated, in the physical units of the frame.
+    pub saturation_adu: Option<f64>,
+}
+
+/// One usable input image.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Path below its input root, `/`-separated, NFC; with `[n]` behind it when not the first image.
+    pub id: String,
+    /// The file as given; opened read-only, never changed.
+    pub path: PathBuf,
+    /// The file whose rows are read: `path`, or its unpacked copy in the spill folder.
+    pub pixels_path: PathBuf,
+    /// Packing of `path`.
+    pub packing: Packing,
+    /// Index of the HDU with the image.
+    pub hdu: usize,
+    /// Where and how the pixels lie in the (unpacked) file.
+    pub layout: ImageLayout,
+    /// Colour layout.
+    pub kind: FrameKind,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// The WCS that counts.
+    pub wcs: Arc<Wcs>,
+    /// Where that WCS came from.
+    pub wcs_origin: WcsOrigin,
+    /// Header facts.
+    pub meta: FrameMeta,
+    /// Length of the file in bytes, as on disk.
+    pub file_bytes: u64,
+    /// Length of the unpacked file in bytes (equal to `file_bytes` when plain).
+    pub unpacked_bytes: u64,
+    /// blake3 of the header cards: tells frames apart without reading pixels.
+    pub header_hash: [u8; 32],
+}
+
+/// Why an input is not in the mosaic. The code is stable: scripts may match on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The file cannot be opened or read.
+    Unreadable(String),
+    /// The file is shorter than its header says.
+    Truncated(String),
+    /// The file is no FITS file, or a FITS file without a usable image.
+    NotAnImage(String),
+    /// No WCS was found.
+    NoWcs(String),
+    /// A WCS was found and refused; the code is the refusal's own.
+    BadWcs(&'static str, String),
+    /// The frame has no finite pixel.
+    Empty(String),
+    /// Equal content to another frame.
+    Duplicate(String),
+    /// Not connected on the sky to the group that is mosaicked.
+    OtherGroup(String),
+    /// Its centre or scale is far from all others.
+    Outlier(String),
+    /// Outside the given grid.
+    OffGrid(String),
+    /// A product of this program, met while walking a folder.
+    OwnProduct(String),
+}
+
+impl Reason {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "E-FRAME-READ",
+            Self::Truncated(_) => "E-FRAME-TRUNCATED",
+            Self::NotAnImage(_) => "E-FRAME-FORMAT",
+            Self::NoWcs(_) => "E-WCS-NONE",
+            Self::BadWcs(code, _) => code,
+            Self::Empty(_) => "E-FRAME-EMPTY",
+            Self::Duplicate(_) => "W-FRAME-DUPLICATE",
+            Self::OtherGroup(_) => "W-FRAME-GROUP",
+            Self::Outlier(_) => "W-FRAME-OUTLIER",
+            Self::OffGrid(_) => "W-FRAME-OFFGRID",
+            Self::OwnProduct(_) => "W-FRAME-PRODUCT",
+        }
+    }
+
+    /// The sentence behind the code.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Unreadable(m)
+            | Self::Truncated(m)
+            | Self::NotAnImage(m)
+            | Self::NoWcs(m)
+            | Self::BadWcs(_, m)
+            | Self::Empty(m)
+            | Self::Duplicate(m)
+            | Self::OtherGroup(m)
+            | Self::Outlier(m)
+            | Self::OffGrid(m)
+            | Self::OwnProduct(m) => m,
+        }
+    }
+
+    /// Whether the input could not be used at all (the run then ends with code 9), as opposed to
+    /// frames that a choice leaves out.
+    pub fn is_failure(&self) -> bool {
+        self.code().starts_with("E-")
+    }
+}
+
+/// An input that is not in the mosaic, and why.
+#[derive(Debug, Clone)]
+pub struct LeftOut {
+    /// As [`Frame::id`].
+    pub id: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: Reason,
+}

@@ -1,0 +1,238 @@
+//! `zemosaic check`: is a product what it says it is? Checksums of every HDU, the WCS there and back,
+//! planes that belong together, depth against the footprints in INPUTS.
+
+use std::path::Path;
+
+use serde::Serialize;
+use zemosaic_fits::{
+    CheckState, Column, ColumnData, FilePool, FitsError, HduKind, ReadScratch, Window, read_table, read_window, scan,
+    verify_checksums,
+};
+use zemosaic_sky::Grid;
+
+/// One finding.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub check: String,
+    /// Whether it holds.
+    pub passed: bool,
+    /// In figures.
+    pub detail: String,
+}
+
+/// Largest round-trip error of the WCS, pixels.
+const WCS_TOLERANCE_PX: f64 = 1e-6;
+/// Pixels this close to a footprint's edge are not compared: the polygon is an approximation there.
+const EDGE_PX: f64 = 2.0;
+/// Depth is compared at about this many pixels per axis.
+const SAMPLES_PER_AXIS: usize = 400;
+/// Share of compared pixels whose depth may be below the footprints' count (masked input).
+const MASKED_SHARE: f64 = 0.05;
+
+/// Verify the product at `path`.
+///
+/// # Errors
+/// When it cannot be read at all.
+pub fn check_product(path: &Path) -> Result<Vec<Finding>, FitsError> {
+    let mut findings = Vec::new();
+    for hdu in verify_checksums(path)? {
+        let name = if hdu.extname.is_empty() { format!("HDU {}", hdu.index) } else { hdu.extname.clone() };
+        findings.push(Finding {
+            check: format!("checksums of {name}"),
+            passed: hdu.datasum == CheckState::Good && hdu.checksum == CheckState::Good,
+            detail: format!("DATASUM {:?}, CHECKSUM {:?}", hdu.datasum, hdu.checksum),
+        });
+    }
+    let product = Product::open(path)?;
+    findings.push(product.check_truncation());
+    match Grid::from_header(&product.file.hdus[0].header) {
+        Ok(grid) => {
+            findings.push(check_round_trip(&grid));
+            findings.extend(product.check_planes(&grid)?);
+            findings.extend(product.check_depth(&grid)?);
+        }
+        Err(error) => {
+            findings.push(Finding { check: "WCS".into(), passed: false, detail: error.to_string() });
+        }
+    }
+    Ok(findings)
+}
+
+struct Product<'a> {
+    path: &'a Path,
+    file: zemosaic_fits::FitsFile,
+    pool: FilePool,
+}
+
+impl<'a> Product<'a> {
+    fn open(path: &'a Path) -> Result<Self, FitsError> {
+        Ok(Self { path, file: scan(path)?, pool: FilePool::new(1) })
+    }
+
+    fn check_truncation(&self) -> Finding {
+        let detail = match &self.file.truncated {
+            None => format!("{} bytes, {} HDUs", self.file.len, self.file.hdus.len()),
+            Some(cut) => format!("HDU {} has {} of {} bytes", cut.hdu, cut.found, cut.expected),
+        };
+        Finding { check: "length of the file".into(), passed: self.file.truncated.is_none(), detail }
+    }
+
+    fn hdu_named(&self, name: &str) -> Option<usize> {
+        self.file.hdus.iter().position(|hdu| hdu.header.get_str("EXTNAME").is_some_and(|own| own.trim() == name))
+    }
+
+    /// A row of the first plane of an image HDU.
+    fn row(&self, hdu: usize, y: usize, scratch: &mut ReadScratch, out: &mut [f32]) -> Result<(), FitsError> {
+        if let HduKind::Image(layout) = &self.file.hdus[hdu].kind {
+            let window = Window { x0: 0, y0: y, width: out.len(), height: 1 };
+            read_window(&self.pool, self.path, layout, 0, window, scratch, out)?;
+        }
+        Ok(())
+    }
+
+    /// SCI, WHT and DEPTH agree on where there is data; shapes agree.
+    fn check_planes(&self, grid: &Grid) -> Result<Vec<Finding>, FitsError> {
+        let mut findings = Vec::new();
+        for name in ["SCI", "WHT", "VAR", "DEPTH", "DQ"] {
+            let shape = self.hdu_named(name).and_then(|index| match &self.file.hdus[index].kind {
+                HduKind::Image(layout) => Some((layout.width(), layout.height())),
+                _ => None,
+            });
+            if shape != Some((grid.width, grid.height)) {
+                let detail = format!("{shape:?} where {:?} is expected", (grid.width, grid.height));
+                findings.push(Finding { check: format!("shape of {name}"), passed: false, detail });
+            }
+        }
+        let (Some(sci), Some(wht), Some(depth)) = (self.hdu_named("SCI"), self.hdu_named("WHT"), self.hdu_named("DEPTH"))
+        else {
+            return Ok(findings);
+        };
+        if !findings.is_empty() {
+            return Ok(findings);
+        }
+        let mut scratch = ReadScratch::default();
+        let mut rows = [vec![0.0; grid.width], vec![0.0; grid.width], vec![0.0; grid.width]];
+        let mut wrong = 0_u64;
+        for y in 0..grid.height {
+            for (hdu, row) in [sci, wht, depth].into_iter().zip(&mut rows) {
+                self.row(hdu, y, &mut scratch, row)?;
+            }
+            for x in 0..grid.width {
+                let has_data = rows[0][x].is_finite();
+                let is_wrong = has_data != (rows[1][x] > 0.0) || (has_data && rows[2][x] < 1.0);
+                wrong += u64::from(is_wrong);
+            }
+        }
+        findings.push(Finding {
+            check: "SCI, WHT and DEPTH agree on where there is data".into(),
+            passed: wrong == 0,
+            detail: format!("{wrong} pixels disagree"),
+        });
+        Ok(findings)
+    }
+
+    /// Depth is never above, and rarely below, the count of footprints over a pixel.
+    fn check_depth(&self, grid: &Grid) -> Result<Vec<Finding>, FitsError> {
+        let check = "DEPTH against the footprints in INPUTS".to_owned();
+        let (Some(depth), Some(table)) = (self.hdu_named("DEPTH"), self.hdu_named("INPUTS")) else {
+            return Ok(vec![Finding { check, passed: false, detail: "no DEPTH or no INPUTS".into() }]);
+        };
+        let polygons = footprints_on_grid(&read_table(self.path, table)?, grid);
+        let mut scratch = ReadScratch::default();
+        let mut row = vec![0.0; grid.width];
+        let (mut compared, mut above, mut below) = (0_u64, 0_u64, 0_u64);
+        for y in (0..grid.height).step_by(grid.height.div_ceil(SAMPLES_PER_AXIS)) {
+            self.row(depth, y, &mut scratch, &mut row)?;
+            for x in (0..grid.width).step_by(grid.width.div_ceil(SAMPLES_PER_AXIS)) {
+                let Some(count) = count_over(&polygons, x as f64, y as f64) else { continue };
+                compared += 1;
+                let found = row[x] as i64;
+                above += u64::from(found > count);
+                below += u64::from(found < count);
+            }
+        }
+        let passed = above == 0 && below as f64 <= MASKED_SHARE * compared as f64;
+        let detail = format!("{compared} pixels compared: {above} above, {below} below (masked input)");
+        Ok(vec![Finding { check, passed, detail }])
+    }
+}
+
+fn check_round_trip(grid: &Grid) -> Finding {
+    let mut worst: f64 = 0.0;
+    for i in 0..=8 {
+        for j in 0..=8 {
+            let x = (grid.width - 1) as f64 * f64::from(i) / 8.0;
+            let y = (grid.height - 1) as f64 * f64::from(j) / 8.0;
+            // Corners of wide projections may be off the sky; what maps must map back.
+            if let Some((lon, lat)) = grid.wcs.pixel_to_sky(x, y) {
+                let error = grid.wcs.sky_to_pixel(lon, lat).map_or(f64::INFINITY, |(u, v)| (u - x).hypot(v - y));
+                worst = worst.max(error);
+            }
+        }
+    }
+    Finding {
+        check: "WCS there and back".into(),
+        passed: worst <= WCS_TOLERANCE_PX,
+        detail: format!("largest error {worst:.1e} px"),
+    }
+}
+
+/// Footprints as polygons in grid pixels. A footprint that does not map as a whole is left out together
+/// with its count, so its pixels are skipped by [`count_over`] being `None` there.
+fn footprints_on_grid(columns: &[Column], grid: &Grid) -> Vec<Vec<(f64, f64)>> {
+    let Some(ColumnData::F64Array { width, values }) =
+        columns.iter().find(|column| column.name == "FOOTPRINT").map(|column| &column.data)
+    else {
+        return Vec::new();
+    };
+    values
+        .chunks(*width)
+        .map(|row| {
+            let mut polygon: Vec<(f64, f64)> =
+                row.chunks(2).filter_map(|pair| grid.wcs.sky_to_pixel(pair[0], pair[1])).collect();
+            polygon.dedup();
+            polygon
+        })
+        .collect()
+}
+
+/// How many polygons cover the point, or `None` if it is close to an edge of one.
+fn count_over(polygons: &[Vec<(f64, f64)>], x: f64, y: f64) -> Option<i64> {
+    let mut count = 0;
+    for polygon in polygons {
+        let mut inside = false;
+        for (index, &(x0, y0)) in polygon.iter().enumerate() {
+            let (x1, y1) = polygon[(index + 1) % polygon.len()];
+            if distance_to_segment((x, y), (x0, y0), (x1, y1)) < EDGE_PX {
+                return None;
+            }
+            if (y0 > y) != (y1 > y) && x < (x1 - x0) * (y - y0) / (y1 - y0) + x0 {
+                inside = !inside;
+            }
+        }
+        count += i64::from(inside);
+    }
+    Some(count)
+}
+
+fn distance_to_segment(p: (f64, f64), a: (f64, f64), b: (f64, f64)) -> f64 {
+    let (dx, dy) = (b.0 - a.0, b.1 - a.1);
+    let length2 = dx * dx + dy * dy;
+    let t = if length2 > 0.0 { (((p.0 - a.0) * dx + (p.1 - a.1) * dy) / length2).clamp(0.0, 1.0) } else { 0.0 };
+    (p.0 - a.0 - t * dx).hypot(p.1 - a.1 - t * dy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counting_polygons_skips_their_edges() {
+        let square = vec![(0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0)];
+        let polygons = vec![square.clone(), square];
+        assert_eq!(count_over(&polygons, 5.0, 5.0), Some(2));
+        assert_eq!(count_over(&polygons, 20.0, 5.0), Some(0));
+        assert_eq!(count_over(&polygons, 9.5, 5.0), None);
+    }
+}

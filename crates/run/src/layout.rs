@@ -1,0 +1,239 @@
+//! Frames become groups of sky, an output grid and a cost; everything from headers alone.
+
+use std::path::Path;
+
+use zemosaic_fits::{Header, scan};
+use zemosaic_frames::{Frame, LeftOut, Packing, Reason};
+use zemosaic_sky::{Footprint, FrameGeometry, Grid, SkyFrame, automatic_grid, canvas_outliers, grid_bounds, overlap_groups};
+
+use crate::error::RunError;
+use crate::options::{GridSource, GroupChoice, MosaicOptions};
+use crate::scan::Scan;
+use crate::units::show_size;
+
+/// A planned mosaic.
+#[derive(Debug)]
+pub struct Layout {
+    /// Frames to be used, in frame order.
+    pub frames: Vec<Frame>,
+    /// All others, with reasons.
+    pub left_out: Vec<LeftOut>,
+    /// The output grid.
+    pub grid: Grid,
+    /// Output planes: 1 or 3.
+    pub channels: usize,
+    /// Frames per group of connected sky, largest first.
+    pub group_sizes: Vec<usize>,
+    /// The group that is mosaicked, from 1.
+    pub group: usize,
+}
+
+/// Canvas above which its share of covered sky is looked at, pixels.
+const LARGE_CANVAS_PX: u64 = 100_000_000;
+/// A large canvas must not have more than this many pixels per pixel of input.
+const MAX_CANVAS_PER_INPUT: f64 = 20.0;
+
+/// Plan the mosaic of `scan`. `group` is the group's number when the choice is not the largest.
+///
+/// # Errors
+/// No grid, no such group, or a canvas that cannot be meant.
+pub fn plan_layout(scan: Scan, options: &MosaicOptions) -> Result<Layout, RunError> {
+    let channels = scan.channels();
+    let mut left_out = scan.left_out;
+    let frames = drop_foreign(scan.frames, &mut left_out);
+    let (frames, group_sizes, group) = choose_group(frames, &mut left_out, options.group)?;
+    let (frames, grid) = match &options.grid_from {
+        GridSource::Automatic => {
+            let frames = drop_outliers(frames, &mut left_out);
+            let grid = automatic_grid(&geometries(&frames), &options.grid)
+                .map_err(|error| RunError::Grid(error.to_string()))?;
+            (frames, grid)
+        }
+        GridSource::File(path) => {
+            let grid = read_grid(path)?;
+            let (on, off): (Vec<Frame>, Vec<Frame>) = frames
+                .into_iter()
+                .partition(|frame| grid_bounds(&grid, &frame.wcs, frame.width, frame.height).is_some());
+            leave_out(off, &mut left_out, |_| Reason::OffGrid("outside the given grid".into()));
+            (on, grid)
+        }
+    };
+    left_out.sort_by(|a, b| (&a.id, &a.path).cmp(&(&b.id, &b.path)));
+    if frames.is_empty() {
+        return Err(crate::scan::no_usable(scan.files, &left_out));
+    }
+    guard_canvas(&grid, &frames)?;
+    Ok(Layout { frames, left_out, grid, channels, group_sizes, group })
+}
+
+impl Layout {
+    /// Take out frames that turned out unusable and fit an automatic grid to the rest.
+    ///
+    /// # Errors
+    /// None are left, or no grid.
+    pub fn drop_unusable(&mut self, unusable: Vec<LeftOut>, options: &MosaicOptions) -> Result<(), RunError> {
+        if unusable.is_empty() {
+            return Ok(());
+        }
+        self.frames.retain(|frame| unusable.iter().all(|item| item.path != frame.path || item.id != frame.id));
+        self.left_out.extend(unusable);
+        self.left_out.sort_by(|a, b| (&a.id, &a.path).cmp(&(&b.id, &b.path)));
+        if self.frames.is_empty() {
+            return Err(crate::scan::no_usable(self.left_out.len(), &self.left_out));
+        }
+        if options.grid_from == GridSource::Automatic {
+            self.grid = automatic_grid(&geometries(&self.frames), &options.grid)
+                .map_err(|error| RunError::Grid(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Bytes of the unpacked copies that the run needs while it works.
+    pub fn spill_bytes(&self) -> u64 {
+        self.frames.iter().filter(|frame| frame.packing == Packing::Gzip).map(|frame| frame.unpacked_bytes).sum()
+    }
+
+    /// Pixels of all frames together.
+    pub fn input_pixels(&self) -> u64 {
+        self.frames.iter().map(|frame| (frame.width * frame.height) as u64).sum()
+    }
+}
+
+/// Geometry of frames, for the grid.
+pub fn geometries(frames: &[Frame]) -> Vec<FrameGeometry> {
+    frames
+        .iter()
+        .map(|frame| FrameGeometry { wcs: (*frame.wcs).clone(), width: frame.width, height: frame.height })
+        .collect()
+}
+
+fn leave_out(frames: Vec<Frame>, left_out: &mut Vec<LeftOut>, reason: impl Fn(&Frame) -> Reason) {
+    left_out.extend(frames.into_iter().map(|frame| {
+        let reason = reason(&frame);
+        LeftOut { id: frame.id, path: frame.path, reason }
+    }));
+}
+
+/// Frames on coordinate systems that have no place on the celestial sphere we know.
+fn drop_foreign(frames: Vec<Frame>, left_out: &mut Vec<LeftOut>) -> Vec<Frame> {
+    let (kept, foreign): (Vec<Frame>, Vec<Frame>) =
+        frames.into_iter().partition(|frame| !matches!(frame.wcs.frame(), SkyFrame::Other(_)));
+    leave_out(foreign, left_out, |frame| {
+        let name = match frame.wcs.frame() {
+            SkyFrame::Other(name) => name.clone(),
+            _ => String::new(),
+        };
+        Reason::BadWcs("E-WCS-FRAME", format!("coordinate system {name} is not celestial"))
+    });
+    kept
+}
+
+/// The frames of the chosen group of connected sky.
+fn choose_group(
+    frames: Vec<Frame>,
+    left_out: &mut Vec<LeftOut>,
+    choice: GroupChoice,
+) -> Result<(Vec<Frame>, Vec<usize>, usize), RunError> {
+    let mut kept = Vec::with_capacity(frames.len());
+    let mut footprints = Vec::with_capacity(frames.len());
+    for frame in frames {
+        match Footprint::of(&frame.wcs, frame.width, frame.height) {
+            Ok(footprint) => {
+                footprints.push(footprint);
+                kept.push(frame);
+            }
+            Err(error) => {
+                let reason = Reason::BadWcs(error.code(), error.to_string());
+                left_out.push(LeftOut { id: frame.id, path: frame.path, reason });
+            }
+        }
+    }
+    let groups = overlap_groups(&footprints);
+    let count = groups.iter().max().map_or(0, |last| last + 1);
+    let mut sizes = vec![0; count];
+    for group in &groups {
+        sizes[*group] += 1;
+    }
+    let group = match choice {
+        GroupChoice::Largest | GroupChoice::All => 1,
+        GroupChoice::Number(number) if number >= 1 && number <= count.max(1) => number,
+        GroupChoice::Number(number) => {
+            return Err(RunError::Usage(format!("--group {number}: there are {count} groups of connected frames")));
+        }
+    };
+    let mut used = Vec::new();
+    for (frame, own) in kept.into_iter().zip(groups) {
+        if own + 1 == group {
+            used.push(frame);
+        } else {
+            let message = format!(
+                "in group {} ({} of {} frames), which does not touch group {group}; make it with --group {}",
+                own + 1,
+                sizes[own],
+                sizes.iter().sum::<usize>(),
+                own + 1
+            );
+            left_out.push(LeftOut { id: frame.id, path: frame.path, reason: Reason::OtherGroup(message) });
+        }
+    }
+    Ok((used, sizes, group))
+}
+
+fn drop_outliers(frames: Vec<Frame>, left_out: &mut Vec<LeftOut>) -> Vec<Frame> {
+    let verdicts = canvas_outliers(&geometries(&frames));
+    let mut kept = Vec::with_capacity(frames.len());
+    for (frame, verdict) in frames.into_iter().zip(verdicts) {
+        match verdict {
+            None => kept.push(frame),
+            Some(reason) => {
+                let reason = Reason::Outlier(reason.to_string());
+                left_out.push(LeftOut { id: frame.id, path: frame.path, reason });
+            }
+        }
+    }
+    kept
+}
+
+/// The grid of a FITS file (its first image) or of a text header.
+fn read_grid(path: &Path) -> Result<Grid, RunError> {
+    let bad = |message: String| RunError::Grid(format!("{}: {message}", path.display()));
+    let head = std::fs::File::open(path).and_then(|mut file| {
+        let mut start = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::Read::take(&mut file, 2880), &mut start)?;
+        Ok(start)
+    });
+    let is_fits = head.is_ok_and(|start| start.starts_with(b"SIMPLE  =") && !start.contains(&b'\n'));
+    let from_header = |header: &Header| Grid::from_header(header).map_err(|error| bad(error.to_string()));
+    if is_fits && let Ok(file) = scan(path) {
+        let with_wcs = file.hdus.iter().find_map(|hdu| Grid::from_header(&hdu.header).ok());
+        if let Some(grid) = with_wcs {
+            return Ok(grid);
+        }
+        return Err(bad("no HDU has both a size and a WCS".into()));
+    }
+    let text = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
+    let header = Header::parse_text(&String::from_utf8_lossy(&text)).map_err(|error| bad(error.to_string()))?;
+    from_header(&header)
+}
+
+fn guard_canvas(grid: &Grid, frames: &[Frame]) -> Result<(), RunError> {
+    let canvas = grid.width as u64 * grid.height as u64;
+    let scale = grid.wcs.scale_deg();
+    let input: f64 = frames
+        .iter()
+        .map(|frame| {
+            let ratio = frame.wcs.scale_deg() / scale;
+            (frame.width * frame.height) as f64 * ratio * ratio
+        })
+        .sum();
+    if canvas > LARGE_CANVAS_PX && canvas as f64 > MAX_CANVAS_PER_INPUT * input {
+        return Err(RunError::Resource(format!(
+            "the canvas of {} x {} pixels ({}) is more than {MAX_CANVAS_PER_INPUT:.0} times what the frames cover; \
+             a frame is placed wrongly or --scale is too fine; look at `zemosaic plan`, or give --grid",
+            grid.width,
+            grid.height,
+            show_size(canvas * 4)
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,366 @@
+//! The whole run: scan, plan, prepare, coadd, finish. Nothing appears under a final name before it is
+//! complete.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use zemosaic_coadd::{CoaddJob, CoaddObserver, CoaddSummary, Patch, PatchPlan, ProductPlane, ProductSink, coadd, plan_patches};
+use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, Overwrite, ProductWriter};
+use zemosaic_frames::LeftOut;
+use zemosaic_sky::Footprint;
+
+use crate::error::{ExitCode, RunError};
+use crate::events::{Event, Reporter, Stage};
+use crate::options::{Existing, GroupChoice, MosaicRequest};
+use crate::plan::{Placed, PlannedRun, place_sources, plan_run, rejecting};
+use crate::prepare::prepare;
+use crate::products::facts::{Facts, input_hash, parameter_hash, time_facts, used_frame};
+use crate::products::header::plane_header;
+use crate::products::inputs_table::inputs_table;
+use crate::products::report::{Costs, report_json};
+use crate::products::{frames_csv::frames_csv, preview::preview_png, run_toml::run_toml, write_atomically};
+use crate::scan::tell_left_out;
+use crate::time;
+
+/// Files kept open at once.
+const MAX_OPEN_FILES: usize = 200;
+
+/// What a finished run made.
+#[derive(Debug)]
+pub struct RunOutcome {
+    /// 0, or 9 when something could not be read.
+    pub exit_code: ExitCode,
+    /// The main product of each group.
+    pub mosaics: Vec<PathBuf>,
+    /// Frames used.
+    pub used: usize,
+    /// Files not used, with reasons.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Make the mosaic that `request` asks for.
+///
+/// # Errors
+/// See [`RunError`]; whatever was begun is removed.
+pub fn mosaic(request: &MosaicRequest, reporter: &Reporter, cancel: &AtomicBool) -> Result<RunOutcome, RunError> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(request.worker_threads())
+        .build()
+        .map_err(|error| RunError::Coadd(zemosaic_coadd::CoaddError::Threads(error.to_string())))?;
+    pool.install(|| match request.options.group {
+        GroupChoice::All => all_groups(request, reporter, cancel),
+        GroupChoice::Largest | GroupChoice::Number(_) => one_group(request, reporter, cancel).map(|(outcome, _)| outcome),
+    })
+}
+
+/// Every group of connected frames into a folder of its own.
+fn all_groups(request: &MosaicRequest, reporter: &Reporter, cancel: &AtomicBool) -> Result<RunOutcome, RunError> {
+    let mut total: Option<RunOutcome> = None;
+    let mut number = 1;
+    loop {
+        let mut one = request.clone();
+        one.options.group = GroupChoice::Number(number);
+        one.out = request.out.join(format!("group_{number}"));
+        let (outcome, groups) = one_group(&one, reporter, cancel)?;
+        let merged = match total.take() {
+            None => outcome,
+            Some(mut so_far) => {
+                so_far.mosaics.extend(outcome.mosaics);
+                so_far.used += outcome.used;
+                if outcome.exit_code == ExitCode::Partial {
+                    so_far.exit_code = ExitCode::Partial;
+                }
+                so_far
+            }
+        };
+        if number >= groups {
+            return Ok(merged);
+        }
+        total = Some(merged);
+        number += 1;
+    }
+}
+
+fn one_group(
+    request: &MosaicRequest,
+    reporter: &Reporter,
+    cancel: &AtomicBool,
+) -> Result<(RunOutcome, usize), RunError> {
+    let final_path = request.out.join("mosaic.fits");
+    if request.existing == Existing::Refuse && final_path.exists() {
+        return Err(RunError::Exists { path: final_path });
+    }
+    let mut planned = plan_run(request, reporter)?;
+    let spill = open_run_folder(request, reporter)?;
+    let pool = FilePool::new(MAX_OPEN_FILES);
+    let placed = prepare_sources(request, &mut planned, spill.path(), &pool, reporter, cancel)?;
+    let plan = plan_patches(
+        planned.layout.grid.width,
+        planned.layout.grid.height,
+        &placed.sources,
+        planned.layout.channels,
+        &request.options.coadd,
+        planned.budget,
+    )?;
+    announce(&planned, &plan, placed.sources.len(), reporter);
+    let groups = planned.layout.group_sizes.len();
+    let product = Product::begin(request, planned, placed, plan, &final_path)?;
+    let outcome = product.run(request, &pool, reporter, cancel)?;
+    Ok((outcome, groups))
+}
+
+/// Make the run folder, its log and the folder of unpacked copies (removed when it goes out of scope).
+fn open_run_folder(request: &MosaicRequest, reporter: &Reporter) -> Result<tempfile::TempDir, RunError> {
+    std::fs::create_dir_all(&request.out).map_err(RunError::output(&request.out))?;
+    let log = request.out.join("events.jsonl");
+    reporter.open_log(&log).map_err(RunError::output(&log))?;
+    let root = request.spill.as_ref().unwrap_or(&request.out);
+    std::fs::create_dir_all(root).map_err(RunError::output(root))?;
+    tempfile::Builder::new().prefix(".spill-").tempdir_in(root).map_err(RunError::output(root))
+}
+
+/// Unpack, measure, place; frames that fail on the way are left out and the grid is fitted to the rest.
+fn prepare_sources(
+    request: &MosaicRequest,
+    planned: &mut PlannedRun,
+    spill: &Path,
+    pool: &FilePool,
+    reporter: &Reporter,
+    cancel: &AtomicBool,
+) -> Result<Placed, RunError> {
+    let frames = planned.layout.frames.clone();
+    let prepared = reporter
+        .stage(Stage::Prepare, frames.len() as u64, || prepare(frames, spill, pool, reporter, cancel))?;
+    for item in &prepared.left_out {
+        tell_left_out(reporter, item);
+    }
+    planned.layout.drop_unusable(prepared.left_out, &request.options)?;
+    let placed = place_sources(prepared.frames, &planned.layout, &request.options);
+    for item in &placed.left_out {
+        tell_left_out(reporter, item);
+    }
+    planned.layout.left_out.extend(placed.left_out.iter().cloned());
+    planned.layout.left_out.sort_by(|a, b| (&a.id, &a.path).cmp(&(&b.id, &b.path)));
+    if placed.sources.is_empty() {
+        return Err(crate::scan::no_usable(planned.layout.left_out.len(), &planned.layout.left_out));
+    }
+    Ok(placed)
+}
+
+fn announce(planned: &PlannedRun, plan: &PatchPlan, sources: usize, reporter: &Reporter) {
+    let forecast = planned.forecast_of(plan, sources);
+    reporter.send(Event::Planned {
+        frames: sources,
+        width: planned.layout.grid.width,
+        height: planned.layout.grid.height,
+        channels: planned.layout.channels,
+        patches: forecast.patches,
+        memory_bytes: forecast.memory_bytes,
+        disk_bytes: planned.mosaic_bytes,
+        spill_bytes: planned.spill_bytes,
+    });
+}
+
+/// A product in the making.
+struct Product {
+    planned: PlannedRun,
+    placed: Placed,
+    plan: PatchPlan,
+    planes: Vec<ProductPlane>,
+    facts: Facts,
+    writer: ProductWriter,
+    final_path: PathBuf,
+}
+
+impl Product {
+    /// Lay the file out on disk.
+    fn begin(
+        request: &MosaicRequest,
+        planned: PlannedRun,
+        placed: Placed,
+        plan: PatchPlan,
+        final_path: &Path,
+    ) -> Result<Self, RunError> {
+        let facts = gather_facts(request, &planned, &placed)?;
+        let planes = ProductPlane::of_product(rejecting(&request.options));
+        let (width, height) = (facts.grid.width, facts.grid.height);
+        let hdus = planes
+            .iter()
+            .enumerate()
+            .map(|(index, plane)| {
+                let mut dims = vec![width, height];
+                if plane.per_channel() && facts.channels > 1 {
+                    dims.push(facts.channels);
+                }
+                let data = if plane.is_integer() { DataSpec::I32 { dims } } else { DataSpec::F32 { dims } };
+                HduSpec { header: plane_header(*plane, index, &facts, &request.options), data }
+            })
+            .collect();
+        let policy = match request.existing {
+            Existing::Refuse => Overwrite::Refuse,
+            Existing::Replace => Overwrite::Replace,
+        };
+        let writer = ProductWriter::create(final_path, hdus, policy)?;
+        Ok(Self { planned, placed, plan, planes, facts, writer, final_path: final_path.to_path_buf() })
+    }
+
+    fn run(
+        mut self,
+        request: &MosaicRequest,
+        pool: &FilePool,
+        reporter: &Reporter,
+        cancel: &AtomicBool,
+    ) -> Result<RunOutcome, RunError> {
+        let start = reporter.elapsed_s();
+        let observer = Observer::new(reporter, &self.placed, &self.facts);
+        let channels = self.facts.channels;
+        self.facts.summary = reporter.stage(Stage::Coadd, observer.total, || {
+            let job = CoaddJob {
+                sources: &self.placed.sources,
+                channels,
+                options: &request.options.coadd,
+                plan: &self.plan,
+                threads: request.worker_threads(),
+                pool,
+            };
+            let sink = ProductSink { writer: &self.writer, planes: &self.planes, channels };
+            coadd(&job, &sink, &observer, cancel)
+        })?;
+        let mut warnings = observer.warnings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for id in &self.placed.noise_unknown {
+            warnings.push(format!("W-NOISE {id}: noise cannot be measured; it gets the median weight"));
+        }
+        let coadd_seconds = reporter.elapsed_s() - start;
+        let stage_seconds = BTreeMap::from([("coadd".to_owned(), coadd_seconds)]);
+        let costs = Costs {
+            threads: request.worker_threads(),
+            memory_budget_bytes: self.planned.budget.total_bytes,
+            peak_memory_bytes: peak_memory_bytes(),
+            patches: self.plan.patches.len(),
+            mosaic_bytes: self.planned.mosaic_bytes,
+            stage_seconds,
+            seconds: reporter.elapsed_s(),
+        };
+        reporter.stage(Stage::Finish, 1, || self.finish(request, &costs, &warnings))
+    }
+
+    /// Tables, preview and report, then the mosaic itself under its final name.
+    fn finish(self, request: &MosaicRequest, costs: &Costs, warnings: &[String]) -> Result<RunOutcome, RunError> {
+        let Self { planned, planes, facts, writer, final_path, .. } = self;
+        let file = |name: &str| request.out.join(name);
+        let png = preview_png(&writer, facts.grid.width, facts.grid.height, facts.channels)?
+            .map_err(|error| RunError::Encode { what: "the preview", message: error.to_string() })?;
+        let headers: Vec<(usize, Header)> = planes
+            .iter()
+            .enumerate()
+            .map(|(index, plane)| (index, plane_header(*plane, index, &facts, &request.options)))
+            .collect();
+        let report = report_json(&facts, costs, warnings)?;
+        let toml = run_toml(request, planned.budget.total_bytes)?;
+        write_atomically(&file("mosaic_preview.png"), &png)?;
+        write_atomically(&file("frames.csv"), frames_csv(&facts).as_bytes())?;
+        write_atomically(&file("run.toml"), toml.as_bytes())?;
+        write_atomically(&file("report.json"), report.as_bytes())?;
+        writer.finish_with_table(headers, inputs_table(&facts))?;
+        let failed = facts.left_out.iter().any(|item| item.reason.is_failure())
+            || !facts.summary.read_failures.is_empty()
+            || !facts.summary.failed_patches.is_empty();
+        Ok(RunOutcome {
+            exit_code: if failed { ExitCode::Partial } else { ExitCode::Ok },
+            mosaics: vec![final_path],
+            used: facts.used.len(),
+            left_out: facts.left_out,
+        })
+    }
+}
+
+fn gather_facts(request: &MosaicRequest, planned: &PlannedRun, placed: &Placed) -> Result<Facts, RunError> {
+    let channels = planned.layout.channels;
+    let used: Vec<_> = placed
+        .sources
+        .iter()
+        .zip(&placed.noise)
+        .map(|(source, noise)| {
+            let frame = &source.frame;
+            let footprint = Footprint::of(&frame.wcs, frame.width, frame.height);
+            let vertices = footprint.as_ref().map(|polygon| polygon.vertices()).unwrap_or_default();
+            used_frame(frame, noise, &source.weight[..channels], vertices)
+        })
+        .collect();
+    let mut grid_header = Header::new();
+    planned.layout.grid.wcs.write_to(&mut grid_header);
+    grid_header.set_i64("NAXIS1", planned.layout.grid.width as i64, "");
+    grid_header.set_i64("NAXIS2", planned.layout.grid.height as i64, "");
+    let parameter_hash = parameter_hash(&request.options, &grid_header.to_bytes())
+        .map_err(|error| RunError::Encode { what: "the parameter hash", message: error.to_string() })?;
+    Ok(Facts {
+        time: time_facts(&used),
+        input_hash: input_hash(&used),
+        offered: used.len() + planned.layout.left_out.len(),
+        left_out: planned.layout.left_out.clone(),
+        used,
+        grid: planned.layout.grid.clone(),
+        channels,
+        summary: CoaddSummary::default(),
+        date: time::now(),
+        parameter_hash,
+    })
+}
+
+/// Turns the engine's reports into events and warnings.
+struct Observer<'a> {
+    reporter: &'a Reporter,
+    frame_ids: Vec<String>,
+    done: AtomicU64,
+    total: u64,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl<'a> Observer<'a> {
+    fn new(reporter: &'a Reporter, placed: &Placed, facts: &Facts) -> Self {
+        Self {
+            reporter,
+            frame_ids: placed.sources.iter().map(|source| source.frame.id.clone()).collect(),
+            done: AtomicU64::new(0),
+            total: facts.grid.width as u64 * facts.grid.height as u64,
+            warnings: Mutex::new(Vec::new()),
+        }
+    }
+
+    fn warn(&self, code: &str, message: String) {
+        if let Ok(mut warnings) = self.warnings.lock() {
+            warnings.push(format!("{code} {message}"));
+        }
+        self.reporter.send(Event::Warning { code: code.into(), message });
+    }
+}
+
+impl CoaddObserver for Observer<'_> {
+    fn patch_done(&self, patch: &Patch) {
+        let area = patch.region.area() as u64;
+        let done = self.done.fetch_add(area, Ordering::Relaxed) + area;
+        self.reporter.send(Event::Progress { stage: Stage::Coadd, done, total: self.total });
+    }
+
+    fn patch_failed(&self, patch: &Patch, message: &str) {
+        let at = patch.region;
+        self.warn(
+            "E-PATCH-FAILED",
+            format!("patch {} at {},{} failed ({message}); its pixels have no data and DQ bit 64", patch.id, at.x0, at.y0),
+        );
+    }
+
+    fn read_failed(&self, source: usize, patch: &Patch, message: &str) {
+        let id = &self.frame_ids[source];
+        self.warn("E-FRAME-READ", format!("{id} is missing from patch {}: {message}", patch.id));
+    }
+}
+
+/// Highest resident memory of this process so far.
+fn peak_memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches("kB").trim().parse::<u64>().ok().map(|kib| kib << 10)
+}

@@ -1,0 +1,89 @@
+//! What a run is asked to do. The parts that belong to an algorithm are that algorithm's own options.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use zemosaic_coadd::CoaddOptions;
+use zemosaic_frames::IngestOptions;
+use zemosaic_sky::GridOptions;
+
+/// Where the output grid comes from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GridSource {
+    /// Made to fit the frames.
+    #[default]
+    Automatic,
+    /// The WCS and size of a FITS file or a text header.
+    File(PathBuf),
+}
+
+/// Which group of connected frames is mosaicked when they do not all touch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupChoice {
+    /// The group of most frames.
+    #[default]
+    Largest,
+    /// The group of this number, from 1, by number of frames.
+    Number(usize),
+    /// Each group its own mosaic, in a folder of its own.
+    All,
+}
+
+/// Options that change pixels.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MosaicOptions {
+    /// Reading of the inputs.
+    pub ingest: IngestOptions,
+    /// Group of sky.
+    pub group: GroupChoice,
+    /// Given or automatic grid.
+    pub grid_from: GridSource,
+    /// The automatic grid.
+    pub grid: GridOptions,
+    /// The engine.
+    pub coadd: CoaddOptions,
+}
+
+/// A run: options, and what does not change pixels.
+#[derive(Debug, Clone)]
+pub struct MosaicRequest {
+    /// Files and folders.
+    pub inputs: Vec<PathBuf>,
+    /// Folder of the products.
+    pub out: PathBuf,
+    /// What changes pixels.
+    pub options: MosaicOptions,
+    /// Memory for the whole process, bytes; `None`: 60 % of what is free.
+    pub memory_bytes: Option<u64>,
+    /// Worker threads; `None`: all cores.
+    pub threads: Option<usize>,
+    /// Folder for unpacked copies; `None`: inside `out`.
+    pub spill: Option<PathBuf>,
+    /// What to do with products that exist.
+    pub existing: Existing,
+    /// The command line, for the record.
+    pub command: String,
+    /// Names of the options that were given, as opposed to defaults.
+    pub given: Vec<String>,
+}
+
+/// What to do with products that exist.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// Refuse to run.
+    #[default]
+    Refuse,
+    /// Replace them when the new ones are complete.
+    Replace,
+}
+
+impl MosaicRequest {
+    /// Threads to use.
+    pub fn worker_threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
+    }
+}

@@ -1,0 +1,208 @@
+//! What a run will take: frames, grid, patches, memory, disk, time. `zemosaic plan` stops here.
+
+use std::path::{Path, PathBuf};
+
+use zemosaic_coadd::sink::Rejecting;
+use zemosaic_coadd::source::set_weights;
+use zemosaic_coadd::{MemoryBudget, PatchPlan, ProductPlane, Source, available_memory_bytes, plan_patches};
+use zemosaic_frames::{Frame, FrameNoise, LeftOut, Reason};
+use zemosaic_stack::RejectMethod;
+
+use crate::error::RunError;
+use crate::events::{Event, Reporter, Stage};
+use crate::layout::{Layout, plan_layout};
+use crate::options::{MosaicOptions, MosaicRequest};
+use crate::scan::{scan_inputs, tell_left_out};
+use crate::units::show_size;
+
+/// Share of the free memory a run takes when no budget is given.
+const DEFAULT_MEMORY_SHARE: f64 = 0.6;
+/// Budget where the system does not tell what is free.
+const FALLBACK_MEMORY_BYTES: u64 = 2 << 30;
+/// Time per read pixel and channel on one thread, for the forecast: decode, warp and stack together.
+const FORECAST_NS: f64 = 20.0;
+
+/// A planned run, before any pixel is read.
+#[derive(Debug)]
+pub struct PlannedRun {
+    /// Frames, grid, groups.
+    pub layout: Layout,
+    /// Memory and threads.
+    pub budget: MemoryBudget,
+    /// Bytes of `mosaic.fits`.
+    pub mosaic_bytes: u64,
+    /// Bytes of unpacked copies.
+    pub spill_bytes: u64,
+}
+
+/// The cost of a run as far as patches tell.
+#[derive(Debug, Clone, Copy)]
+pub struct Forecast {
+    /// Patches.
+    pub patches: usize,
+    /// Expected peak memory, bytes.
+    pub memory_bytes: u64,
+    /// Frame pixels read over frame pixels there are.
+    pub read_amplification: f64,
+    /// Expected wall time, seconds; good to a factor of two.
+    pub seconds: f64,
+}
+
+/// Scan the inputs and plan their mosaic; checks memory and disk.
+///
+/// # Errors
+/// As [`scan_inputs`] and [`plan_layout`]; a resource that would be exceeded.
+pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedRun, RunError> {
+    let mut excluded = vec![request.out.clone()];
+    excluded.extend(request.spill.clone());
+    let scan = scan_inputs(&request.inputs, &excluded, &request.options.ingest, reporter)?;
+    let known: Vec<PathBuf> = scan.left_out.iter().map(|item| item.path.clone()).collect();
+    let layout = reporter.stage(Stage::Plan, 1, || plan_layout(scan, &request.options))?;
+    for item in layout.left_out.iter().filter(|item| !known.contains(&item.path)) {
+        tell_left_out(reporter, item);
+    }
+    let available = available_memory_bytes();
+    let default_bytes =
+        available.map_or(FALLBACK_MEMORY_BYTES, |bytes| (bytes as f64 * DEFAULT_MEMORY_SHARE) as u64);
+    let total_bytes = request.memory_bytes.unwrap_or(default_bytes);
+    if available.is_some_and(|bytes| total_bytes > bytes) {
+        reporter.send(Event::Warning {
+            code: "W-MEMORY".into(),
+            message: format!(
+                "the memory budget of {} is more than the {} that are free; the system may swap",
+                show_size(total_bytes),
+                show_size(available.unwrap_or(0))
+            ),
+        });
+    }
+    let budget = MemoryBudget { total_bytes, workers: request.worker_threads() };
+    let mosaic_bytes = product_bytes(&layout, &request.options);
+    let planned = PlannedRun { spill_bytes: layout.spill_bytes(), layout, budget, mosaic_bytes };
+    check_disk(request, &planned)?;
+    Ok(planned)
+}
+
+impl PlannedRun {
+    /// Sources without measured noise, for a forecast.
+    ///
+    /// # Errors
+    /// A WCS that cannot be mapped, too little memory.
+    pub fn forecast(&self, options: &MosaicOptions) -> Result<Forecast, RunError> {
+        let unknown = FrameNoise { sigma_adu: vec![f64::NAN; 3], has_data: true };
+        let frames = self.layout.frames.iter().map(|frame| (frame.clone(), unknown.clone())).collect();
+        let placed = place_sources(frames, &self.layout, options);
+        let plan = plan_patches(
+            self.layout.grid.width,
+            self.layout.grid.height,
+            &placed.sources,
+            self.layout.channels,
+            &options.coadd,
+            self.budget,
+        )?;
+        Ok(self.forecast_of(&plan, placed.sources.len()))
+    }
+
+    /// The forecast of a patch plan.
+    pub fn forecast_of(&self, plan: &PatchPlan, sources: usize) -> Forecast {
+        let workers = self.budget.workers as u64;
+        let fixed = self.budget.total_bytes - (self.budget.per_worker_bytes(sources) * workers).min(self.budget.total_bytes);
+        let channels = self.layout.channels as f64;
+        Forecast {
+            patches: plan.patches.len(),
+            memory_bytes: (plan.peak_patch_bytes * workers + fixed.min(64 << 20)).min(self.budget.total_bytes),
+            read_amplification: plan.read_pixels as f64 / self.layout.input_pixels().max(1) as f64,
+            seconds: plan.read_pixels as f64 * channels * FORECAST_NS * 1e-9 / workers as f64,
+        }
+    }
+}
+
+/// Frames on the grid, and those that turned out not to be.
+pub struct Placed {
+    /// Sources in frame order, weights set.
+    pub sources: Vec<Source>,
+    /// Their noise, in the same order.
+    pub noise: Vec<FrameNoise>,
+    /// Frames that do not touch the grid or cannot be mapped to it.
+    pub left_out: Vec<LeftOut>,
+    /// Ids of sources whose noise cannot be measured.
+    pub noise_unknown: Vec<String>,
+}
+
+/// Place `frames` on the grid of `layout`.
+pub fn place_sources(frames: Vec<(Frame, FrameNoise)>, layout: &Layout, options: &MosaicOptions) -> Placed {
+    let mut placed =
+        Placed { sources: Vec::new(), noise: Vec::new(), left_out: Vec::new(), noise_unknown: Vec::new() };
+    for (frame, noise) in frames {
+        let (id, path) = (frame.id.clone(), frame.path.clone());
+        match Source::place(frame, &noise, &layout.grid, &options.coadd) {
+            Ok(Some(source)) => {
+                placed.sources.push(source);
+                placed.noise.push(noise);
+            }
+            Ok(None) => {
+                let reason = Reason::OffGrid("outside the grid".into());
+                placed.left_out.push(LeftOut { id, path, reason });
+            }
+            Err(error) => {
+                let reason = Reason::BadWcs(error.code(), error.to_string());
+                placed.left_out.push(LeftOut { id, path, reason });
+            }
+        }
+    }
+    let unknown = set_weights(&mut placed.sources, options.coadd.weights);
+    placed.noise_unknown = unknown.into_iter().map(|index| placed.sources[index].frame.id.clone()).collect();
+    placed
+}
+
+/// Whether the options reject outliers.
+pub fn rejecting(options: &MosaicOptions) -> Rejecting {
+    if options.coadd.reject.method == RejectMethod::None { Rejecting::No } else { Rejecting::Yes }
+}
+
+fn product_bytes(layout: &Layout, options: &MosaicOptions) -> u64 {
+    let pixels = layout.grid.width as u64 * layout.grid.height as u64;
+    let planes: u64 = ProductPlane::of_product(rejecting(options))
+        .iter()
+        .map(|plane| if plane.per_channel() { layout.channels as u64 } else { 1 })
+        .sum();
+    pixels * 4 * planes + layout.frames.len() as u64 * 1024 + (1 << 20)
+}
+
+fn check_disk(request: &MosaicRequest, planned: &PlannedRun) -> Result<(), RunError> {
+    let out_is_spill = request.spill.is_none();
+    let mut needs = vec![(&request.out, planned.mosaic_bytes + if out_is_spill { planned.spill_bytes } else { 0 })];
+    if let Some(spill) = &request.spill {
+        needs.push((spill, planned.spill_bytes));
+    }
+    for (folder, needed) in needs {
+        if let Some(free) = free_disk_bytes(folder)
+            && free < needed
+        {
+            return Err(RunError::Resource(format!(
+                "the run needs {} of disk in {} (mosaic {}, unpacked copies {}), {} are free; \
+                 choose a coarser --scale, another folder, or --tmp for the copies",
+                show_size(needed),
+                folder.display(),
+                show_size(planned.mosaic_bytes),
+                show_size(planned.spill_bytes),
+                show_size(free)
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Free bytes where `folder` is or will be.
+#[cfg(unix)]
+fn free_disk_bytes(folder: &Path) -> Option<u64> {
+    let absolute = std::path::absolute(folder).ok()?;
+    let there = absolute.ancestors().find(|ancestor| ancestor.exists())?;
+    let stat = rustix::fs::statvfs(there).ok()?;
+    Some(stat.f_bavail * stat.f_frsize)
+}
+
+/// Free bytes where `folder` is or will be: not asked on this system.
+#[cfg(not(unix))]
+fn free_disk_bytes(_folder: &Path) -> Option<u64> {
+    None
+}

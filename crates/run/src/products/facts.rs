@@ -1,0 +1,194 @@
+//! Facts of a mosaic that its header, its tables and its report all state: computed once.
+
+use jiff::Timestamp;
+use zemosaic_coadd::CoaddSummary;
+use zemosaic_frames::{Frame, FrameMeta, FrameNoise, LeftOut, WcsOrigin};
+use zemosaic_sky::Grid;
+
+use crate::options::MosaicOptions;
+use crate::time;
+
+/// One used frame as products know it.
+#[derive(Debug, Clone)]
+pub struct UsedFrame {
+    /// Frame id.
+    pub id: String,
+    /// Header facts.
+    pub meta: FrameMeta,
+    /// Columns and rows.
+    pub size: (usize, usize),
+    /// `mono`, `rgb`, `cfa GRBG`.
+    pub kind: String,
+    /// Centre, degrees ICRS.
+    pub centre_deg: (f64, f64),
+    /// Arcseconds per pixel.
+    pub scale_arcsec: f64,
+    /// Position angle of +y, degrees.
+    pub rotation_deg: f64,
+    /// Where its WCS came from.
+    pub wcs_origin: WcsOrigin,
+    /// Noise per channel, in the frame's units.
+    pub sigma_adu: Vec<f64>,
+    /// Weight per channel.
+    pub weight: Vec<f64>,
+    /// Boundary on the sky, (RA, Dec) pairs in degrees, closed by its first vertex implicitly.
+    pub footprint_deg: Vec<(f64, f64)>,
+    /// blake3 of its header.
+    pub header_hash: [u8; 32],
+    /// Bytes on disk.
+    pub file_bytes: u64,
+}
+
+/// Time facts of the used frames.
+#[derive(Debug, Clone, Default)]
+pub struct TimeFacts {
+    /// Earliest start.
+    pub begin: Option<Timestamp>,
+    /// Latest end.
+    pub end: Option<Timestamp>,
+    /// Exposure-weighted mean of the mid-times.
+    pub average: Option<Timestamp>,
+    /// Nights (noon to noon UTC).
+    pub nights: usize,
+    /// Sum of exposures, seconds.
+    pub total_exposure_s: Option<f64>,
+    /// Exposure the pixel values refer to, seconds: that of the frames, or their mean.
+    pub frame_exposure_s: Option<f64>,
+}
+
+/// All facts.
+#[derive(Debug)]
+pub struct Facts {
+    /// Used frames, in frame order.
+    pub used: Vec<UsedFrame>,
+    /// Frames not used.
+    pub left_out: Vec<LeftOut>,
+    /// Files looked at.
+    pub offered: usize,
+    /// Output grid.
+    pub grid: Grid,
+    /// 1 or 3.
+    pub channels: usize,
+    /// Time facts.
+    pub time: TimeFacts,
+    /// Of the engine.
+    pub summary: CoaddSummary,
+    /// Time of the product.
+    pub date: Timestamp,
+    /// Hash of options that change pixels.
+    pub parameter_hash: String,
+    /// Hash of the input list.
+    pub input_hash: String,
+}
+
+impl Facts {
+    /// Identity of the run: from inputs, parameters and date.
+    pub fn run_id(&self) -> String {
+        let text = format!("{}{}{}", self.input_hash, self.parameter_hash, time::iso(self.date));
+        short_hash(text.as_bytes())
+    }
+
+    /// The value all used frames share, or `None`.
+    pub fn common(&self, of: impl Fn(&FrameMeta) -> Option<String>) -> Option<String> {
+        let first = of(&self.used.first()?.meta)?;
+        self.used.iter().all(|frame| of(&frame.meta).as_ref() == Some(&first)).then_some(first)
+    }
+
+    /// Median and largest depth over pixels that have data.
+    pub fn depth_median_and_max(&self) -> (i32, i32) {
+        let histogram = &self.summary.depth_histogram;
+        let covered: u64 = histogram.iter().filter(|(depth, _)| **depth > 0).map(|(_, count)| count).sum();
+        let mut below = 0;
+        let mut median = 0;
+        for (depth, count) in histogram.iter().filter(|(depth, _)| **depth > 0) {
+            below += count;
+            median = *depth;
+            if below * 2 >= covered {
+                break;
+            }
+        }
+        (median, histogram.keys().last().copied().unwrap_or(0))
+    }
+}
+
+/// A used frame's record.
+pub fn used_frame(frame: &Frame, noise: &FrameNoise, weight: &[f64], footprint: &[[f64; 3]]) -> UsedFrame {
+    let centre = frame.wcs.pixel_to_icrs((frame.width as f64 - 1.0) / 2.0, (frame.height as f64 - 1.0) / 2.0);
+    UsedFrame {
+        id: frame.id.clone(),
+        meta: frame.meta.clone(),
+        size: (frame.width, frame.height),
+        kind: frame.kind.label(),
+        centre_deg: centre.map_or((f64::NAN, f64::NAN), |vector| lon_lat_deg(&vector)),
+        scale_arcsec: frame.wcs.scale_deg() * 3600.0,
+        rotation_deg: frame.wcs.position_angle_deg(),
+        wcs_origin: frame.wcs_origin.clone(),
+        sigma_adu: noise.sigma_adu.clone(),
+        weight: weight.to_vec(),
+        footprint_deg: footprint.iter().map(lon_lat_deg).collect(),
+        header_hash: frame.header_hash,
+        file_bytes: frame.file_bytes,
+    }
+}
+
+/// Longitude in [0, 360) and latitude of a unit vector, degrees.
+pub fn lon_lat_deg(vector: &[f64; 3]) -> (f64, f64) {
+    let lon = vector[1].atan2(vector[0]).to_degrees().rem_euclid(360.0);
+    (lon, vector[2].atan2(vector[0].hypot(vector[1])).to_degrees())
+}
+
+/// Time facts of `used`.
+pub fn time_facts(used: &[UsedFrame]) -> TimeFacts {
+    let exposures: Vec<f64> = used.iter().filter_map(|frame| frame.meta.exposure_s).collect();
+    let all_known = !used.is_empty() && exposures.len() == used.len();
+    let total: f64 = exposures.iter().sum();
+    let mut facts = TimeFacts {
+        total_exposure_s: all_known.then_some(total),
+        frame_exposure_s: all_known.then(|| total / exposures.len() as f64),
+        ..TimeFacts::default()
+    };
+    let mut nights = std::collections::BTreeSet::new();
+    let (mut weighted, mut weight_sum) = (0.0, 0.0);
+    for frame in used {
+        let Some(start) = frame.meta.date_obs.as_deref().and_then(time::parse) else { continue };
+        let exposure = frame.meta.exposure_s.unwrap_or(0.0);
+        let end = time::later(start, exposure);
+        facts.begin = Some(facts.begin.map_or(start, |begin| begin.min(start)));
+        facts.end = Some(facts.end.map_or(end, |last| last.max(end)));
+        // A night runs from noon to noon.
+        nights.insert((time::mjd(start) - 0.5).floor() as i64);
+        let weight = if exposure > 0.0 { exposure } else { 1.0 };
+        weighted += weight * (start.as_nanosecond() as f64 / 1e9 + exposure / 2.0);
+        weight_sum += weight;
+    }
+    facts.nights = nights.len();
+    if weight_sum > 0.0 {
+        facts.average = Timestamp::from_nanosecond((weighted / weight_sum * 1e3).round() as i128 * 1_000_000).ok();
+    }
+    facts
+}
+
+/// Hash of the options that change pixels. Paths do not count: what they name does.
+///
+/// # Errors
+/// Options that do not encode (a bug).
+pub fn parameter_hash(options: &MosaicOptions, grid_header: &[u8]) -> Result<String, serde_json::Error> {
+    let mut bytes = serde_json::to_vec(&options.coadd)?;
+    bytes.extend_from_slice(grid_header);
+    Ok(short_hash(&bytes))
+}
+
+/// Hash of the input list: id, length and header of every used frame, in frame order.
+pub fn input_hash(used: &[UsedFrame]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for frame in used {
+        hasher.update(frame.id.as_bytes());
+        hasher.update(&frame.file_bytes.to_le_bytes());
+        hasher.update(&frame.header_hash);
+    }
+    hasher.finalize().to_hex()[..16].to_owned()
+}
+
+fn short_hash(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex()[..16].to_owned()
+}

@@ -1,0 +1,61 @@
+//! `frames.csv`: every file that was offered, used or not, and why.
+
+use std::fmt::Write;
+
+use crate::products::facts::{Facts, UsedFrame};
+
+const HEAD: &str = "frame,status,code,reason,kind,width,height,date_obs,exptime_s,ra_deg,dec_deg,scale_arcsec,\
+                    rotation_deg,wcs,sigma_r,sigma_g,sigma_b,weight_r,weight_g,weight_b";
+
+/// The table, sorted by frame; mono frames have their noise and weight in the first of three columns.
+pub fn frames_csv(facts: &Facts) -> String {
+    let mut rows: Vec<(String, String)> = facts.used.iter().map(|frame| (frame.id.clone(), used_row(frame))).collect();
+    rows.extend(facts.left_out.iter().map(|item| {
+        let row =
+            format!("{},left-out,{},{}{}", quote(&item.id), item.reason.code(), quote(item.reason.message()), ",".repeat(16));
+        (item.id.clone(), row)
+    }));
+    rows.sort();
+    let mut csv = format!("{HEAD}\n");
+    for (_, row) in rows {
+        csv.push_str(&row);
+        csv.push('\n');
+    }
+    csv
+}
+
+fn used_row(frame: &UsedFrame) -> String {
+    let mut row = format!(
+        "{},used,,,{},{},{},{},{},{:.7},{:.7},{:.5},{:.4},{}",
+        quote(&frame.id),
+        frame.kind,
+        frame.size.0,
+        frame.size.1,
+        quote(frame.meta.date_obs.as_deref().unwrap_or("")),
+        frame.meta.exposure_s.map_or(String::new(), |seconds| seconds.to_string()),
+        frame.centre_deg.0,
+        frame.centre_deg.1,
+        frame.scale_arcsec,
+        frame.rotation_deg,
+        frame.wcs_origin.label(),
+    );
+    for list in [&frame.sigma_adu, &frame.weight] {
+        for channel in 0..3 {
+            row.push(',');
+            if let Some(value) = list.get(channel) {
+                // Writing to a String cannot fail.
+                let _ = write!(row, "{value:.6e}");
+            }
+        }
+    }
+    row
+}
+
+/// A field as RFC 4180 has it.
+fn quote(field: &str) -> String {
+    if field.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}

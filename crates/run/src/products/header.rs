@@ -1,0 +1,162 @@
+//! Headers of `mosaic.fits`: the contract of the science product.
+
+use zemosaic_coadd::ProductPlane;
+use zemosaic_fits::Header;
+use zemosaic_frames::FrameMeta;
+
+use crate::options::MosaicOptions;
+use crate::products::facts::Facts;
+use crate::time;
+
+/// Name and version of this program.
+pub const PROGRAM: &str = concat!("zemosaic ", env!("CARGO_PKG_VERSION"));
+
+/// The header of one plane. Its cards are the same before and after the run, so the file can be laid
+/// out first and the header filled in at the end.
+pub fn plane_header(plane: ProductPlane, index: usize, facts: &Facts, options: &MosaicOptions) -> Header {
+    let mut header = structure(plane, index, facts);
+    facts.grid.wcs.write_to(&mut header);
+    if plane == ProductPlane::Sci {
+        identity(&mut header, facts);
+        times(&mut header, facts);
+        counts(&mut header, facts);
+    }
+    software(&mut header, facts);
+    if plane == ProductPlane::Sci {
+        history(&mut header, facts, options);
+    }
+    if plane == ProductPlane::Dq {
+        for line in [
+            "bit 1: no data", "bit 2: kernel over a frame edge", "bit 4: saturated input",
+            "bit 8: samples rejected", "bit 16: masked input", "bit 32: fewer than 3 samples to judge by",
+            "bit 64: the patch failed",
+        ] {
+            header.push_comment(line);
+        }
+    }
+    header
+}
+
+fn structure(plane: ProductPlane, index: usize, facts: &Facts) -> Header {
+    let mut header = Header::new();
+    if index == 0 {
+        header.set_bool("SIMPLE", true, "conforms to the FITS standard");
+    } else {
+        header.set_str("XTENSION", "IMAGE", "image extension");
+    }
+    header.set_i64("BITPIX", if plane.is_integer() { 32 } else { -32 }, "bits per sample");
+    let planes = if plane.per_channel() { facts.channels } else { 1 };
+    header.set_i64("NAXIS", if planes > 1 { 3 } else { 2 }, "axes");
+    header.set_i64("NAXIS1", facts.grid.width as i64, "columns");
+    header.set_i64("NAXIS2", facts.grid.height as i64, "rows");
+    if planes > 1 {
+        header.set_i64("NAXIS3", planes as i64, "red, green, blue");
+    }
+    if index == 0 {
+        header.set_bool("EXTEND", true, "extensions follow");
+    } else {
+        header.set_i64("PCOUNT", 0, "no heap");
+        header.set_i64("GCOUNT", 1, "one group");
+    }
+    header.set_str("EXTNAME", plane.extname(), meaning(plane));
+    let unit = facts.common(|meta| meta.unit.clone()).unwrap_or_else(|| "adu".into());
+    match plane {
+        ProductPlane::Sci => header.set_str("BUNIT", &unit, "unit of the pixel values"),
+        ProductPlane::Var => header.set_str("BUNIT", &format!("{unit}2"), "unit of the pixel values"),
+        _ => {}
+    }
+    header
+}
+
+fn meaning(plane: ProductPlane) -> &'static str {
+    match plane {
+        ProductPlane::Sci => "linear coadd, NaN where no data",
+        ProductPlane::Wht => "sum of weights",
+        ProductPlane::Var => "variance of SCI",
+        ProductPlane::Depth => "valid samples before rejection",
+        ProductPlane::RejLo => "samples rejected as too low",
+        ProductPlane::RejHi => "samples rejected as too high",
+        ProductPlane::Dq => "quality bits",
+    }
+}
+
+fn identity(header: &mut Header, facts: &Facts) {
+    type Pick = fn(&FrameMeta) -> Option<String>;
+    let keys: [(&str, Pick, &str); 5] = [
+        ("OBJECT", |m| m.object.clone(), "target"),
+        ("TELESCOP", |m| m.telescope.clone(), "telescope"),
+        ("INSTRUME", |m| m.instrument.clone(), "camera"),
+        ("FILTER", |m| m.filter.clone(), "filter"),
+        ("SRCCREA", |m| m.creator.clone(), "program that wrote the frames"),
+    ];
+    for (key, pick, comment) in keys {
+        if let Some(value) = facts.common(pick) {
+            header.set_str(key, &value, comment);
+        }
+    }
+    let common_number = |pick: fn(&FrameMeta) -> Option<f64>| {
+        facts.common(|meta| pick(meta).map(|value| value.to_string())).and_then(|text| text.parse::<f64>().ok())
+    };
+    if let Some(value) = common_number(|m| m.focal_length_mm) {
+        header.set_f64("FOCALLEN", value, "[mm] focal length");
+    }
+    if let Some(value) = common_number(|m| m.pixel_size_um) {
+        header.set_f64("XPIXSZ", value, "[um] pixel size of the frames");
+    }
+    header.set_str("ROWORDER", "BOTTOM-UP", "first row is the bottom of the picture");
+}
+
+fn times(header: &mut Header, facts: &Facts) {
+    let time = &facts.time;
+    header.set_str("TIMESYS", "UTC", "time scale");
+    if let (Some(begin), Some(end), Some(average)) = (time.begin, time.end, time.average) {
+        header.set_str("DATE-OBS", &time::iso(begin), "start of the first exposure");
+        header.set_str("DATE-BEG", &time::iso(begin), "start of the first exposure");
+        header.set_str("DATE-END", &time::iso(end), "end of the last exposure");
+        header.set_str("DATE-AVG", &time::iso(average), "exposure-weighted mean time");
+        header.set_f64("MJD-OBS", time::mjd(begin), "[d] start of the first exposure");
+        header.set_f64("MJD-BEG", time::mjd(begin), "[d] start of the first exposure");
+        header.set_f64("MJD-END", time::mjd(end), "[d] end of the last exposure");
+        header.set_f64("MJD-AVG", time::mjd(average), "[d] exposure-weighted mean time");
+        header.set_f64("TELAPSE", (time::mjd(end) - time::mjd(begin)) * 86400.0, "[s] first start to last end");
+    }
+    if let (Some(total), Some(each)) = (time.total_exposure_s, time.frame_exposure_s) {
+        let (median, max) = facts.depth_median_and_max();
+        header.set_f64("EXPTIME", each, "[s] exposure the pixel values refer to");
+        header.set_f64("XPOSURE", total, "[s] total exposure of the used frames");
+        header.set_f64("LIVETIME", total, "[s] total exposure of the used frames");
+        header.set_f64("MEDEXP", f64::from(median) * each, "[s] median exposure per pixel with data");
+        header.set_f64("MAXEXP", f64::from(max) * each, "[s] largest exposure per pixel");
+    }
+}
+
+fn counts(header: &mut Header, facts: &Facts) {
+    let used = facts.used.len() as i64;
+    header.set_i64("NCOMBINE", used, "frames used");
+    header.set_i64("STACKCNT", used, "frames used");
+    header.set_i64("NINPUT", facts.offered as i64, "files offered");
+    header.set_i64("NREJECT", facts.offered as i64 - used, "files not used");
+    header.set_i64("NNIGHTS", facts.time.nights as i64, "nights");
+}
+
+fn software(header: &mut Header, facts: &Facts) {
+    header.set_str("DATE", &time::iso(facts.date), "UTC date of this file");
+    header.set_str("PROGRAM", PROGRAM, "program that made this file");
+    header.set_str("SWCREATE", PROGRAM, "program that made this file");
+    header.set_str("RUNID", &facts.run_id(), "identity of the run");
+    header.set_str("PARHASH", &facts.parameter_hash, "hash of options that change pixels");
+    header.set_str("INPHASH", &facts.input_hash, "hash of the input list");
+}
+
+fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
+    let coadd = &options.coadd;
+    header.push_history(&format!("zemosaic ingest: {} of {} files used", facts.used.len(), facts.offered));
+    header.push_history(&format!(
+        "zemosaic coadd: kernel {:?}, combine {:?}, weights {:?}",
+        coadd.kernel, coadd.combine, coadd.weights
+    ));
+    header.push_history(&format!(
+        "zemosaic coadd: reject {:?}, kappa {} {}, map error {} px, antialias {:?}",
+        coadd.reject.method, coadd.reject.kappa_low, coadd.reject.kappa_high, coadd.map.max_error_px, coadd.antialias
+    ));
+}

@@ -1,0 +1,62 @@
+//! The INPUTS table of `mosaic.fits`: one row per used frame, with its footprint, so that the product
+//! explains its own depth.
+
+use zemosaic_fits::{Column, ColumnData, TableSpec};
+
+use crate::products::facts::{Facts, UsedFrame};
+
+/// Vertices kept per footprint; shorter ones repeat their last vertex.
+pub const FOOTPRINT_VERTICES: usize = 32;
+
+/// The table.
+pub fn inputs_table(facts: &Facts) -> TableSpec {
+    let used = &facts.used;
+    let text = |name: &str, of: &dyn Fn(&UsedFrame) -> String| {
+        column(name, None, ColumnData::Text(used.iter().map(of).collect()))
+    };
+    let number = |name: &str, unit: &str, of: &dyn Fn(&UsedFrame) -> f64| {
+        column(name, Some(unit), ColumnData::F64(used.iter().map(of).collect()))
+    };
+    let per_channel = |name: &str, unit: Option<&str>, of: &dyn Fn(&UsedFrame) -> &[f64]| {
+        let values = used
+            .iter()
+            .flat_map(|frame| (0..facts.channels).map(move |c| of(frame).get(c).copied().unwrap_or(f64::NAN)))
+            .collect();
+        column(name, unit, ColumnData::F64Array { width: facts.channels, values })
+    };
+    TableSpec {
+        extname: "INPUTS".into(),
+        columns: vec![
+            text("FRAME", &|frame| frame.id.clone()),
+            text("DATE_OBS", &|frame| frame.meta.date_obs.clone().unwrap_or_default()),
+            number("EXPTIME", "s", &|frame| frame.meta.exposure_s.unwrap_or(f64::NAN)),
+            column("NAXIS1", Some("pix"), ColumnData::I32(used.iter().map(|frame| frame.size.0 as i32).collect())),
+            column("NAXIS2", Some("pix"), ColumnData::I32(used.iter().map(|frame| frame.size.1 as i32).collect())),
+            number("RA", "deg", &|frame| frame.centre_deg.0),
+            number("DEC", "deg", &|frame| frame.centre_deg.1),
+            number("SCALE", "arcsec", &|frame| frame.scale_arcsec),
+            number("ROTATION", "deg", &|frame| frame.rotation_deg),
+            text("WCS", &|frame| frame.wcs_origin.label().to_owned()),
+            per_channel("SIGMA", Some("adu"), &|frame| &frame.sigma_adu),
+            per_channel("WEIGHT", None, &|frame| &frame.weight),
+            column("FOOTPRINT", Some("deg"), footprints(used)),
+        ],
+    }
+}
+
+fn column(name: &str, unit: Option<&str>, data: ColumnData) -> Column {
+    Column { name: name.into(), unit: unit.map(str::to_owned), data }
+}
+
+/// RA, Dec pairs, [`FOOTPRINT_VERTICES`] of them per row.
+fn footprints(used: &[UsedFrame]) -> ColumnData {
+    let mut values = Vec::with_capacity(used.len() * FOOTPRINT_VERTICES * 2);
+    for frame in used {
+        let last = frame.footprint_deg.last().copied().unwrap_or((f64::NAN, f64::NAN));
+        for vertex in 0..FOOTPRINT_VERTICES {
+            let (ra, dec) = frame.footprint_deg.get(vertex).copied().unwrap_or(last);
+            values.extend([ra, dec]);
+        }
+    }
+    ColumnData::F64Array { width: FOOTPRINT_VERTICES * 2, values }
+}

@@ -1,0 +1,94 @@
+//! `report.json`: the run in numbers, for scripts and for people.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::error::RunError;
+use crate::products::facts::Facts;
+use crate::products::header::PROGRAM;
+use crate::time;
+
+/// Costs that were planned and met.
+#[derive(Debug, Clone, Serialize)]
+pub struct Costs {
+    /// Worker threads.
+    pub threads: usize,
+    /// The memory budget.
+    pub memory_budget_bytes: u64,
+    /// Highest resident memory of the process, where the system tells.
+    pub peak_memory_bytes: Option<u64>,
+    /// Patches.
+    pub patches: usize,
+    /// Bytes of `mosaic.fits`.
+    pub mosaic_bytes: u64,
+    /// Wall time per stage, seconds.
+    pub stage_seconds: BTreeMap<String, f64>,
+    /// Wall time of the run up to the report, seconds.
+    pub seconds: f64,
+}
+
+/// The report's text.
+///
+/// # Errors
+/// Figures that do not encode (a bug).
+pub fn report_json(facts: &Facts, costs: &Costs, warnings: &[String]) -> Result<String, RunError> {
+    let mut left_out: BTreeMap<&str, usize> = BTreeMap::new();
+    for item in &facts.left_out {
+        *left_out.entry(item.reason.code()).or_default() += 1;
+    }
+    let (median_depth, max_depth) = facts.depth_median_and_max();
+    let pixels = facts.grid.width as u64 * facts.grid.height as u64;
+    let covered = pixels - facts.summary.depth_histogram.get(&0).copied().unwrap_or(0);
+    let (ra, dec) = centre(facts);
+    let report = json!({
+        "schema": 1,
+        "program": PROGRAM,
+        "run_id": facts.run_id(),
+        "date": time::iso(facts.date),
+        "inputs": {
+            "offered": facts.offered,
+            "used": facts.used.len(),
+            "left_out": left_out,
+        },
+        "mosaic": {
+            "width_px": facts.grid.width,
+            "height_px": facts.grid.height,
+            "channels": facts.channels,
+            "scale_arcsec": facts.grid.wcs.scale_deg() * 3600.0,
+            "centre_ra_deg": ra,
+            "centre_dec_deg": dec,
+            "covered_px": covered,
+            "median_depth": median_depth,
+            "max_depth": max_depth,
+        },
+        "exposure": {
+            "total_s": facts.time.total_exposure_s,
+            "frame_s": facts.time.frame_exposure_s,
+            "nights": facts.time.nights,
+        },
+        "rejection": {
+            "samples": facts.summary.samples,
+            "rejected_low": facts.summary.rejected_low,
+            "rejected_high": facts.summary.rejected_high,
+        },
+        "failures": {
+            "reads": facts.summary.read_failures.len(),
+            "patches": facts.summary.failed_patches,
+        },
+        "warnings": warnings,
+        "costs": costs,
+    });
+    let text = serde_json::to_string_pretty::<Value>(&report)
+        .map_err(|error| RunError::Encode { what: "report.json", message: error.to_string() })?;
+    Ok(text + "\n")
+}
+
+fn centre(facts: &Facts) -> (Option<f64>, Option<f64>) {
+    let (x, y) = ((facts.grid.width as f64 - 1.0) / 2.0, (facts.grid.height as f64 - 1.0) / 2.0);
+    match facts.grid.wcs.pixel_to_sky(x, y) {
+        Some((ra, dec)) => (Some(ra), Some(dec)),
+        None => (None, None),
+    }
+}

@@ -1,0 +1,103 @@
+//! Inputs become frames, each file with a verdict.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use zemosaic_frames::{Frame, IngestOptions, Ingested, LeftOut, Reason, discover, find_duplicates, ingest};
+
+use crate::error::RunError;
+use crate::events::{Event, Reporter, Stage};
+
+/// The verdict on all inputs of a run.
+#[derive(Debug)]
+pub struct Scan {
+    /// Files looked at.
+    pub files: usize,
+    /// Usable frames, in frame order, all mono or all colour.
+    pub frames: Vec<Frame>,
+    /// The others.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl Scan {
+    /// Output planes: 1 or 3.
+    pub fn channels(&self) -> usize {
+        self.frames.first().map_or(1, |frame| frame.kind.channels())
+    }
+}
+
+/// Scan `inputs`; folders in `excluded` are not entered.
+///
+/// # Errors
+/// No files, none usable, or mono and colour frames together.
+pub fn scan_inputs(
+    inputs: &[PathBuf],
+    excluded: &[PathBuf],
+    options: &IngestOptions,
+    reporter: &Reporter,
+) -> Result<Scan, RunError> {
+    let files = discover(inputs, excluded)?;
+    if files.is_empty() {
+        let inputs: Vec<String> = inputs.iter().map(|path| path.display().to_string()).collect();
+        return Err(RunError::NoInput { inputs: inputs.join(", ") });
+    }
+    let total = files.len() as u64;
+    let mut ingested = reporter.stage(Stage::Ingest, total, || {
+        let progress = |done: usize| {
+            reporter.send(Event::Progress { stage: Stage::Ingest, done: done as u64, total });
+        };
+        Ok::<Ingested, RunError>(ingest(&files, options, &progress))
+    })?;
+    find_duplicates(&mut ingested);
+    for left_out in &ingested.left_out {
+        tell_left_out(reporter, left_out);
+    }
+    let Ingested { frames, left_out } = ingested;
+    if frames.is_empty() {
+        return Err(no_usable(files.len(), &left_out));
+    }
+    refuse_mixed(&frames)?;
+    Ok(Scan { files: files.len(), frames, left_out })
+}
+
+/// Tell the reporter of a frame that is not used.
+pub fn tell_left_out(reporter: &Reporter, left_out: &LeftOut) {
+    reporter.send(Event::FrameLeftOut {
+        frame: left_out.id.clone(),
+        code: left_out.reason.code().into(),
+        message: left_out.reason.message().into(),
+    });
+}
+
+/// The error when no file is usable: counts by reason, with an example of each.
+pub fn no_usable(total: usize, left_out: &[LeftOut]) -> RunError {
+    let mut by_code: BTreeMap<&str, Vec<&LeftOut>> = BTreeMap::new();
+    for item in left_out {
+        by_code.entry(item.reason.code()).or_default().push(item);
+    }
+    let parts: Vec<String> = by_code
+        .iter()
+        .map(|(code, items)| {
+            let example = items[0];
+            let more = if items.len() > 1 { format!(" (+ {} similar)", items.len() - 1) } else { String::new() };
+            format!("{code} {}: {}{more}", example.id, example.reason.message())
+        })
+        .collect();
+    let unsolved = !left_out.is_empty()
+        && left_out.iter().all(|item| matches!(item.reason, Reason::NoWcs(_) | Reason::BadWcs(..)));
+    RunError::NoUsableInput { total, summary: parts.join("; "), unsolved }
+}
+
+fn refuse_mixed(frames: &[Frame]) -> Result<(), RunError> {
+    let (mono, colour): (Vec<&Frame>, Vec<&Frame>) =
+        frames.iter().partition(|frame| frame.kind.channels() == 1);
+    match (mono.first(), colour.first()) {
+        (Some(first_mono), Some(first_colour)) => Err(RunError::MixedColour {
+            mono: mono.len(),
+            colour: colour.len(),
+            mono_example: first_mono.id.clone(),
+            colour_example: first_colour.id.clone(),
+        }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,60 @@
+//! Times of frames and products. `SOURCE_DATE_EPOCH` fixes the present, so that products can be
+//! reproduced to the byte.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+/// Modified Julian date of the Unix epoch.
+const MJD_UNIX: f64 = 40587.0;
+
+/// Now, or what `SOURCE_DATE_EPOCH` says.
+pub fn now() -> Timestamp {
+    std::env::var("SOURCE_DATE_EPOCH")
+        .ok()
+        .and_then(|text| text.trim().parse::<i64>().ok())
+        .and_then(|seconds| Timestamp::from_second(seconds).ok())
+        .unwrap_or_else(Timestamp::now)
+}
+
+/// ISO 8601 without a zone, to the second or, where there is a fraction, to the millisecond.
+pub fn iso(time: Timestamp) -> String {
+    let text = time.to_zoned(TimeZone::UTC).datetime().to_string();
+    match text.split_once('.') {
+        Some((seconds, fraction)) => format!("{seconds}.{:0<3.3}", fraction),
+        None => text,
+    }
+}
+
+/// A FITS date (UTC): date, or date and time.
+pub fn parse(text: &str) -> Option<Timestamp> {
+    let trimmed = text.trim().trim_end_matches('Z');
+    let full = if trimmed.len() == 10 { format!("{trimmed}T00:00:00") } else { trimmed.to_owned() };
+    let civil: DateTime = full.parse().ok()?;
+    Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())
+}
+
+/// Modified Julian date, days.
+pub fn mjd(time: Timestamp) -> f64 {
+    MJD_UNIX + time.as_nanosecond() as f64 / 86_400e9
+}
+
+/// A time `seconds` later.
+pub fn later(time: Timestamp, seconds: f64) -> Timestamp {
+    Timestamp::from_nanosecond(time.as_nanosecond() + (seconds * 1e9) as i128).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_round_trip() {
+        let time = parse("2025-03-27T01:20:32.955368").unwrap();
+        assert_eq!(iso(time), "2025-03-27T01:20:32.955");
+        assert!((mjd(time) - 60761.056_092_1).abs() < 1e-6);
+        assert_eq!(iso(parse("2000-01-01").unwrap()), "2000-01-01T00:00:00");
+        assert_eq!(iso(later(time, 10.0)), "2025-03-27T01:20:42.955");
+        assert!(parse("yesterday").is_none());
+    }
+}

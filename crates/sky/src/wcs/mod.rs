@@ -1,0 +1,281 @@
+//! One celestial coordinate system: pixel offsets, SIP, linear part, projection, rotation.
+
+mod axes;
+mod celestial;
+mod dss;
+mod keys;
+mod linear;
+mod parse;
+mod projection;
+mod sip;
+mod write;
+
+use std::sync::Arc;
+
+use self::celestial::Pole;
+use self::projection::Projection;
+use self::sip::Sip;
+use crate::error::WcsError;
+use crate::frame::SkyFrame;
+use crate::vector::{Mat3, Vec3, lonlat_deg, mul, mul_vec, transposed, unit_vector};
+
+pub(crate) use self::keys::float as header_float;
+
+/// A celestial world coordinate system. Immutable and cheap to clone.
+///
+/// Pixel coordinates are 0-based with pixel centres at integers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wcs {
+    crpix0_px: [f64; 2],
+    /// Rows: longitude and latitude plane; columns: pixel axes.
+    cd_deg: [[f64; 2]; 2],
+    cd_rad: [[f64; 2]; 2],
+    cd_inverse_rad: [[f64; 2]; 2],
+    projection: Projection,
+    sip: Option<Arc<Sip>>,
+    pole: Pole,
+    names: [String; 2],
+    frame: SkyFrame,
+    native_to_frame: Mat3,
+    native_to_icrs: Option<Mat3>,
+}
+
+/// Everything that defines a [`Wcs`].
+struct Parts {
+    crpix0_px: [f64; 2],
+    cd_deg: [[f64; 2]; 2],
+    projection: Projection,
+    sip: Option<Arc<Sip>>,
+    pole: Pole,
+    names: [String; 2],
+    frame: SkyFrame,
+}
+
+impl Wcs {
+    /// Reads the primary WCS of a header.
+    ///
+    /// TAN, SIN (with slant), NCP, TAN with SIP and DSS plates are supported; the linear part may be CD, PC + CDELT or
+    /// CDELT + CROTA. Extra axes (spectral, Stokes ...) are ignored where they do not mix with the sky.
+    ///
+    /// # Errors
+    /// A [`WcsError`] with a stable [`WcsError::code`] says why a header is refused.
+    pub fn from_header(header: &zemosaic_fits::Header) -> Result<Self, WcsError> {
+        parse::from_header(header)
+    }
+
+    /// A TAN system without distortion, LONPOLE 180 deg.
+    ///
+    /// `crval_deg` is the tangent point in `frame`, `crpix0_px` its 0-based pixel, `cd_deg` the matrix in degrees per
+    /// pixel with rows (longitude, latitude).
+    ///
+    /// # Errors
+    /// [`WcsError::Degenerate`] for a singular matrix, [`WcsError::Value`] for numbers that are no position.
+    pub fn tan(
+        crval_deg: [f64; 2],
+        crpix0_px: [f64; 2],
+        cd_deg: [[f64; 2]; 2],
+        frame: SkyFrame,
+    ) -> Result<Self, WcsError> {
+        let names = match &frame {
+            SkyFrame::Galactic => ["GLON".to_string(), "GLAT".to_string()],
+            SkyFrame::Icrs | SkyFrame::Fk5 { .. } => ["RA".to_string(), "DEC".to_string()],
+            SkyFrame::Other(name) => {
+                return Err(WcsError::Frame {
+                    name: name.clone(),
+                    reason: "only ICRS, FK5 and Galactic can be made".into(),
+                });
+            }
+        };
+        let pole = Pole {
+            native_ref_deg: (0.0, 90.0),
+            crval_deg: (crval_deg[0], crval_deg[1]),
+            lonpole_deg: 180.0,
+            latpole_deg: crval_deg[1],
+        };
+        Self::build(Parts { crpix0_px, cd_deg, projection: Projection::Tan, sip: None, pole, names, frame })
+    }
+
+    fn build(parts: Parts) -> Result<Self, WcsError> {
+        let (lon, lat) = parts.pole.crval_deg;
+        if !(lon.is_finite() && lat.is_finite() && lat.abs() <= 90.0) {
+            return Err(WcsError::Value { keyword: "CRVAL".into(), value: format!("{lon}, {lat}") });
+        }
+        let [x, y] = parts.crpix0_px;
+        if !(x.is_finite() && y.is_finite()) {
+            return Err(WcsError::Value { keyword: "CRPIX".into(), value: format!("{x}, {y}") });
+        }
+        if !parts.cd_deg.iter().flatten().all(|v| v.is_finite()) {
+            return Err(WcsError::Value { keyword: "CD".into(), value: format!("{:?}", parts.cd_deg) });
+        }
+        linear::check(&parts.cd_deg)?;
+        let cd_rad = parts.cd_deg.map(|row| row.map(f64::to_radians));
+        let native_to_frame = parts.pole.native_to_celestial()?;
+        let native_to_icrs = parts.frame.to_icrs().map(|m| mul(&m, &native_to_frame));
+        Ok(Self {
+            crpix0_px: parts.crpix0_px,
+            cd_deg: parts.cd_deg,
+            cd_rad,
+            cd_inverse_rad: linear::inverse(&cd_rad),
+            projection: parts.projection,
+            sip: parts.sip,
+            pole: parts.pole,
+            names: parts.names,
+            frame: parts.frame,
+            native_to_frame,
+            native_to_icrs,
+        })
+    }
+
+    /// Longitude in `[0, 360)` and latitude of a pixel position, in degrees in the header's own frame.
+    /// `None` where the position is not on the sky.
+    pub fn pixel_to_sky(&self, x: f64, y: f64) -> Option<(f64, f64)> {
+        Some(lonlat_deg(&mul_vec(&self.native_to_frame, &self.pixel_to_native(x, y)?)))
+    }
+
+    /// Pixel position of a longitude and latitude in degrees in the header's own frame.
+    /// `None` where the projection does not show it.
+    pub fn sky_to_pixel(&self, lon_deg: f64, lat_deg: f64) -> Option<(f64, f64)> {
+        let v = unit_vector(lon_deg, lat_deg);
+        self.native_to_pixel(&mul_vec(&transposed(&self.native_to_frame), &v))
+    }
+
+    /// ICRS unit vector of a pixel position; `None` off the sky or for [`SkyFrame::Other`].
+    pub fn pixel_to_icrs(&self, x: f64, y: f64) -> Option<[f64; 3]> {
+        let to_icrs = self.native_to_icrs.as_ref()?;
+        Some(mul_vec(to_icrs, &self.pixel_to_native(x, y)?))
+    }
+
+    /// Pixel position of an ICRS direction; `None` where the projection does not show it or for [`SkyFrame::Other`].
+    pub fn icrs_to_pixel(&self, icrs: &[f64; 3]) -> Option<(f64, f64)> {
+        let to_icrs = self.native_to_icrs.as_ref()?;
+        self.native_to_pixel(&mul_vec(&transposed(to_icrs), icrs))
+    }
+
+    /// Native unit vector of a pixel position.
+    #[inline]
+    pub(crate) fn pixel_to_native(&self, x: f64, y: f64) -> Option<Vec3> {
+        let (mut u, mut v) = (x - self.crpix0_px[0], y - self.crpix0_px[1]);
+        if let Some(sip) = &self.sip {
+            (u, v) = sip.forward(u, v);
+        }
+        let m = &self.cd_rad;
+        self.projection.unproject(m[0][0] * u + m[0][1] * v, m[1][0] * u + m[1][1] * v)
+    }
+
+    /// Pixel position of a native unit vector.
+    #[inline]
+    pub(crate) fn native_to_pixel(&self, n: &Vec3) -> Option<(f64, f64)> {
+        let (x, y) = self.projection.project(n)?;
+        let m = &self.cd_inverse_rad;
+        let (mut u, mut v) = (m[0][0] * x + m[0][1] * y, m[1][0] * x + m[1][1] * y);
+        if let Some(sip) = &self.sip {
+            (u, v) = sip.inverse(u, v)?;
+        }
+        Some((u + self.crpix0_px[0], v + self.crpix0_px[1]))
+    }
+
+    /// Rotation from the native sphere of `self` to that of `other` (`n_other = M n_self`).
+    pub(crate) fn native_rotation_to(&self, other: &Self) -> Result<Mat3, WcsError> {
+        if self.frame == other.frame {
+            return Ok(mul(&transposed(&other.native_to_frame), &self.native_to_frame));
+        }
+        match (&self.native_to_icrs, &other.native_to_icrs) {
+            (Some(a), Some(b)) => Ok(mul(&transposed(b), a)),
+            _ => Err(WcsError::Frame {
+                name: if self.native_to_icrs.is_none() { &self.frame } else { &other.frame }.to_string(),
+                reason: "it has no fixed rotation to ICRS here, so frames of other systems cannot be mapped".into(),
+            }),
+        }
+    }
+
+    /// For plain TAN: the matrix with n ~ M (x, y, 1), x and y in 0-based pixels.
+    pub(crate) fn tan_matrix(&self) -> Mat3 {
+        let m = &self.cd_rad;
+        let [cx, cy] = self.crpix0_px;
+        // Plane (X, Y) to native direction (-Y, X, 1).
+        let x_row = [m[0][0], m[0][1], -(m[0][0] * cx + m[0][1] * cy)];
+        let y_row = [m[1][0], m[1][1], -(m[1][0] * cx + m[1][1] * cy)];
+        [[-y_row[0], -y_row[1], -y_row[2]], x_row, [0.0, 0.0, 1.0]]
+    }
+
+    /// For plain TAN: the matrix with (x w, y w, w) = M n, valid where w > 0.
+    pub(crate) fn tan_inverse_matrix(&self) -> Mat3 {
+        let m = &self.cd_inverse_rad;
+        let [cx, cy] = self.crpix0_px;
+        [[-m[0][1], m[0][0], cx], [-m[1][1], m[1][0], cy], [0.0, 0.0, 1.0]]
+    }
+
+    /// Pixel scale at the reference point in degrees: square root of the determinant of the CD matrix.
+    pub fn scale_deg(&self) -> f64 {
+        linear::determinant(&self.cd_deg).abs().sqrt()
+    }
+
+    /// Position angle of the +y axis at the reference point, degrees east of north of the own frame, in (-180, 180].
+    pub fn position_angle_deg(&self) -> f64 {
+        let up = self.cd_deg[0][1].atan2(self.cd_deg[1][1]);
+        // The pole lies at native longitude LONPOLE, which is the plane direction (sin, -cos).
+        let (s, c) = (self.pole.lonpole_deg - self.pole.native_ref_deg.0).to_radians().sin_cos();
+        let angle = (up - s.atan2(-c)).to_degrees();
+        if angle > 180.0 {
+            angle - 360.0
+        } else if angle <= -180.0 {
+            angle + 360.0
+        } else {
+            angle
+        }
+    }
+
+    /// Sign of the determinant of the CD matrix: -1.0 as seen on the sky (east to the left of north), +1.0 mirrored.
+    pub fn parity(&self) -> f64 {
+        linear::determinant(&self.cd_deg).signum()
+    }
+
+    /// The frame of the celestial coordinates.
+    pub fn frame(&self) -> &SkyFrame {
+        &self.frame
+    }
+
+    /// Three-letter code of the projection.
+    pub fn projection_name(&self) -> &'static str {
+        self.projection.name()
+    }
+
+    /// True when a distortion (SIP) acts.
+    pub fn has_distortion(&self) -> bool {
+        self.sip.is_some()
+    }
+
+    /// True for TAN without distortion: straight lines are great circles, and two such systems differ by a homography.
+    pub fn is_plain_tan(&self) -> bool {
+        self.projection == Projection::Tan && self.sip.is_none()
+    }
+
+    /// Celestial coordinates of the reference point in the own frame, degrees.
+    pub fn crval_deg(&self) -> (f64, f64) {
+        self.pole.crval_deg
+    }
+
+    /// The 0-based reference pixel.
+    pub fn crpix0_px(&self) -> [f64; 2] {
+        self.crpix0_px
+    }
+
+    /// The CD matrix in degrees per pixel, rows (longitude, latitude).
+    pub fn cd_deg(&self) -> [[f64; 2]; 2] {
+        self.cd_deg
+    }
+
+    /// The system of a cut-out whose pixel (0, 0) is this one's pixel (`dx_px`, `dy_px`).
+    #[must_use]
+    pub fn shifted(&self, dx_px: f64, dy_px: f64) -> Self {
+        let mut wcs = self.clone();
+        wcs.crpix0_px = [self.crpix0_px[0] - dx_px, self.crpix0_px[1] - dy_px];
+        wcs
+    }
+
+    /// Writes the system: WCSAXES, CTYPE, CUNIT, CRPIX, CRVAL, CD, LONPOLE, LATPOLE, RADESYS (EQUINOX for FK5), SIP
+    /// and slant parameters where they act; older WCS cards of the first two axes are removed.
+    pub fn write_to(&self, header: &mut zemosaic_fits::Header) {
+        write::write_to(self, header);
+    }
+}

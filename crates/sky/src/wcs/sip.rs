@@ -1,0 +1,185 @@
+//! The SIP distortion (Shupe et al. 2005, ASP Conf. 347, 491): polynomials on the pixel offsets from CRPIX.
+//!
+//! Forward: u' = u + A(u, v), v' = v + B(u, v). Inverse: Newton's method on the forward polynomials; the header's
+//! AP/BP only give a first guess, because they are fits and not inverses.
+
+use zemosaic_fits::Header;
+
+use super::keys;
+use crate::error::WcsError;
+
+const MAX_ORDER: i64 = 9;
+/// Newton stops after a step below this; the error left is then of the order of curvature x step^2, far below 1e-11 px.
+const LAST_STEP_PX: f64 = 1e-7;
+const MAX_STEPS: usize = 30;
+
+/// A bivariate polynomial with all terms u^p v^q, p + q <= order.
+#[derive(Debug, Clone, PartialEq)]
+struct Polynomial {
+    order: usize,
+    /// Coefficient of u^p v^q at `p * (order + 1) + q`.
+    coefficients: Vec<f64>,
+}
+
+impl Polynomial {
+    fn read(header: &Header, name: &str, order: usize) -> Result<Self, WcsError> {
+        let mut coefficients = vec![0.0; (order + 1) * (order + 1)];
+        for p in 0..=order {
+            for q in 0..=order - p {
+                if let Some(c) = keys::float(header, &format!("{name}_{p}_{q}"))? {
+                    coefficients[p * (order + 1) + q] = c;
+                }
+            }
+        }
+        Ok(Self { order, coefficients })
+    }
+
+    #[inline]
+    fn value(&self, u: f64, v: f64) -> f64 {
+        let n = self.order;
+        let mut value = 0.0;
+        for p in (0..=n).rev() {
+            let row = &self.coefficients[p * (n + 1)..=p * (n + 1) + (n - p)];
+            value = value * u + row.iter().rev().fold(0.0, |g, c| g * v + c);
+        }
+        value
+    }
+
+    /// Value and the derivatives with respect to u and v.
+    #[inline]
+    fn value_and_slopes(&self, u: f64, v: f64) -> (f64, f64, f64) {
+        let n = self.order;
+        let (mut value, mut du, mut dv) = (0.0, 0.0, 0.0);
+        for p in (0..=n).rev() {
+            let row = &self.coefficients[p * (n + 1)..=p * (n + 1) + (n - p)];
+            let (mut g, mut slope) = (0.0, 0.0);
+            for c in row.iter().rev() {
+                slope = slope * v + g;
+                g = g * v + c;
+            }
+            du = du * u + value;
+            dv = dv * u + slope;
+            value = value * u + g;
+        }
+        (value, du, dv)
+    }
+}
+
+/// A SIP distortion.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Sip {
+    a: Polynomial,
+    b: Polynomial,
+    /// AP and BP, the first guess of the inverse.
+    guess: Option<(Polynomial, Polynomial)>,
+}
+
+impl Sip {
+    /// Reads the SIP cards; `None` where the header has none that act (orders below 2 do not act, as in astropy).
+    pub(crate) fn read(header: &Header) -> Result<Option<Self>, WcsError> {
+        let Some((a, b)) = read_pair(header, "A", "B")? else { return Ok(None) };
+        let guess = read_pair(header, "AP", "BP").unwrap_or(None);
+        Ok(Some(Self { a, b, guess }))
+    }
+
+    /// The distortion whose undistorted offsets, times the matrix that `cd_inverse` inverts, are the polynomials `x` and
+    /// `y` (coefficient of u^p v^q at `[p][q]`); their linear terms must be that matrix.
+    pub(super) fn from_plane<const N: usize>(
+        x: &[[f64; N]; N],
+        y: &[[f64; N]; N],
+        cd_inverse: &[[f64; 2]; 2],
+    ) -> Self {
+        let mut pair = [vec![0.0; N * N], vec![0.0; N * N]];
+        for p in 0..N {
+            for q in 0..N - p {
+                if p + q != 1 {
+                    for (coefficients, row) in pair.iter_mut().zip(cd_inverse) {
+                        coefficients[p * N + q] = row[0] * x[p][q] + row[1] * y[p][q];
+                    }
+                }
+            }
+        }
+        let [a, b] = pair.map(|coefficients| Polynomial { order: N - 1, coefficients });
+        Self { a, b, guess: None }
+    }
+
+    /// Pixel offset from CRPIX to the undistorted offset.
+    #[inline]
+    pub(crate) fn forward(&self, u: f64, v: f64) -> (f64, f64) {
+        (u + self.a.value(u, v), v + self.b.value(u, v))
+    }
+
+    /// Undistorted offset to the pixel offset; `None` where Newton's method finds no root on the unfolded sheet.
+    pub(crate) fn inverse(&self, x: f64, y: f64) -> Option<(f64, f64)> {
+        let (mut u, mut v) = self.first_guess(x, y);
+        for _ in 0..MAX_STEPS {
+            let (a, a_u, a_v) = self.a.value_and_slopes(u, v);
+            let (b, b_u, b_v) = self.b.value_and_slopes(u, v);
+            let (r, s) = (x - u - a, y - v - b);
+            let (j11, j12, j21, j22) = (1.0 + a_u, a_v, b_u, 1.0 + b_v);
+            let det = j11 * j22 - j12 * j21;
+            // Beyond a fold of the polynomial (det <= 0) a root would be no image of this sky position.
+            if det.is_nan() || det <= 1e-3 {
+                return None;
+            }
+            let (du, dv) = ((j22 * r - j12 * s) / det, (j11 * s - j21 * r) / det);
+            u += du;
+            v += dv;
+            if du.abs().max(dv.abs()) < LAST_STEP_PX {
+                return Some((u, v));
+            }
+        }
+        None
+    }
+
+    fn first_guess(&self, x: f64, y: f64) -> (f64, f64) {
+        let Some((ap, bp)) = &self.guess else { return (x, y) };
+        let (u, v) = (x + ap.value(x, y), y + bp.value(x, y));
+        let miss = |u: f64, v: f64| {
+            let (fx, fy) = self.forward(u, v);
+            (fx - x).abs().max((fy - y).abs())
+        };
+        // A guess from far outside the fitted range may be wild; NaN loses the comparison.
+        if miss(u, v) < miss(x, y) { (u, v) } else { (x, y) }
+    }
+
+    /// Writes the forward polynomials (the inverse is always recomputed).
+    pub(crate) fn write_to(&self, header: &mut Header) {
+        for (name, polynomial) in [("A", &self.a), ("B", &self.b)] {
+            header.set_i64(&format!("{name}_ORDER"), polynomial.order as i64, "SIP order");
+            for p in 0..=polynomial.order {
+                for q in 0..=polynomial.order - p {
+                    let c = polynomial.coefficients[p * (polynomial.order + 1) + q];
+                    if c != 0.0 {
+                        header.set_f64(&format!("{name}_{p}_{q}"), c, "SIP coefficient");
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn read_order(header: &Header, name: &str) -> Result<Option<usize>, WcsError> {
+    let keyword = format!("{name}_ORDER");
+    let Some(value) = keys::float(header, &keyword)? else { return Ok(None) };
+    if !(value >= 0.0 && value <= MAX_ORDER as f64 && value.fract() == 0.0) {
+        return Err(WcsError::Value { keyword, value: format!("{value}") });
+    }
+    Ok(Some(value as usize))
+}
+
+fn read_pair(header: &Header, first: &str, second: &str) -> Result<Option<(Polynomial, Polynomial)>, WcsError> {
+    let (order_1, order_2) = (read_order(header, first)?, read_order(header, second)?);
+    match (order_1, order_2) {
+        (Some(m), None) if m > 1 => {
+            Err(WcsError::Distortion { reason: format!("SIP has {first}_ORDER without {second}_ORDER") })
+        }
+        (None, Some(n)) if n > 1 => {
+            Err(WcsError::Distortion { reason: format!("SIP has {second}_ORDER without {first}_ORDER") })
+        }
+        (Some(m), Some(n)) if m > 1 && n > 1 => {
+            Ok(Some((Polynomial::read(header, first, m)?, Polynomial::read(header, second, n)?)))
+        }
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,53 @@
+//! Errors of the simulator and the comparisons.
+
+use std::path::{Path, PathBuf};
+
+/// What can go wrong while simulating or while reading a truth folder.
+#[derive(Debug, thiserror::Error)]
+pub enum TestkitError {
+    /// The embedded star catalogue cannot be decoded (a broken build).
+    #[error("the embedded Tycho-2 catalogue is damaged: {0}; rebuild from a clean checkout")]
+    Catalogue(String),
+    /// An option has a value that makes no sense.
+    #[error("option {name} is {value}: {reason}")]
+    Option {
+        /// Field of [`crate::SimulateOptions`].
+        name: &'static str,
+        /// The value as given.
+        value: String,
+        /// What would be accepted.
+        reason: &'static str,
+    },
+    /// A folder or file could not be made or read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's own message.
+        source: std::io::Error,
+    },
+    /// A frame or mask could not be written.
+    #[error(transparent)]
+    Fits(#[from] zemosaic_fits::FitsError),
+    /// A truth file does not have the expected content.
+    #[error("{}: {message}", path.display())]
+    Truth {
+        /// The truth file.
+        path: PathBuf,
+        /// What is wrong and where.
+        message: String,
+    },
+    /// A header has no tangent projection that this crate reads.
+    #[error("no plain TAN projection in this header: {0}")]
+    Header(String),
+}
+
+impl TestkitError {
+    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io { path: path.to_path_buf(), source }
+    }
+
+    pub(crate) fn truth(path: &Path, message: impl Into<String>) -> Self {
+        Self::Truth { path: path.to_path_buf(), message: message.into() }
+    }
+}
