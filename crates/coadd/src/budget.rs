@@ -1,6 +1,6 @@
 //! The memory governor: how much there is, and what a patch needs of it.
 
-use zemosaic_frames::{FrameKind, PixelScratch};
+use zemosaic_frames::PixelScratch;
 use zemosaic_image::Region;
 use zemosaic_stack::{Combine, RejectMethod};
 
@@ -91,12 +91,8 @@ fn window_bytes(source: &Source, region: Region) -> u64 {
     let frame = &source.frame;
     let (width, height) = window_size(source, region);
     let pixels = (width + 2) * (height + 2);
-    let row_bytes = frame.layout.byte_len() as usize / (frame.height * planes_of(frame.kind)).max(1);
+    let row_bytes = frame.layout.row_bytes() as usize;
     PixelScratch::bytes_for(frame.kind, pixels, row_bytes, height + 2) as u64
-}
-
-fn planes_of(kind: FrameKind) -> usize {
-    if kind == FrameKind::Rgb { 3 } else { 1 }
 }
 
 /// Width and height of the frame window that `region` needs, from its mapped corners and a margin.

@@ -3,9 +3,9 @@
 //! `fitsio_pure`'s.
 
 use crate::error::FitsError;
-use crate::file_io;
 use crate::hdu::{FitsFile, Hdu, scan};
 use crate::header::Header;
+use crate::{card, file_io};
 use fitsio_pure::checksum::encode_checksum;
 use std::fs::File;
 use std::path::Path;
@@ -44,6 +44,10 @@ pub(crate) fn stamp(header: &Header, datasum: u32, length: Option<usize>) -> Opt
     let mut header = header.clone();
     header.remove("CHECKSUM");
     header.remove("DATASUM");
+    if header.cards().iter().any(card::is_continue) && !header.contains("LONGSTRN") {
+        // fitsverify asks for this mark of the long-string convention.
+        header.set_str("LONGSTRN", "OGIP 1.0", "long strings continue on CONTINUE cards");
+    }
     // A number in a string; the encoded sum must start at column 12, where a quoted text begins.
     header.set_str("DATASUM", &datasum.to_string(), "data unit checksum");
     header.set_str("CHECKSUM", "0000000000000000", "HDU checksum");

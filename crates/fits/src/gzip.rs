@@ -3,7 +3,7 @@
 
 use crate::error::FitsError;
 use crate::file_io;
-use crate::hdu::{begins_hdu, find_end};
+use crate::hdu::{Hdu, begins_hdu, describe, find_end};
 use crate::header::Header;
 use crate::{BLOCK_BYTES, CARD_BYTES};
 use flate2::bufread::{GzDecoder, MultiGzDecoder};
@@ -31,6 +31,20 @@ pub fn is_gzip(path: &Path) -> Result<bool, FitsError> {
 /// [`FitsError::NotFits`] when the contents are no FITS, [`FitsError::Damaged`], [`FitsError::BadHeader`],
 /// [`FitsError::Io`].
 pub fn scan_gzip_header(path: &Path) -> Result<Header, FitsError> {
+    first_header(path).map(|(header, _)| header)
+}
+
+/// The first HDU of a gzipped FITS file, as it lies in the unpacked file; unpacks no more than its header.
+///
+/// # Errors
+/// As [`scan_gzip_header`].
+pub fn scan_gzip(path: &Path) -> Result<Hdu, FitsError> {
+    let (header, length) = first_header(path)?;
+    describe(0, header, 0, length as u64, path)
+}
+
+/// The first header and its length with padding.
+fn first_header(path: &Path) -> Result<(Header, usize), FitsError> {
     let file = File::open(path).map_err(|e| FitsError::io(path, "open", 0, e))?;
     let mut decoder = MultiGzDecoder::new(BufReader::with_capacity(1 << 14, file));
     let mut bytes = Vec::new();
@@ -42,7 +56,7 @@ pub fn scan_gzip_header(path: &Path) -> Result<Header, FitsError> {
             begins_hdu(&bytes, path, 0)?;
         }
         if let Some(end) = find_end(&bytes, have / CARD_BYTES) {
-            return Header::parse(&bytes[..end]).map(|(header, _)| header).map_err(|e| e.at(path));
+            return Header::parse(&bytes[..end]).map_err(|e| e.at(path));
         }
         if got == 0 || bytes.len() > MAX_HEADER_BYTES {
             return Err(FitsError::bad_header(path, "there is no END card"));

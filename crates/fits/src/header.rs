@@ -220,7 +220,8 @@ impl Header {
         self.cards.extend(card::format_commentary("COMMENT", text));
     }
 
-    /// Appends blank cards: room for keywords that are known only when a product is finished.
+    /// Appends blank cards: room for keywords that are known only when a product is finished
+    /// (a final header that is too long gives up blank cards, the last ones first).
     pub fn push_blank(&mut self, count: usize) {
         self.cards.extend(std::iter::repeat_n(BLANK_CARD, count));
     }
@@ -256,12 +257,13 @@ impl Header {
         bytes
     }
 
-    /// As [`Header::to_bytes`] in exactly `length` bytes: blank cards fill up before END, trailing blank cards give
-    /// way. `None` when the cards need more.
+    /// As [`Header::to_bytes`] in exactly `length` bytes: blank cards fill up before END, blank cards (the last ones
+    /// first) give way. `None` when the cards need more.
     pub(crate) fn to_bytes_exactly(&self, length: usize) -> Option<Vec<u8>> {
         let mut fitted = self.clone();
-        while fitted.cards.len() >= length / CARD_BYTES && fitted.cards.last().is_some_and(card::is_blank) {
-            fitted.cards.pop();
+        while fitted.cards.len() >= length / CARD_BYTES {
+            let blank = fitted.cards.iter().rposition(card::is_blank)?;
+            fitted.cards.remove(blank);
         }
         // END must lie in the last block; blank cards before it are legal, blocks after it are not.
         let least = (length / CARD_BYTES).checked_sub(BLOCK_BYTES / CARD_BYTES)?;

@@ -93,7 +93,11 @@ impl ProductWriter {
         let mut fixed = Vec::new();
         for (index, spec) in hdus.into_iter().enumerate() {
             check_spec(index, &spec, path)?;
-            let header_bytes = room_for(&spec.header);
+            let header_bytes = stamp(&spec.header, 0, None)
+                .ok_or_else(|| {
+                    FitsError::bad_header(path, format!("the header of HDU {index} cannot be written"))
+                })?
+                .len();
             let data_offset = offset + header_bytes as u64;
             let (data_len, content) = match spec.data {
                 DataSpec::None => (0, Content::Fixed { datasum: 0 }),
@@ -192,7 +196,7 @@ impl ProductWriter {
     pub fn finish_with_table(
         self,
         final_headers: Vec<(usize, Header)>,
-        table: &TableSpec,
+        table: TableSpec,
     ) -> Result<(), FitsError> {
         self.complete(final_headers, Some(table))
     }
@@ -205,7 +209,7 @@ impl ProductWriter {
     fn complete(
         mut self,
         final_headers: Vec<(usize, Header)>,
-        table: Option<&TableSpec>,
+        table: Option<TableSpec>,
     ) -> Result<(), FitsError> {
         let path = self.file.final_path().to_path_buf();
         for (index, header) in final_headers {
@@ -256,11 +260,6 @@ impl ProductWriter {
 fn image(index: usize, sample: SampleType, dims: &[usize], data_offset: u64) -> (u64, Content) {
     let planes = Planes::new(index, sample, dims, data_offset);
     (planes.data_bytes(), Content::Image(planes))
-}
-
-/// Whole blocks for the cards, the two sums and END.
-fn room_for(header: &Header) -> usize {
-    ((header.cards().len() + 3) * CARD_BYTES).next_multiple_of(BLOCK_BYTES)
 }
 
 fn header_block(path: &Path, state: &HduState, header: &Header, datasum: u32) -> Result<Vec<u8>, FitsError> {

@@ -14,6 +14,8 @@ use std::path::Path;
 const CHUNK_BYTES: usize = 256 << 10;
 /// Windows at least this share of a row wide are read as whole spans of the file, narrower ones row by row.
 const SPAN_SHARE: usize = 4;
+/// Gaps between the rows up to this size are read too: copying them costs less than another system call.
+const SPAN_GAP_BYTES: usize = 8 << 10;
 
 /// A rectangle of pixels of one plane, 0-based, half-open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,9 +88,10 @@ pub fn read_window(
         + plane as u64 * layout.plane_bytes()
         + window.y0 as u64 * layout.row_bytes()
         + (window.x0 * layout.sample.bytes()) as u64;
+    let gap_bytes = (layout.width() - window.width) * layout.sample.bytes();
     if window.width == layout.width() {
         reader.run(first, scratch, out)
-    } else if window.width * SPAN_SHARE >= layout.width() {
+    } else if window.width * SPAN_SHARE >= layout.width() || gap_bytes <= SPAN_GAP_BYTES {
         reader.span(first, window.width, scratch, out)
     } else {
         out.chunks_exact_mut(window.width)
@@ -157,7 +160,7 @@ impl Reader<'_> {
                 path: self.path.to_path_buf(),
                 hdu: self.layout.hdu,
                 expected: self.layout.data_offset + self.layout.data_bytes(),
-                found: offset + got as u64,
+                found: self.file.metadata().map_or(offset + got as u64, |m| m.len()),
             });
         }
         Ok(bytes)

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use zemosaic_fits::{FitsError, Header, HduKind, ImageLayout, is_gzip, scan, scan_gzip_header};
+use zemosaic_fits::{FitsError, Header, HduKind, ImageLayout, is_gzip, scan, scan_gzip};
 
 use crate::dialect::{frame_kind, frame_meta};
 use crate::discover::InputFile;
@@ -102,23 +102,20 @@ fn ingest_one(file: &InputFile, options: &IngestOptions) -> Result<Frame, Reason
 /// The first image of a file.
 fn image_part(path: &Path) -> Result<ImagePart, Reason> {
     if is_gzip(path).map_err(|error| reason_of(&error))? {
-        let header = scan_gzip_header(path).map_err(|error| reason_of(&error))?;
-        let data_offset = header.to_bytes().len() as u64;
-        let layout = ImageLayout::from_header(&header, data_offset)
-            .map_err(|error| Reason::NotAnImage(error.to_string()))?
-            .ok_or_else(|| {
-                Reason::NotAnImage(
-                    "the first HDU of this packed file holds no image; unpack the file to use a later one".into(),
-                )
-            })?;
+        let hdu = scan_gzip(path).map_err(|error| reason_of(&error))?;
+        let HduKind::Image(layout) = hdu.kind else {
+            return Err(Reason::NotAnImage(
+                "the first HDU of this packed file holds no image; unpack the file to use a later one".into(),
+            ));
+        };
         let unpacked_bytes = gzip_length(path).map_err(|error| Reason::Unreadable(error.to_string()))?;
-        let needed = data_offset + layout.byte_len();
+        let needed = layout.data_offset + layout.data_bytes();
         if unpacked_bytes < needed && needed < u64::from(u32::MAX) {
             return Err(Reason::Truncated(format!(
                 "the unpacked file has {unpacked_bytes} bytes, its header asks for {needed}"
             )));
         }
-        return Ok(ImagePart { hdu: 0, header, layout, packing: Packing::Gzip, unpacked_bytes });
+        return Ok(ImagePart { hdu: 0, header: hdu.header, layout, packing: Packing::Gzip, unpacked_bytes });
     }
     let file = scan(path).map_err(|error| reason_of(&error))?;
     let mut other = None;

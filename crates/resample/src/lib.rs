@@ -1,1 +1,21 @@
-//! Placeholder.
+//! Resampling kernels: normalised, weighted, with the variance they leave.
+//!
+//! - [`Kernel`]: nearest, bilinear, Lanczos 2/3/4
+//! - [`KernelTable`]: a kernel's weights by phase, with its stretch
+//! - [`warp_row`], [`warp_row_planes`]: samples of a row of positions
+//! - [`definition`]: the same as a plain scalar function in f64
+//! - [`flags`]: what a sample's taps met
+//!
+//! The rules (docs/methods/resampling.md): y = sum k w x / sum k w with w = 1 for good taps inside the
+//! frame, else 0. A sample is valid when its position is inside the frame (-0.5 <= p < N - 0.5) and good
+//! taps hold more than half of the |k| that lies inside the frame.
+
+pub mod definition;
+pub mod flags;
+mod kernel;
+mod table;
+mod warp;
+
+pub use kernel::Kernel;
+pub use table::KernelTable;
+pub use warp::{SourceWindow, WarpRow, warp_row, warp_row_planes};

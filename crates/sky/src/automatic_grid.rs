@@ -201,8 +201,7 @@ fn outlines_in_plane(
     scale_deg: f64,
 ) -> Result<Vec<(f64, f64)>, GridError> {
     let s = scale_deg;
-    let plane =
-        Wcs::tan([tangent_deg.0, tangent_deg.1], [0.0, 0.0], [[s, 0.0], [0.0, s]], SkyFrame::Icrs)?;
+    let plane = Wcs::tan([tangent_deg.0, tangent_deg.1], [0.0, 0.0], [[s, 0.0], [0.0, s]], SkyFrame::Icrs)?;
     let tangent = unit_vector(tangent_deg.0, tangent_deg.1);
     let mut points = Vec::new();
     let mut farthest: f64 = 0.0;
@@ -263,9 +262,8 @@ fn convex_hull(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     if sorted.len() < 3 {
         return sorted;
     }
-    let turn = |o: (f64, f64), a: (f64, f64), b: (f64, f64)| {
-        (a.0 - o.0) * (b.1 - o.1) - (a.1 - o.1) * (b.0 - o.0)
-    };
+    let turn =
+        |o: (f64, f64), a: (f64, f64), b: (f64, f64)| (a.0 - o.0) * (b.1 - o.1) - (a.1 - o.1) * (b.0 - o.0);
     let half = |order: &mut dyn Iterator<Item = (f64, f64)>| {
         let mut chain: Vec<(f64, f64)> = Vec::new();
         for p in order {
@@ -295,11 +293,10 @@ fn place(
     let extent = |low: f64, high: f64| (high + reference(low) + MARGIN_PX + 0.5).ceil();
     let (crpix, size) = match (opts.size_px, opts.centre_deg) {
         (None, _) => ([reference(x0), reference(y0)], [extent(x0, x1), extent(y0, y1)]),
-        (Some((w, h)), Some(_)) => {
-            ([(w as f64 - 1.0) / 2.0, (h as f64 - 1.0) / 2.0], [w as f64, h as f64])
-        }
+        (Some((w, h)), Some(_)) => ([(w as f64 - 1.0) / 2.0, (h as f64 - 1.0) / 2.0], [w as f64, h as f64]),
         (Some((w, h)), None) => {
-            let centred = |n: usize, low: f64, high: f64| ((n as f64 - 1.0) / 2.0 - low.midpoint(high)).round();
+            let centred =
+                |n: usize, low: f64, high: f64| ((n as f64 - 1.0) / 2.0 - low.midpoint(high)).round();
             ([centred(w, x0, x1), centred(h, y0, y1)], [w as f64, h as f64])
         }
     };

@@ -5,7 +5,9 @@
 #[non_exhaustive]
 pub enum WcsError {
     /// No CTYPE cards at all.
-    #[error("the header has no WCS (no CTYPE cards): solve the frame first, or give its WCS in a side-car file")]
+    #[error(
+        "the header has no WCS (no CTYPE cards): solve the frame first, or give its WCS in a side-car file"
+    )]
     None,
     /// There are CTYPE cards, but no matching pair of celestial axes.
     #[error("the WCS axes ({found}) hold no pair of celestial axes, as RA---TAN and DEC--TAN would")]
@@ -121,7 +123,9 @@ pub enum GridError {
         limit_deg: f64,
     },
     /// The grid would have too many pixels.
-    #[error("the grid would be {width} x {height} px: set a coarser --scale, or check the frames for outliers")]
+    #[error(
+        "the grid would be {width} x {height} px: set a coarser --scale, or check the frames for outliers"
+    )]
     TooLarge {
         /// Width in pixels.
         width: u64,

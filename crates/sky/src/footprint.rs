@@ -111,7 +111,8 @@ impl Footprint {
     }
 
     fn edges_cross(&self, other: &Self) -> bool {
-        edges(&self.vertices).any(|(a1, a2)| edges(&other.vertices).any(|(b1, b2)| arcs_cross(a1, a2, b1, b2)))
+        edges(&self.vertices)
+            .any(|(a1, a2)| edges(&other.vertices).any(|(b1, b2)| arcs_cross(a1, a2, b1, b2)))
     }
 }
 

@@ -29,8 +29,7 @@ pub fn grid_bounds(grid: &Grid, source: &Wcs, width: usize, height: usize) -> Op
         match on_grid {
             Some((gx, gy)) => {
                 found = true;
-                bounds =
-                    [bounds[0].min(gx), bounds[1].max(gx), bounds[2].min(gy), bounds[3].max(gy)];
+                bounds = [bounds[0].min(gx), bounds[1].max(gx), bounds[2].min(gy), bounds[3].max(gy)];
             }
             None => missing = true,
         }

@@ -2,6 +2,8 @@
 //! deg, backward within 1e-6 px (or 10 times what wcslib itself misses). What we refuse is listed in
 //! `goldens/wcs_scope.toml` with its code.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -18,8 +20,8 @@ fn workspace() -> PathBuf {
 
 /// Folder of the real data; `None` (after a message) where it is absent and this is not CI.
 fn data_folder() -> Option<PathBuf> {
-    let folder =
-        std::env::var_os("ZEMOSAIC_TEST_DATA").map_or_else(|| workspace().join("../shared/data"), PathBuf::from);
+    let folder = std::env::var_os("ZEMOSAIC_TEST_DATA")
+        .map_or_else(|| workspace().join("../shared/data"), PathBuf::from);
     if folder.is_dir() {
         return Some(folder);
     }
@@ -114,7 +116,18 @@ struct Tally {
 }
 
 impl Tally {
-    fn judge(&mut self, key: &str, entry: &Value, listed: Option<&String>, wcs: Result<Wcs, WcsError>) {
+    /// Written over its own header and read again, the system is the same.
+    fn check_written(&mut self, key: &str, entry: &Value, wcs: &Wcs, header: &Header) {
+        let mut header = header.clone();
+        wcs.write_to(&mut header);
+        match Wcs::from_header(&header).map_err(|e| e.to_string()).and_then(|again| compare(&again, entry)) {
+            Ok((forward, _)) if forward <= FORWARD_DEG => {}
+            other => self.problems.push(format!("{key}: written and read again: {other:?}")),
+        }
+    }
+
+    fn judge(&mut self, key: &str, entry: &Value, listed: Option<&String>, header: &Header) {
+        let wcs = Wcs::from_header(header);
         if let Some(code) = listed {
             match wcs {
                 Err(e) if e.code() == code => self.refused_as_listed += 1,
@@ -127,13 +140,16 @@ impl Tally {
             Ok(_) if failed => self.read_where_oracle_fails += 1,
             Ok(wcs) => match compare(&wcs, entry) {
                 Ok((forward, backward)) => {
-                    let allowed_px = BACKWARD_PX.max(10.0 * entry["roundtrip_max_px"].as_f64().unwrap_or(0.0));
+                    let allowed_px =
+                        BACKWARD_PX.max(10.0 * entry["roundtrip_max_px"].as_f64().unwrap_or(0.0));
                     if forward <= FORWARD_DEG && backward <= allowed_px {
                         self.good += 1;
+                        self.check_written(key, entry, &wcs, header);
                         self.worst_forward_deg = self.worst_forward_deg.max(forward);
                         self.worst_backward_px = self.worst_backward_px.max(backward);
                     } else {
-                        self.problems.push(format!("{key}: forward {forward:.3e} deg, backward {backward:.3e} px"));
+                        self.problems
+                            .push(format!("{key}: forward {forward:.3e} deg, backward {backward:.3e} px"));
                     }
                 }
                 Err(e) => self.problems.push(format!("{key}: {e}")),
@@ -150,7 +166,8 @@ impl Tally {
 fn headers_agree_with_wcslib() {
     let Some(data) = data_folder() else { return };
     let golden: Value =
-        serde_json::from_slice(&std::fs::read(data.join("wcs_conformance/golden_wcs.json")).unwrap()).unwrap();
+        serde_json::from_slice(&std::fs::read(data.join("wcs_conformance/golden_wcs.json")).unwrap())
+            .unwrap();
     let mut files = BTreeMap::new();
     files_by_name(&data, &mut files);
     let refused = refused_entries();
@@ -163,13 +180,16 @@ fn headers_agree_with_wcslib() {
             continue;
         };
         match read_header(path, hdu, scratch.path()) {
-            Ok(header) => tally.judge(key, entry, refused.get(key), Wcs::from_header(&header)),
+            Ok(header) => tally.judge(key, entry, refused.get(key), &header),
             Err(_) if entry.get("error").is_some() => {}
             Err(e) => tally.problems.push(format!("{key}: {e}")),
         }
     }
     for key in refused.keys() {
-        assert!(golden["files"].get(key).is_some(), "goldens/wcs_scope.toml names {key}, which is not in the golden");
+        assert!(
+            golden["files"].get(key).is_some(),
+            "goldens/wcs_scope.toml names {key}, which is not in the golden"
+        );
     }
     eprintln!(
         "{} good (worst {:.2e} deg, {:.2e} px), {} refused as listed, {} other projections, {} read where the oracle fails",

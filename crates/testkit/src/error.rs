@@ -26,6 +26,12 @@ pub enum TestkitError {
         /// The system's own message.
         source: std::io::Error,
     },
+    /// The folder for the frames holds files of another set.
+    #[error("{}: this file does not belong to the set; choose an empty folder or remove it", path.display())]
+    Occupied {
+        /// The foreign file.
+        path: PathBuf,
+    },
     /// A frame or mask could not be written.
     #[error(transparent)]
     Fits(#[from] zemosaic_fits::FitsError),

@@ -106,13 +106,7 @@ pub fn plan_frames(options: &SimulateOptions) -> Result<Vec<FramePlan>, TestkitE
     Ok(plans.collect())
 }
 
-fn frame_tan(
-    options: &SimulateOptions,
-    panel: usize,
-    group: usize,
-    step: usize,
-    elapsed_s: f64,
-) -> TanFrame {
+fn frame_tan(options: &SimulateOptions, panel: usize, group: usize, step: usize, elapsed_s: f64) -> TanFrame {
     let size = (options.width_px, options.height_px);
     let pointed = |centre, angle_deg| {
         TanFrame::pointed_at(centre, options.scale_arcsec, angle_deg, options.parity, size)
@@ -162,8 +156,11 @@ impl UtcTime {
     /// # Errors
     /// [`TestkitError::Option`] when the text has another shape.
     pub fn parse(text: &str) -> Result<Self, TestkitError> {
-        let bad =
-            || TestkitError::Option { name: "start-utc", value: text.to_owned(), reason: "write YYYY-MM-DDThh:mm:ss" };
+        let bad = || TestkitError::Option {
+            name: "start-utc",
+            value: text.to_owned(),
+            reason: "write YYYY-MM-DDThh:mm:ss",
+        };
         let fields: Vec<i64> = text
             .split(['-', 'T', ':'])
             .map(str::parse)
@@ -229,8 +226,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let z = days + 719_468;
     let era = z.div_euclid(146_097);
     let day_of_era = z.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
@@ -256,7 +252,9 @@ mod tests {
     fn demo_has_no_gains_and_two_panels() {
         let plans = plan_frames(&SimulateOptions::demo()).unwrap();
         assert_eq!(plans.len(), 24);
-        assert!(plans.iter().all(|p| p.gain == 1.0 && p.offset_adu == 0.0 && p.gradient.at(0.3, -0.8) == 0.0));
+        assert!(
+            plans.iter().all(|p| p.gain == 1.0 && p.offset_adu == 0.0 && p.gradient.at(0.3, -0.8) == 0.0)
+        );
         assert_eq!(plans.iter().filter(|p| p.panel == 0).count(), 12);
         assert_eq!(plans.iter().map(|p| p.trails).sum::<usize>(), 1);
         let mut names: Vec<_> = plans.iter().map(|p| p.file_name.as_str()).collect();

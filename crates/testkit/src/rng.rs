@@ -124,7 +124,9 @@ fn ln_factorial(k: f64) -> f64 {
     }
     let n = k + 1.0;
     let r = 1.0 / n;
-    (n - 0.5) * n.ln() - n + 0.918_938_533_204_672_8 + r * (1.0 / 12.0 - r * r * (1.0 / 360.0 - r * r / 1260.0))
+    (n - 0.5) * n.ln() - n
+        + 0.918_938_533_204_672_8
+        + r * (1.0 / 12.0 - r * r * (1.0 / 360.0 - r * r / 1260.0))
 }
 
 #[cfg(test)]
@@ -161,7 +163,10 @@ mod tests {
         for lambda in [0.3, 4.0, 9.9, 10.1, 40.0, 900.0, 1e6] {
             let mut rng = Rng::for_keys(2, &[]);
             let (mean, variance) = moments(|| rng.poisson(lambda));
-            assert!((mean / lambda - 1.0).abs() < 5.0 / (200_000.0 * lambda).sqrt(), "mean of {lambda}: {mean}");
+            assert!(
+                (mean / lambda - 1.0).abs() < 5.0 / (200_000.0 * lambda).sqrt(),
+                "mean of {lambda}: {mean}"
+            );
             assert!((variance / lambda - 1.0).abs() < 0.03, "variance of {lambda}: {variance}");
         }
     }

@@ -69,16 +69,18 @@ impl TanFrame {
                 return Err(TestkitError::Header(format!("{key} is not {wanted}")));
             }
         }
+        // Without the card LONPOLE is 180, except 0 where the tangent point is the pole itself (Paper II §2.4).
+        let lonpole_default = if number("CRVAL2")? >= 90.0 { 0.0 } else { 180.0 };
+        if header.get_f64("LONPOLE").unwrap_or(lonpole_default) != 180.0 {
+            return Err(TestkitError::Header("LONPOLE is not 180".to_owned()));
+        }
         let cd_deg = if header.contains("CD1_1") {
             let cd = |key: &str| header.get_f64(key).unwrap_or(0.0);
             [[cd("CD1_1"), cd("CD1_2")], [cd("CD2_1"), cd("CD2_2")]]
         } else {
             let pc = |key: &str, default: f64| header.get_f64(key).unwrap_or(default);
             let (dx, dy) = (number("CDELT1")?, number("CDELT2")?);
-            [
-                [dx * pc("PC1_1", 1.0), dx * pc("PC1_2", 0.0)],
-                [dy * pc("PC2_1", 0.0), dy * pc("PC2_2", 1.0)],
-            ]
+            [[dx * pc("PC1_1", 1.0), dx * pc("PC1_2", 0.0)], [dy * pc("PC2_1", 0.0), dy * pc("PC2_2", 1.0)]]
         };
         let size = |key: &str| {
             let n = header.get_i64(key).and_then(|n| usize::try_from(n).ok());
@@ -165,6 +167,7 @@ impl TanFrame {
         header.set_f64("CD1_2", self.cd_deg[0][1], "[deg/pix]");
         header.set_f64("CD2_1", self.cd_deg[1][0], "[deg/pix]");
         header.set_f64("CD2_2", self.cd_deg[1][1], "[deg/pix]");
+        header.set_f64("LONPOLE", 180.0, "[deg]");
         header.set_str("RADESYS", "ICRS", "");
     }
 }

@@ -3,6 +3,7 @@
 //! Every decision belongs to a fixed cell of 256 x 256 grid pixels, at multiples of 256 of the absolute pixel index, so
 //! a position depends on (source, cell, pixel) only and never on the patch that asks for it.
 
+mod exact_bounds;
 mod homography;
 mod nodes;
 
@@ -44,7 +45,7 @@ impl Default for MapOptions {
 pub enum MapKind {
     /// TAN to TAN: an exact 3x3 homography per pixel.
     Homography,
-    /// Exact positions on nodes, bilinear in between, error bounded.
+    /// Exact positions on nodes, cubic in between, error bounded.
     NodeGrid,
     /// Exact positions at every pixel.
     Exact,
@@ -91,7 +92,10 @@ impl PixelMap {
         opts: MapOptions,
     ) -> Result<Self, WcsError> {
         if !(opts.max_error_px.is_finite() && opts.max_error_px >= 0.0) {
-            return Err(WcsError::Value { keyword: "max-error-px".into(), value: format!("{}", opts.max_error_px) });
+            return Err(WcsError::Value {
+                keyword: "max-error-px".into(),
+                value: format!("{}", opts.max_error_px),
+            });
         }
         let rotation = grid.wcs.native_rotation_to(source)?;
         let homography = (grid.wcs.is_plain_tan() && source.is_plain_tan())
@@ -128,11 +132,11 @@ impl PixelMap {
     /// where the work is done (about 300 exact positions), so keep the cell for all rows.
     pub fn cell(&self, cell_x: usize, cell_y: usize) -> CellMap {
         let origin = [cell_x * CELL_PX, cell_y * CELL_PX];
-        let method = match self.kind() {
+        let nodes = match self.kind() {
             MapKind::Homography | MapKind::Exact => None,
             MapKind::NodeGrid => Nodes::build(&self.core, origin, self.core.max_error_px),
         };
-        CellMap { core: Arc::clone(&self.core), origin, nodes: method }
+        CellMap { core: Arc::clone(&self.core), origin, nodes }
     }
 }
 
@@ -146,9 +150,8 @@ pub struct CellMap {
 
 impl CellMap {
     /// Source positions of the `n` grid pixels `(x0 .. x0 + n, y)`, absolute grid indices inside the cell, into the
-    /// first `n` elements of `xs` and `ys`; NaN where undefined.
-    ///
-    /// Positions far from the frame (where nothing is sampled) may be inaccurate but stay off the frame.
+    /// first `n` elements of `xs` and `ys`; NaN where undefined, and for node grids also where a node cell lies so far
+    /// from the frame that no kernel could reach it.
     pub fn row(&self, y: usize, x0: usize, n: usize, xs: &mut [f64], ys: &mut [f64]) {
         let n = n.min(xs.len()).min(ys.len());
         let (xs, ys) = (&mut xs[..n], &mut ys[..n]);
@@ -175,7 +178,7 @@ impl CellMap {
         } else if let Some(nodes) = &self.nodes {
             nodes.bounds([x0, y0], [x1 - 1, y1 - 1], self.origin)
         } else {
-            nodes::exact_bounds(&self.core, [x0, y0], [x1 - 1, y1 - 1])
+            exact_bounds::exact_bounds(&self.core, [x0, y0], [x1 - 1, y1 - 1])
         };
         found.map(|[xmin, ymin, xmax, ymax]| {
             let low = |v: f64| (v - ROUNDING_PX).clamp(-FAR_PX, FAR_PX);
@@ -184,7 +187,7 @@ impl CellMap {
         })
     }
 
-    /// Bound on the error of the positions of this cell on and near the source frame, in source pixels.
+    /// Bound on the error of the positions of this cell, in source pixels.
     pub fn stated_error_px(&self) -> f64 {
         match (&self.core.homography, &self.nodes) {
             (None, Some(nodes)) => nodes.error_px(),

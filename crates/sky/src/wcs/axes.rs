@@ -85,5 +85,12 @@ pub(crate) fn find(header: &Header) -> Result<CelestialAxes, WcsError> {
     if lat.1 != partner(&lon.1) || lat.2 != lon.2 || lat.3 != lon.3 {
         return Err(not_celestial());
     }
-    Ok(CelestialAxes { lon: lon.0, lat: lat.0, count, names: [lon.1, lat.1], projection: lon.2, suffix: lon.3 })
+    Ok(CelestialAxes {
+        lon: lon.0,
+        lat: lat.0,
+        count,
+        names: [lon.1, lat.1],
+        projection: lon.2,
+        suffix: lon.3,
+    })
 }

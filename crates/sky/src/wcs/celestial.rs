@@ -46,9 +46,11 @@ impl Pole {
                     value: format!("{} deg leaves no place for the native pole", self.lonpole_deg),
                 });
             }
-            nearest_latitude(centre, ratio.clamp(-1.0, 1.0).acos().to_degrees(), self.latpole_deg).ok_or_else(
-                || WcsError::Value { keyword: "LATPOLE".into(), value: format!("{}", self.latpole_deg) },
-            )?
+            nearest_latitude(centre, ratio.clamp(-1.0, 1.0).acos().to_degrees(), self.latpole_deg)
+                .ok_or_else(|| WcsError::Value {
+                    keyword: "LATPOLE".into(),
+                    value: format!("{}", self.latpole_deg),
+                })?
         };
         let alpha_p = if cos_d.abs() < 1e-12 {
             alpha0
@@ -84,7 +86,15 @@ impl Pole {
 
 /// Of `centre + spread` and `centre - spread` (folded to one turn) the one in [-90, 90] that is nearer to `wanted`.
 fn nearest_latitude(centre: f64, spread: f64, wanted: f64) -> Option<f64> {
-    let fold = |v: f64| if v > 180.0 { v - 360.0 } else if v < -180.0 { v + 360.0 } else { v };
+    let fold = |v: f64| {
+        if v > 180.0 {
+            v - 360.0
+        } else if v < -180.0 {
+            v + 360.0
+        } else {
+            v
+        }
+    };
     let candidates = [fold(centre + spread), fold(centre - spread)];
     let mut best: Option<f64> = None;
     for c in candidates {

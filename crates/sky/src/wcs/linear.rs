@@ -38,7 +38,9 @@ pub(crate) fn read(header: &Header, axes: &CelestialAxes) -> Result<[[f64; 2]; 2
         for column in 1..=n {
             let element = match form {
                 Form::Cd => element(header, "CD", axis, column)?.unwrap_or(0.0),
-                Form::Pc => element(header, "PC", axis, column)?.unwrap_or(f64::from(u8::from(axis == column))),
+                Form::Pc => {
+                    element(header, "PC", axis, column)?.unwrap_or(f64::from(u8::from(axis == column)))
+                }
                 Form::Crota => f64::from(u8::from(axis == column)),
             };
             match column {

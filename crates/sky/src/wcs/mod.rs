@@ -183,7 +183,8 @@ impl Wcs {
             (Some(a), Some(b)) => Ok(mul(&transposed(b), a)),
             _ => Err(WcsError::Frame {
                 name: if self.native_to_icrs.is_none() { &self.frame } else { &other.frame }.to_string(),
-                reason: "it has no fixed rotation to ICRS here, so frames of other systems cannot be mapped".into(),
+                reason: "it has no fixed rotation to ICRS here, so frames of other systems cannot be mapped"
+                    .into(),
             }),
         }
     }

@@ -25,8 +25,9 @@ pub(super) fn from_header(header: &Header) -> Result<Wcs, WcsError> {
     let axes = axes::find(header)?;
     refuse_lookup_tables(header)?;
     let sip = read_sip(header, &axes)?;
-    let highest_pv =
-        (0..=MAX_PV).rev().find(|j| [axes.lon, axes.lat].iter().any(|i| header.contains(&format!("PV{i}_{j}"))));
+    let highest_pv = (0..=MAX_PV)
+        .rev()
+        .find(|j| [axes.lon, axes.lat].iter().any(|i| header.contains(&format!("PV{i}_{j}"))));
     if sip.is_none() && axes.projection == "TAN" && highest_pv.is_some_and(|j| j > LAST_POLE_PV) {
         return Err(WcsError::Distortion {
             reason: "TAN with PV cards is the TPV distortion, which is not supported yet".into(),
@@ -39,7 +40,15 @@ pub(super) fn from_header(header: &Header) -> Result<Wcs, WcsError> {
     let projection = read_projection(header, &axes, &pole, use_pv)?;
     let frame = read_frame(header, &axes)?;
     let crpix0_px = [read_or_zero(header, "CRPIX1")? - 1.0, read_or_zero(header, "CRPIX2")? - 1.0];
-    Wcs::build(Parts { crpix0_px, cd_deg, projection, sip: sip.map(Arc::new), pole, names: axes.names, frame })
+    Wcs::build(Parts {
+        crpix0_px,
+        cd_deg,
+        projection,
+        sip: sip.map(Arc::new),
+        pole,
+        names: axes.names,
+        frame,
+    })
 }
 
 /// CRPIX and CRVAL default to 0 in the FITS standard.
@@ -71,14 +80,18 @@ fn refuse_lookup_tables(header: &Header) -> Result<(), WcsError> {
         for axis in 1..=2 {
             if let Some(kind) = keys::upper(header, &format!("{name}{axis}")) {
                 return Err(WcsError::Distortion {
-                    reason: format!("{name}{axis} = '{kind}' is not supported (lookup tables and distortion functions)"),
+                    reason: format!(
+                        "{name}{axis} = '{kind}' is not supported (lookup tables and distortion functions)"
+                    ),
                 });
             }
         }
     }
     // The older form of the same HST detector correction, before D2IMDISj existed.
     if keys::upper(header, "D2IMEXT").is_some() && header.contains("AXISCORR") {
-        return Err(WcsError::Distortion { reason: "D2IMEXT with AXISCORR (lookup table) is not supported".into() });
+        return Err(WcsError::Distortion {
+            reason: "D2IMEXT with AXISCORR (lookup table) is not supported".into(),
+        });
     }
     Ok(())
 }
@@ -142,11 +155,7 @@ fn read_projection(
     use_pv: bool,
 ) -> Result<Projection, WcsError> {
     let pv = |j: usize| {
-        if use_pv {
-            Ok(keys::float(header, &format!("PV{}_{j}", axes.lat))?.unwrap_or(0.0))
-        } else {
-            Ok(0.0)
-        }
+        if use_pv { Ok(keys::float(header, &format!("PV{}_{j}", axes.lat))?.unwrap_or(0.0)) } else { Ok(0.0) }
     };
     match axes.projection.as_str() {
         "TAN" => Ok(Projection::Tan),
@@ -154,7 +163,10 @@ fn read_projection(
         "NCP" => {
             let sin = pole.crval_deg.1.to_radians().sin();
             if sin.abs() < 1e-6 {
-                return Err(WcsError::Projection { name: "NCP".into(), reason: "undefined on the equator".into() });
+                return Err(WcsError::Projection {
+                    name: "NCP".into(),
+                    reason: "undefined on the equator".into(),
+                });
             }
             Ok(Projection::Sin { xi: 0.0, eta: pole.crval_deg.1.to_radians().cos() / sin })
         }

@@ -168,7 +168,11 @@ fn read_order(header: &Header, name: &str) -> Result<Option<usize>, WcsError> {
     Ok(Some(value as usize))
 }
 
-fn read_pair(header: &Header, first: &str, second: &str) -> Result<Option<(Polynomial, Polynomial)>, WcsError> {
+fn read_pair(
+    header: &Header,
+    first: &str,
+    second: &str,
+) -> Result<Option<(Polynomial, Polynomial)>, WcsError> {
     let (order_1, order_2) = (read_order(header, first)?, read_order(header, second)?);
     match (order_1, order_2) {
         (Some(m), None) if m > 1 => {

@@ -6,8 +6,11 @@ use super::Wcs;
 use super::projection::Projection;
 use crate::frame::SkyFrame;
 
-const STALE: [&str; 10] =
-    ["CDELT1", "CDELT2", "CROTA1", "CROTA2", "PC1_1", "PC1_2", "PC2_1", "PC2_2", "RADECSYS", "EPOCH"];
+/// Cards that would act beside, or instead of, the new ones (PLTRAH makes a header a DSS plate).
+const STALE: [&str; 13] = [
+    "CDELT1", "CDELT2", "CROTA1", "CROTA2", "PC1_1", "PC1_2", "PC2_1", "PC2_2", "RADESYS", "RADECSYS",
+    "EQUINOX", "EPOCH", "PLTRAH",
+];
 
 /// Writes the WCS cards (see [`Wcs::write_to`]).
 pub(super) fn write_to(wcs: &Wcs, header: &mut Header) {
@@ -65,8 +68,6 @@ fn remove_stale(header: &mut Header) {
     for keyword in STALE {
         header.remove(keyword);
     }
-    header.remove("RADESYS");
-    header.remove("EQUINOX");
     let stale: Vec<String> = header
         .keywords()
         .filter(|k| is_old_distortion(k) || is_old_parameter(k))
