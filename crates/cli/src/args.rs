@@ -10,7 +10,7 @@ use zemosaic_resample::Kernel;
 use zemosaic_run::options::Existing;
 use zemosaic_run::units::parse_size;
 use zemosaic_run::{GridSource, GroupChoice, MosaicOptions, MosaicRequest};
-use zemosaic_sky::{GridOptions, MapOptions, Rotation};
+use zemosaic_sky::{GridOptions, GridProjection, MapOptions, Rotation};
 use zemosaic_stack::{Combine, RejectMethod, RejectOptions};
 
 use crate::parse;
@@ -259,6 +259,7 @@ impl MosaicArgs {
     /// The request these arguments make.
     pub fn request(&self, given: &[String]) -> MosaicRequest {
         let grid = GridOptions {
+            projection: GridProjection::default(),
             scale_arcsec: self.scale,
             centre_deg: self.center,
             size_px: self.size,

@@ -53,12 +53,13 @@ fn split_key(key: &str) -> (String, usize) {
 
 fn read_header(path: &Path, hdu: usize, scratch: &Path) -> Result<Header, String> {
     let name = path.file_name().unwrap().to_string_lossy().into_owned();
-    if name.ends_with(".hdr") || name.ends_with(".keyrec") {
+    let extension = path.extension().unwrap_or_default();
+    if extension == "hdr" || extension == "keyrec" {
         let bytes = std::fs::read(path).unwrap();
         let text: String = bytes.iter().map(|&b| char::from(b)).collect();
         return Header::parse_text(&text).map_err(|e| e.to_string());
     }
-    let fits = if name.ends_with(".gz") {
+    let fits = if extension == "gz" {
         let unpacked = scratch.join(name.trim_end_matches(".gz"));
         zemosaic_fits::unpack_gzip(path, &unpacked).map_err(|e| e.to_string())?;
         unpacked

@@ -56,7 +56,7 @@ impl Default for CompareOptions {
             saturation_adu: f64::INFINITY,
             min_flux: 0.0,
             max_flux: f64::INFINITY,
-            min_snr: 50.0,
+            min_snr: 100.0,
             isolation_radius_px: 12.0,
             isolation_share: 0.005,
         }

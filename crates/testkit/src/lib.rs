@@ -12,6 +12,7 @@
 //! | [`sky_model`] | stars and nebula |
 //! | [`pointing`] | panels, dithers, field rotation, seeing of each frame |
 //! | [`psf`] | pixel-integrated Moffat stars |
+//! | [`depth`] | depth against footprints |
 //! | [`defects`] | hot pixels, cosmic rays, satellite trails |
 //! | [`render`] | one frame, from sky to ADU |
 //! | [`frame_header`] | FITS headers of simulated frames |
@@ -24,6 +25,7 @@
 pub mod catalogue;
 pub mod compare;
 pub mod defects;
+pub mod depth;
 pub mod error;
 pub mod frame_header;
 pub mod options;
