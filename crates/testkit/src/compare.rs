@@ -246,7 +246,7 @@ fn inside_share(dx: f64, dy: f64, radius: f64) -> f64 {
 /// Share of a Moffat star's flux that the aperture less the annulus sky measures.
 fn aperture_share(fwhm_px: f64, options: &CompareOptions) -> f64 {
     let alpha = alpha_of_fwhm(fwhm_px);
-    let middle = (options.annulus_inner_px + options.annulus_outer_px) / 2.0 / alpha;
+    let middle = options.annulus_inner_px.midpoint(options.annulus_outer_px) / alpha;
     let sky = 2.0 / (std::f64::consts::PI * alpha * alpha) / (1.0 + middle * middle).powi(3);
     let area = std::f64::consts::PI * options.aperture_radius_px * options.aperture_radius_px;
     enclosed_share(fwhm_px, options.aperture_radius_px) - sky * area
@@ -302,6 +302,6 @@ fn median(values: &mut [f64]) -> Option<f64> {
     match n {
         0 => None,
         _ if n % 2 == 1 => Some(values[n / 2]),
-        _ => Some((values[n / 2 - 1] + values[n / 2]) / 2.0),
+        _ => Some(values[n / 2 - 1].midpoint(values[n / 2])),
     }
 }

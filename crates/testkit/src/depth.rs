@@ -86,7 +86,12 @@ pub fn compare_depth(depth: &[i32], grid: &TanFrame, frames: &[TanFrame], margin
 }
 
 /// Frames over a direction, or `None` when it is close to the edge of one.
-fn count_over(on_frames: &[Vectors], frames: &[TanFrame], direction: &[f64; 3], margin_px: f64) -> Option<i32> {
+fn count_over(
+    on_frames: &[Vectors],
+    frames: &[TanFrame],
+    direction: &[f64; 3],
+    margin_px: f64,
+) -> Option<i32> {
     let mut count = 0;
     for (vectors, frame) in on_frames.iter().zip(frames) {
         if let Some(at) = vectors.pixel(direction) {

@@ -1,4 +1,5 @@
 //! The simulator end to end: determinism, levels, noise, positions, truth.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -144,7 +145,7 @@ fn render_without_stars(options: &SimulateOptions) -> Vec<f32> {
 fn moments(options: &SimulateOptions, adu: &[f32], colour: usize) -> (f64, f64) {
     let colours = options.sensor.colours();
     let of_colour =
-        |(i, _): &(usize, &f32)| colours[i / options.width_px & 1][i % options.width_px & 1] == colour;
+        |(i, _): &(usize, &f32)| colours[(i / options.width_px) & 1][(i % options.width_px) & 1] == colour;
     let values: Vec<f64> = adu.iter().enumerate().filter(of_colour).map(|(_, &v)| f64::from(v)).collect();
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     (mean, values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64)

@@ -1,4 +1,5 @@
 //! The simulator's TAN code against astropy, and against the product's.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 use std::path::Path;
 use zemosaic_testkit::tan::{Parity, separation_deg};

@@ -81,10 +81,11 @@ fn shrink(writer: &ProductWriter, width: usize, height: usize, channels: usize) 
 fn stretch(plane: &[f32]) -> Vec<u8> {
     let mut values: Vec<f32> = plane.iter().copied().filter(|value| value.is_finite()).collect();
     let Some(middle) = median(&mut values) else { return vec![0; plane.len()] };
-    let sigma = f64::from(mad_sigma(&mut values, middle));
     let lowest = values.iter().copied().fold(f32::INFINITY, f32::min);
-    let black = (f64::from(middle) - SHADOW_SIGMAS * sigma).max(f64::from(lowest));
     let white = f64::from(percentile(&mut values, 0.9995).unwrap_or(middle));
+    // Last, because it overwrites the values.
+    let sigma = f64::from(mad_sigma(&mut values, middle));
+    let black = (f64::from(middle) - SHADOW_SIGMAS * sigma).max(f64::from(lowest));
     let range = (white - black).max(f64::MIN_POSITIVE);
     let scaled_middle = ((f64::from(middle) - black) / range).clamp(0.0, 1.0);
     let balance = midtones(TARGET_BACKGROUND, scaled_middle);

@@ -1,0 +1,71 @@
+//! Stacking of frames x 4096 pixels; an element is one output pixel.
+#![allow(missing_docs, reason = "criterion's macros make public items")]
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use std::hint::black_box;
+use zemosaic_image::simd::SimdLevel;
+use zemosaic_stack::{Combine, RejectMethod, RejectOptions, StackBlock, StackOutput, StackScratch, stack};
+
+const PIXELS: usize = 4096;
+
+/// Noise of about 10 about 1000, one sample in 500 an outlier.
+fn samples(frames: usize) -> Vec<f32> {
+    let mut state = 1_u64;
+    let mut uniform = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1 << 24) as f32
+    };
+    (0..frames * PIXELS)
+        .map(|_| {
+            let normal = (0..12).map(|_| uniform()).sum::<f32>() - 6.0;
+            1000.0 + 10.0 * normal + if uniform() < 0.002 { 500.0 } else { 0.0 }
+        })
+        .collect()
+}
+
+fn stacks(criterion: &mut Criterion) {
+    let none = RejectOptions { method: RejectMethod::None, ..RejectOptions::default() };
+    let sigma = RejectOptions::default();
+    let cases = [
+        ("mean", 30, Combine::Mean, none),
+        ("sigma mean", 8, Combine::Mean, sigma),
+        ("sigma mean", 30, Combine::Mean, sigma),
+        ("sigma mean", 100, Combine::Mean, sigma),
+        ("sigma mean", 300, Combine::Mean, sigma),
+        ("sigma mean", 1000, Combine::Mean, sigma),
+        ("median", 32, Combine::Median, none),
+        ("sigma median", 30, Combine::Median, sigma),
+    ];
+    for (name, frames, combine, reject) in cases {
+        let (value, factor) = (samples(frames), vec![0.8; frames * PIXELS]);
+        let (weight, noise_variance) = (vec![1.0; frames], vec![100.0; frames]);
+        let block = StackBlock {
+            frames,
+            pixels: PIXELS,
+            stride: PIXELS,
+            value: &value,
+            variance_factor: &factor,
+            weight: &weight,
+            noise_variance: &noise_variance,
+        };
+        let mut planes = [vec![0.0; PIXELS], vec![0.0; PIXELS], vec![0.0; PIXELS]];
+        let mut counts = [vec![0; PIXELS], vec![0; PIXELS], vec![0; PIXELS]];
+        let mut scratch = StackScratch::default();
+        let mut group = criterion.benchmark_group(format!("stack/{name} {frames}"));
+        group.throughput(Throughput::Elements(PIXELS as u64));
+        for level in SimdLevel::available() {
+            group.bench_function(format!("{level:?}"), |bencher| {
+                bencher.iter(|| {
+                    let [value, weight, variance] = &mut planes;
+                    let [depth, rejected_low, rejected_high] = &mut counts;
+                    let out = StackOutput { value, weight, variance, depth, rejected_low, rejected_high };
+                    stack(black_box(&block), combine, &reject, level, &mut scratch, out);
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group! { name = benches; config = Criterion::default().sample_size(20); targets = stacks }
+criterion_main!(benches);
