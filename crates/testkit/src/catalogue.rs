@@ -171,14 +171,6 @@ impl Catalogue {
         self.visit_cone(centre, radius_deg, |star| stars.push(star));
         stars
     }
-
-    /// Stars per square degree brighter than `mag` within `radius_deg` of a position.
-    pub fn density_per_sq_deg(&self, centre: (f64, f64), radius_deg: f64, mag: f64) -> f64 {
-        let mut count = 0_usize;
-        self.visit_cone(centre, radius_deg, |star| count += usize::from(star.mag < mag));
-        let cap_sr = std::f64::consts::TAU * (1.0 - radius_deg.to_radians().cos());
-        count as f64 / (cap_sr * 1_f64.to_degrees().powi(2))
-    }
 }
 
 /// One or two ranges of right ascension in 0..=360 that cover `ra0 ± half_width`.

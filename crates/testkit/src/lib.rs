@@ -10,6 +10,7 @@
 //! | [`tan`] | tangent projection, both ways |
 //! | [`options`] | what to simulate: one struct, presets |
 //! | [`sky_model`] | stars and nebula |
+//! | [`faint_stars`] | random stars below the catalogue |
 //! | [`pointing`] | panels, dithers, field rotation, seeing of each frame |
 //! | [`psf`] | pixel-integrated Moffat stars |
 //! | [`depth`] | depth against footprints |
@@ -27,6 +28,7 @@ pub mod compare;
 pub mod defects;
 pub mod depth;
 pub mod error;
+pub mod faint_stars;
 pub mod frame_header;
 pub mod options;
 pub mod pointing;

@@ -182,8 +182,8 @@ pub struct SimulateOptions {
 
     /// Faintest random star, V.
     pub faint_limit_mag: f64,
-    /// Growth of star counts per magnitude beyond V 12.
-    pub faint_slope: f64,
+    /// Growth of star counts per magnitude beyond V 11; absent: as the local Tycho-2 counts grow, slowly falling.
+    pub faint_slope: Option<f64>,
     /// Brightness of the nebula's knots as a share of the sky in G; 0 = no nebula.
     pub nebula_brightness: f64,
     /// Size of the largest structures of the nebula, degrees.
@@ -294,7 +294,7 @@ impl SimulateOptions {
             field_rotation_deg_per_h: 12.0,
             wcs_cards: WcsCards::Written,
             faint_limit_mag: 16.0,
-            faint_slope: 2.2,
+            faint_slope: None,
             nebula_brightness: 0.4,
             nebula_scale_deg: 0.4,
             nebula_radius_deg: 0.35,
@@ -383,7 +383,7 @@ impl SimulateOptions {
             ("trail-sigma-px", self.trail_sigma_px),
             ("nebula-scale-deg", self.nebula_scale_deg),
             ("nebula-radius-deg", self.nebula_radius_deg),
-            ("faint-slope minus 1", self.faint_slope - 1.0),
+            ("faint-slope minus 1", self.faint_slope.map_or(1.0, |slope| slope - 1.0)),
         ];
         for (name, value) in positive {
             if !(value > 0.0 && value.is_finite()) {

@@ -1,27 +1,18 @@
 //! The sky that all frames look at: Tycho-2 stars, random faint stars below them, and a nebula.
 //!
-//! Everything is tied to the sky, never to a frame: faint stars are drawn per cell of a fixed lattice, from a stream
-//! seeded by the cell, with a density scaled to the local Tycho-2 counts (to V 11, where Tycho-2 is complete) and the
-//! measured growth of 2.4 per magnitude to V 12, then `faint_slope`. Colours: B-V is not in the compact catalogue, so
-//! it is drawn per star and turned into R, G, B with linear colour terms.
+//! Everything is tied to the sky, never to a frame. Colours: B-V is not in the compact catalogue, so it is drawn per star
+//! and turned into R, G, B with linear colour terms.
 
 use crate::catalogue::Catalogue;
 use crate::error::TestkitError;
+use crate::faint_stars::visit_faint_stars;
 use crate::options::{Sensor, SimulateOptions};
 use crate::pointing::{FramePlan, UtcTime};
 use crate::rng::{Rng, hash_keys};
 use crate::tan::{separation_deg, unit_vector};
 
 const KEY_CATALOGUE_COLOUR: u64 = 0x5701;
-const KEY_CELL: u64 = 0x5702;
 const KEY_NEBULA: u64 = 0x5703;
-/// Random stars are fainter than this; brighter ones come from the catalogue.
-const FAINT_START_MAG: f64 = 12.0;
-/// Tycho-2 is 99 % complete to here.
-const COMPLETE_MAG: f64 = 11.0;
-const GROWTH_11_TO_12: f64 = 2.4;
-const DENSITY_RADIUS_DEG: f64 = 1.5;
-const CELL_DEG: f64 = 0.25;
 /// Colour of the mean star, for which the zero point holds.
 const MEAN_B_V: f64 = 0.65;
 /// Response of R and B to the mean star as a share of G: medians over Tycho-2 stars in real Seestar frames.
@@ -83,7 +74,10 @@ impl SkyModel {
             let flux_adu = star_flux_adu(options, star.mag, draw_b_v(&mut rng));
             stars.push(ModelStar { ra_deg, dec_deg, mag: star.mag, flux_adu });
         });
-        push_faint_stars(options, catalogue, centre, reach_deg, &mut stars);
+        visit_faint_stars(options, catalogue, centre, reach_deg, |star, rng| {
+            let flux_adu = star_flux_adu(options, star.mag, draw_b_v(rng));
+            stars.push(ModelStar { ra_deg: star.ra_deg, dec_deg: star.dec_deg, mag: star.mag, flux_adu });
+        });
         let seen = |star: &ModelStar| {
             plans.iter().any(|plan| {
                 plan.tan
@@ -118,50 +112,6 @@ impl SkyModel {
             weight += amplitude;
         }
         envelope * smooth_step((sum / weight - 0.3) / 0.4)
-    }
-}
-
-/// Random stars fainter than Tycho-2's limit in all cells that touch the cone.
-fn push_faint_stars(
-    options: &SimulateOptions,
-    catalogue: &Catalogue,
-    centre: (f64, f64),
-    reach_deg: f64,
-    stars: &mut Vec<ModelStar>,
-) {
-    let depth_mag = options.faint_limit_mag - FAINT_START_MAG;
-    if depth_mag <= 0.0 {
-        return;
-    }
-    let bands = (180.0 / CELL_DEG) as usize;
-    let band_of = |dec: f64| (((dec + 90.0) / CELL_DEG).floor().max(0.0) as usize).min(bands - 1);
-    let growth = options.faint_slope.powf(depth_mag);
-    for band in band_of(centre.1 - reach_deg)..=band_of(centre.1 + reach_deg) {
-        let south_deg = -90.0 + band as f64 * CELL_DEG;
-        let (sin_south, sin_north) =
-            (south_deg.to_radians().sin(), (south_deg + CELL_DEG).to_radians().sin());
-        let middle_deg = south_deg + CELL_DEG / 2.0;
-        let columns = (360.0 * middle_deg.to_radians().cos() / CELL_DEG).ceil().max(1.0) as usize;
-        let width_deg = 360.0 / columns as f64;
-        let area_sq_deg = width_deg * (sin_north - sin_south).to_degrees();
-        for column in 0..columns {
-            let west_deg = column as f64 * width_deg;
-            let middle = (west_deg + width_deg / 2.0, middle_deg);
-            if separation_deg(centre, middle) > reach_deg + CELL_DEG {
-                continue;
-            }
-            let bright = catalogue.density_per_sq_deg(middle, DENSITY_RADIUS_DEG, COMPLETE_MAG);
-            let mut rng = Rng::for_keys(options.seed, &[KEY_CELL, band as u64, column as u64]);
-            let count = rng.poisson(bright * GROWTH_11_TO_12 * (growth - 1.0) * area_sq_deg) as usize;
-            for _ in 0..count {
-                let ra_deg = west_deg + width_deg * rng.uniform();
-                let dec_deg = rng.range(sin_south, sin_north).asin().to_degrees();
-                let mag =
-                    FAINT_START_MAG + (1.0 + rng.uniform() * (growth - 1.0)).ln() / options.faint_slope.ln();
-                let flux_adu = star_flux_adu(options, mag, draw_b_v(&mut rng));
-                stars.push(ModelStar { ra_deg, dec_deg, mag, flux_adu });
-            }
-        }
     }
 }
 

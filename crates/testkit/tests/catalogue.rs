@@ -75,9 +75,3 @@ fn cone_search_equals_brute_force() {
         assert!(!found.is_empty());
     }
 }
-
-#[test]
-fn density_is_that_of_the_counts() {
-    let density = catalogue().density_per_sq_deg((315.4, 68.16), 1.5, 11.0);
-    assert!((5.0..100.0).contains(&density), "{density}");
-}

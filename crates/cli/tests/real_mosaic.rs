@@ -1,0 +1,204 @@
+//! Mosaics of real frames: 2MASS against reproject's plain mean, Seestar frames of two telescopes.
+//!
+//! The golden is made by `goldens/make_2mass_golden.py` (reproject, bilinear, exact coordinates).
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use zemosaic_fits::{FilePool, HduKind, ReadScratch, Window, read_window, scan};
+
+const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// `ZEMOSAIC_TEST_DATA`, by default `../shared/data` beside the repository; a panic in CI where it is absent.
+fn data(set: &str) -> Option<PathBuf> {
+    let given = std::env::var_os("ZEMOSAIC_TEST_DATA").unwrap_or("../shared/data".into());
+    let folder = Path::new(REPOSITORY).join(given).join(set);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "real data are required in CI: {}", folder.display());
+    eprintln!("skipped: no real data at {}", folder.display());
+    None
+}
+
+fn mosaic(input: &Path, out: &Path, more: &[&str]) -> PathBuf {
+    let output = Command::new(env!("CARGO_BIN_EXE_zemosaic"))
+        .args(["mosaic", "-o"])
+        .args([out, input])
+        .args(more)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    out.join("mosaic.fits")
+}
+
+struct Plane {
+    width: usize,
+    height: usize,
+    pixels: Vec<f32>,
+}
+
+/// Plane `index` of the HDU named `extname`, or of the first HDU.
+fn plane(path: &Path, extname: Option<&str>, index: usize) -> Plane {
+    let file = scan(path).unwrap();
+    let is_named = |own: Option<String>| extname.is_none_or(|name| own.as_deref().map(str::trim) == Some(name));
+    let hdu = file.hdus.iter().find(|hdu| is_named(hdu.header.get_str("EXTNAME"))).unwrap();
+    let HduKind::Image(layout) = &hdu.kind else { panic!("{extname:?} is no image") };
+    let mut pixels = vec![0.0; layout.width() * layout.height()];
+    let window = Window::full(layout);
+    read_window(&FilePool::new(1), path, layout, index, window, &mut ReadScratch::default(), &mut pixels).unwrap();
+    Plane { width: layout.width(), height: layout.height(), pixels }
+}
+
+/// Compare our mosaic with the golden where it is safe to; `tolerance` from local range and gradient.
+fn compare_with_golden(mosaic: &Path, tolerance: impl Fn(f32, f32) -> f32) {
+    let mean = Path::new(REPOSITORY).join("target/goldens/2mass_m17_mean.fits");
+    if !mean.is_file() {
+        eprintln!("skipped: {} is not there (make goldens; needs Python)", mean.display());
+        return;
+    }
+    let of = |name: &str| plane(&mean.with_file_name(format!("2mass_m17_{name}.fits")), None, 0).pixels;
+    let (mean, safe, range, gradient) = (of("mean"), of("safe"), of("range"), of("gradient"));
+    let ours = plane(mosaic, Some("SCI"), 0);
+    assert_eq!(ours.pixels.len(), mean.len());
+    let (mut compared, mut empty, mut worst_share) = (0, 0, 0.0_f32);
+    for i in 0..mean.len() {
+        match safe[i] as i32 {
+            1 => {
+                let difference = (ours.pixels[i] - mean[i]).abs();
+                let allowed = tolerance(range[i], gradient[i]);
+                worst_share = worst_share.max(difference / allowed);
+                let (x, y) = (i % ours.width, i / ours.width);
+                assert!(
+                    difference <= allowed,
+                    "pixel {x}, {y}: {} instead of {}, allowed {allowed}",
+                    ours.pixels[i],
+                    mean[i]
+                );
+                compared += 1;
+            }
+            2 => {
+                assert!(ours.pixels[i].is_nan());
+                empty += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(compared > 3_000_000 && empty > 100_000, "{compared} compared, {empty} empty");
+    eprintln!("{compared} pixels compared, {empty} empty, worst at {worst_share:.3} of what is allowed");
+}
+
+#[test]
+fn eight_2mass_tiles_equal_the_plain_mean_of_reproject() {
+    let Some(tiles) = data("2mass_m17") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let grid = format!("{REPOSITORY}/goldens/2mass_m17_grid.hdr");
+    let plain =
+        ["--grid", &grid, "--kernel", "bilinear", "--reject", "none", "--weights", "none", "--antialias", "off"];
+    let exact = mosaic(&tiles, &dir.path().join("exact"), &[&plain[..], &["--map-error", "0"]].concat());
+    compare_with_golden(&exact, |range, _| 1e-3 + 1e-6 * range);
+    let mapped = mosaic(&tiles, &dir.path().join("mapped"), &plain);
+    // Beside the map's 1e-3 px times the gradient, the exact case's own tolerance.
+    compare_with_golden(&mapped, |range, gradient| 1e-3 * gradient + 1e-3 + 1e-6 * range);
+}
+
+/// One RGB mosaic whose pixels have data exactly where frames are, with all frames over a good part of it.
+fn assert_one_mosaic(set: &str, frames: usize, min_overlap: f64) {
+    let Some(folder) = data(set) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let product = mosaic(&folder, &dir.path().join("out"), &[]);
+    let depth = plane(&product, Some("DEPTH"), 0);
+    let covered = depth.pixels.iter().filter(|d| **d > 0.0).count();
+    let all = depth.pixels.iter().filter(|d| **d == frames as f32).count();
+    assert!(all as f64 > min_overlap * covered as f64, "{all} of {covered} pixels have all {frames} frames");
+    for channel in 0..3 {
+        let sci = plane(&product, Some("SCI"), channel);
+        assert_eq!((sci.width, sci.height), (depth.width, depth.height));
+        assert_eq!(sci.pixels.iter().filter(|v| v.is_finite()).count(), covered);
+    }
+}
+
+#[test]
+fn seestar_frames_of_two_telescopes_make_one_rgb_mosaic() {
+    assert_one_mosaic("seestar_m94", 3, 0.3);
+    assert_one_mosaic("seestar_ngc7023", 2, 0.3);
+}
+
+/// Each frame alone onto the common grid: the same stars stand at the same places.
+#[test]
+fn stars_of_both_seestar_telescopes_coincide() {
+    let Some(folder) = data("seestar_m94") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let grid = mosaic(&folder, &dir.path().join("all"), &[]).display().to_string();
+    let singles: Vec<Plane> = ["20250326-212046", "20250326-212454", "20250409-225435"]
+        .iter()
+        .map(|name| {
+            let frame = folder.join(format!("Light_M_94_10.0s_IRCUT_{name}.fit.gz"));
+            plane(&mosaic(&frame, &dir.path().join(name), &["--grid", &grid]), Some("SCI"), 1)
+        })
+        .collect();
+    let stars = common_peaks(&singles);
+    assert!(stars.len() >= 5, "{} stars in all frames", stars.len());
+    let mut distances: Vec<f64> = Vec::new();
+    for star in &stars {
+        let first = centroid(&singles[0], *star);
+        for other in &singles[1..] {
+            let second = centroid(other, *star);
+            distances.push((first.0 - second.0).hypot(first.1 - second.1));
+        }
+    }
+    distances.sort_by(f64::total_cmp);
+    let median = distances[distances.len() / 2];
+    eprintln!("{} stars, median distance between frames {median:.3} px", stars.len());
+    // The side-cars' own scatter is tenths of a pixel; a wrong parity or CFA phase would be pixels.
+    assert!(median < 1.0, "median distance {median} px");
+}
+
+/// Centroid in a Gaussian window about a star, over the local sky.
+fn centroid(sci: &Plane, (x, y): (f64, f64)) -> (f64, f64) {
+    let (xi, yi) = (x.round() as i64, y.round() as i64);
+    let at = |dx: i64, dy: i64| f64::from(sci.pixels[(yi + dy) as usize * sci.width + (xi + dx) as usize]);
+    let offsets = |r: i64| (-r..=r).flat_map(move |dy| (-r..=r).map(move |dx| (dx, dy)));
+    let mut ring: Vec<f64> = offsets(14)
+        .filter(|(dx, dy)| (100..=196).contains(&(dx * dx + dy * dy)))
+        .map(|(dx, dy)| at(dx, dy))
+        .collect();
+    ring.sort_by(f64::total_cmp);
+    let sky = ring[ring.len() / 2];
+    let (mut cx, mut cy) = (0.0, 0.0);
+    for _ in 0..20 {
+        let (mut sum, mut sum_x, mut sum_y) = (0.0, 0.0, 0.0);
+        for (dx, dy) in offsets(6) {
+            let (ux, uy) = (dx as f64 - cx, dy as f64 - cy);
+            let w = (at(dx, dy) - sky) * (-(ux * ux + uy * uy) / 4.5).exp();
+            sum += w;
+            sum_x += w * ux;
+            sum_y += w * uy;
+        }
+        cx += 2.0 * sum_x / sum;
+        cy += 2.0 * sum_y / sum;
+    }
+    (xi as f64 + cx, yi as f64 + cy)
+}
+
+/// Peaks of the sum that stand far above their surroundings, away from the edges, brightest first.
+fn common_peaks(planes: &[Plane]) -> Vec<(f64, f64)> {
+    let (width, height) = (planes[0].width, planes[0].height);
+    let sum: Vec<f32> =
+        (0..width * height).map(|i| planes.iter().map(|plane| plane.pixels[i]).sum::<f32>()).collect();
+    let at = |x: usize, y: usize, dx: i64, dy: i64| sum[(y as i64 + dy) as usize * width + (x as i64 + dx) as usize];
+    let mut peaks: Vec<(f32, usize, usize)> = Vec::new();
+    for y in 30..height - 30 {
+        for x in 30..width - 30 {
+            let centre = sum[y * width + x];
+            let around = [(-16, -16), (16, 16), (-16, 16), (16, -16)].map(|(dx, dy)| at(x, y, dx, dy));
+            let level = around.iter().sum::<f32>() / 4.0;
+            // Any NaN makes the comparison false.
+            if centre > level + 8000.0 && (-3..=3).all(|dy| (-3..=3).all(|dx| at(x, y, dx, dy) <= centre)) {
+                peaks.push((centre, x, y));
+            }
+        }
+    }
+    peaks.sort_by(|a, b| b.0.total_cmp(&a.0));
+    peaks.into_iter().take(25).map(|(_, x, y)| (x as f64, y as f64)).collect()
+}
