@@ -64,9 +64,13 @@ pub struct CoaddSummary {
 impl CoaddSummary {
     fn add_patch(&mut self, result: &PatchResult, channels: usize) {
         let pixels = result.region.area();
+        let mut histogram = vec![0_u64; result.depth[..pixels].iter().max().map_or(0, |max| *max as usize + 1)];
         for depth in &result.depth[..pixels] {
-            *self.depth_histogram.entry(*depth).or_default() += 1;
-            self.samples += *depth as u64 * channels as u64;
+            histogram[*depth as usize] += 1;
+        }
+        for (depth, count) in histogram.into_iter().enumerate().filter(|(_, count)| *count > 0) {
+            *self.depth_histogram.entry(depth as i32).or_default() += count;
+            self.samples += depth as u64 * count * channels as u64;
         }
         let sum = |planes: &[Vec<i32>]| -> u64 {
             planes.iter().flat_map(|plane| &plane[..pixels]).map(|count| *count as u64).sum()

@@ -369,16 +369,19 @@ fn note_flags(row: &RowBuffers, channels: usize, saturated: &Saturation<'_>, qua
     let mut any = false;
     let n = row.xs.len();
     for channel in 0..channels {
-        let samples = row.value[channel][..n].iter().zip(&row.flags[channel][..n]);
+        let flags = &row.flags[channel][..n];
+        // Inside a frame, away from its edges and from masked pixels, there is nothing to note.
+        if flags.iter().fold(0, |all, flag| all | (flag ^ warp_flags::INSIDE)) == 0 {
+            any = true;
+            continue;
+        }
+        let samples = row.value[channel][..n].iter().zip(flags);
         for ((value, flags), bits) in samples.zip(quality.iter_mut()) {
             let valid = !value.is_nan();
             any |= valid;
-            if flags & warp_flags::MASKED != 0 {
-                *bits |= dq::MASKED;
-            }
-            if valid && flags & warp_flags::EDGE != 0 {
-                *bits |= dq::EDGE;
-            }
+            let masked = if flags & warp_flags::MASKED != 0 { dq::MASKED } else { 0 };
+            let edge = if valid && flags & warp_flags::EDGE != 0 { dq::EDGE } else { 0 };
+            *bits |= masked | edge;
         }
     }
     if saturated.present {

@@ -225,12 +225,13 @@ impl SimulateOptions {
         }
     }
 
-    /// The demonstration set: 24 Seestar frames in two panels with dithers and field rotation, gain 1 and offset 0 in
-    /// every frame, no vignetting and no gradient, a handful of cosmic rays and hot pixels, one satellite trail.
+    /// The demonstration set: 36 Seestar frames in two panels with dithers and field rotation, gain 1 and offset 0 in
+    /// every frame, no vignetting and no gradient, a handful of cosmic rays and hot pixels, one satellite trail. FWHM
+    /// and dithers are chosen to soften the Bayer sampling of R and B (see `docs/methods/simulator.md`).
     pub fn demo() -> Self {
         Self {
             seed: 20_250_327,
-            frames: 24,
+            frames: 36,
             panels_x: 2,
             panel_overlap: 0.3,
             fwhm_px: 2.6,
