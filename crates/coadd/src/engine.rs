@@ -64,7 +64,8 @@ pub struct CoaddSummary {
 impl CoaddSummary {
     fn add_patch(&mut self, result: &PatchResult, channels: usize) {
         let pixels = result.region.area();
-        let mut histogram = vec![0_u64; result.depth[..pixels].iter().max().map_or(0, |max| *max as usize + 1)];
+        let mut histogram =
+            vec![0_u64; result.depth[..pixels].iter().max().map_or(0, |max| *max as usize + 1)];
         for depth in &result.depth[..pixels] {
             histogram[*depth as usize] += 1;
         }

@@ -58,7 +58,8 @@ pub fn plan_patches(
     let mut plans = Vec::new();
     for shape in BASE_SHAPES {
         let all: Vec<usize> = (0..sources.len()).collect();
-        let mut planner = Planner { sources, channels, options, budget, patches: Vec::new(), peak: 0, read_pixels: 0 };
+        let mut planner =
+            Planner { sources, channels, options, budget, patches: Vec::new(), peak: 0, read_pixels: 0 };
         for region in base_patches(width, height, shape) {
             planner.split(region, &all)?;
         }
@@ -138,10 +139,16 @@ fn halve(region: Region) -> Option<[Region; 2]> {
     let Region { x0, y0, width, height } = region;
     if height > 16 || (width <= MIN_WIDTH && height > 1) {
         let first = height / 2;
-        Some([Region { height: first, ..region }, Region { y0: y0 + first as i64, height: height - first, ..region }])
+        Some([
+            Region { height: first, ..region },
+            Region { y0: y0 + first as i64, height: height - first, ..region },
+        ])
     } else if width > MIN_WIDTH {
         let first = (width / 2).next_multiple_of(16);
-        Some([Region { width: first, ..region }, Region { x0: x0 + first as i64, width: width - first, ..region }])
+        Some([
+            Region { width: first, ..region },
+            Region { x0: x0 + first as i64, width: width - first, ..region },
+        ])
     } else {
         None
     }

@@ -91,24 +91,41 @@ impl PatchSink for ProductSink<'_> {
     fn write(&self, patch: &PatchResult) -> Result<(), FitsError> {
         let Region { x0, y0, width, height } = patch.region;
         let pixels = width * height;
-        let window =
-            zemosaic_fits::Window { x0: x0 as usize, y0: y0 as usize, width, height };
+        let window = zemosaic_fits::Window { x0: x0 as usize, y0: y0 as usize, width, height };
         for (hdu, plane) in self.planes.iter().enumerate() {
             for channel in 0..if plane.per_channel() { self.channels } else { 1 } {
                 match plane {
-                    ProductPlane::Sci => self.writer.write_f32(hdu, channel, window, &patch.value[channel][..pixels])?,
-                    ProductPlane::Wht => self.writer.write_f32(hdu, channel, window, &patch.weight[channel][..pixels])?,
+                    ProductPlane::Sci => {
+                        self.writer.write_f32(hdu, channel, window, &patch.value[channel][..pixels])?
+                    }
+                    ProductPlane::Wht => {
+                        self.writer.write_f32(hdu, channel, window, &patch.weight[channel][..pixels])?
+                    }
                     ProductPlane::Var => {
                         self.writer.write_f32(hdu, channel, window, &patch.variance[channel][..pixels])?;
                     }
-                    ProductPlane::Depth => self.writer.write_i32(hdu, channel, window, &patch.depth[..pixels])?,
+                    ProductPlane::Depth => {
+                        self.writer.write_i32(hdu, channel, window, &patch.depth[..pixels])?
+                    }
                     ProductPlane::RejLo => {
-                        self.writer.write_i32(hdu, channel, window, &patch.rejected_low[channel][..pixels])?;
+                        self.writer.write_i32(
+                            hdu,
+                            channel,
+                            window,
+                            &patch.rejected_low[channel][..pixels],
+                        )?;
                     }
                     ProductPlane::RejHi => {
-                        self.writer.write_i32(hdu, channel, window, &patch.rejected_high[channel][..pixels])?;
+                        self.writer.write_i32(
+                            hdu,
+                            channel,
+                            window,
+                            &patch.rejected_high[channel][..pixels],
+                        )?;
                     }
-                    ProductPlane::Dq => self.writer.write_i32(hdu, channel, window, &patch.quality[..pixels])?,
+                    ProductPlane::Dq => {
+                        self.writer.write_i32(hdu, channel, window, &patch.quality[..pixels])?
+                    }
                 }
             }
         }

@@ -6,8 +6,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use zemosaic_fits::{FilePool, FitsError};
+use zemosaic_frames::PixelScratch;
 use zemosaic_frames::pixels::{FramePixels, read_planes};
-use zemosaic_frames::{FrameKind, PixelScratch};
 use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_resample::{SourceWindow, WarpRow, flags as warp_flags, warp_row_planes};
@@ -264,7 +264,14 @@ impl Worker {
                     weight: &weight,
                     noise_variance: &noise_variance,
                 };
-                stack(&block, shared.options.combine, &shared.options.reject, shared.level, &mut self.stack, out);
+                stack(
+                    &block,
+                    shared.options.combine,
+                    &shared.options.reject,
+                    shared.level,
+                    &mut self.stack,
+                    out,
+                );
             } else {
                 self.means[channel].finish(pixels, out);
             }
@@ -285,7 +292,8 @@ impl Worker {
             } else if rejecting && depth < LOW_DEPTH_BELOW {
                 *bits |= dq::LOW_DEPTH;
             }
-            let rejected = result.rejected_low.iter().chain(&result.rejected_high).any(|plane| plane[pixel] > 0);
+            let rejected =
+                result.rejected_low.iter().chain(&result.rejected_high).any(|plane| plane[pixel] > 0);
             if rejected {
                 *bits |= dq::REJECTED;
             }
@@ -298,7 +306,8 @@ fn cells_of(source: &Source, part: Region) -> Vec<(Region, CellMap)> {
     let mut cells = Vec::new();
     for cell_y in part.y0 / CELL..=(part.y1() - 1) / CELL {
         for cell_x in part.x0 / CELL..=(part.x1() - 1) / CELL {
-            let cell = Region { x0: cell_x * CELL, y0: cell_y * CELL, width: CELL as usize, height: CELL as usize };
+            let cell =
+                Region { x0: cell_x * CELL, y0: cell_y * CELL, width: CELL as usize, height: CELL as usize };
             if let Some(inside) = part.intersect(&cell) {
                 cells.push((inside, source.map.cell(cell_x as usize, cell_y as usize)));
             }
@@ -411,7 +420,6 @@ impl<'a> Saturation<'a> {
         let level_adu = source.frame.meta.saturation_adu.map_or(f32::INFINITY, |level| level as f32);
         let present = level_adu.is_finite()
             && planes.iter().any(|plane| plane.iter().fold(f32::NEG_INFINITY, |a, b| a.max(*b)) >= level_adu);
-        debug_assert!(!(pixels.raw.is_some() && !matches!(source.frame.kind, FrameKind::Cfa(_))));
         Self { planes, region, level_adu, present }
     }
 
