@@ -94,39 +94,17 @@ impl PatchSink for ProductSink<'_> {
         let window = zemosaic_fits::Window { x0: x0 as usize, y0: y0 as usize, width, height };
         for (hdu, plane) in self.planes.iter().enumerate() {
             for channel in 0..if plane.per_channel() { self.channels } else { 1 } {
+                let float = |values: &[f32]| self.writer.write_f32(hdu, channel, window, &values[..pixels]);
+                let integer = |values: &[i32]| self.writer.write_i32(hdu, channel, window, &values[..pixels]);
                 match plane {
-                    ProductPlane::Sci => {
-                        self.writer.write_f32(hdu, channel, window, &patch.value[channel][..pixels])?
-                    }
-                    ProductPlane::Wht => {
-                        self.writer.write_f32(hdu, channel, window, &patch.weight[channel][..pixels])?
-                    }
-                    ProductPlane::Var => {
-                        self.writer.write_f32(hdu, channel, window, &patch.variance[channel][..pixels])?;
-                    }
-                    ProductPlane::Depth => {
-                        self.writer.write_i32(hdu, channel, window, &patch.depth[..pixels])?
-                    }
-                    ProductPlane::RejLo => {
-                        self.writer.write_i32(
-                            hdu,
-                            channel,
-                            window,
-                            &patch.rejected_low[channel][..pixels],
-                        )?;
-                    }
-                    ProductPlane::RejHi => {
-                        self.writer.write_i32(
-                            hdu,
-                            channel,
-                            window,
-                            &patch.rejected_high[channel][..pixels],
-                        )?;
-                    }
-                    ProductPlane::Dq => {
-                        self.writer.write_i32(hdu, channel, window, &patch.quality[..pixels])?
-                    }
-                }
+                    ProductPlane::Sci => float(&patch.value[channel]),
+                    ProductPlane::Wht => float(&patch.weight[channel]),
+                    ProductPlane::Var => float(&patch.variance[channel]),
+                    ProductPlane::Depth => integer(&patch.depth),
+                    ProductPlane::RejLo => integer(&patch.rejected_low[channel]),
+                    ProductPlane::RejHi => integer(&patch.rejected_high[channel]),
+                    ProductPlane::Dq => integer(&patch.quality),
+                }?;
             }
         }
         Ok(())
