@@ -1,0 +1,201 @@
+//! What a file becomes: colour layout from the header dialects, noise from the pixels, WCS from its sources.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+use std::path::{Path, PathBuf};
+
+use zemosaic_fits::{FilePool, Header, ImageData, scan, write_image};
+use zemosaic_frames::dialect::{frame_kind, frame_meta};
+use zemosaic_frames::pixels::read_planes;
+use zemosaic_frames::{
+    Frame, FrameKind, IngestOptions, PixelScratch, WcsOrigin, WcsPolicy, discover, find_duplicates, ingest,
+    measure_noise,
+};
+use zemosaic_image::{CfaPattern, Region};
+use zemosaic_testkit::tan::Parity;
+use zemosaic_testkit::{TanFrame, noise_image, tan_header, write_test_frame};
+
+fn wcs(width: usize, height: usize) -> TanFrame {
+    TanFrame::pointed_at((10.0, 20.0), 2.0, 30.0, Parity::Sky, (width, height))
+}
+
+/// The layout that a header gives an image of `dims`.
+fn kind_of(dims: &[usize], edit: impl FnOnce(&mut Header)) -> Result<FrameKind, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.fits");
+    let mut header = Header::new();
+    edit(&mut header);
+    let pixels = vec![0_u16; dims.iter().product()];
+    write_image(&path, &header, ImageData::U16(&pixels), dims).unwrap();
+    let file = scan(&path).unwrap();
+    frame_kind(&file.hdus[0].header, file.hdus[0].image().unwrap())
+}
+
+#[test]
+fn cfa_dialects() {
+    let bayer = |pattern: &str, more: &[(&str, i64)], order: Option<&str>, height: usize| {
+        kind_of(&[6, height], |header| {
+            header.set_str("BAYERPAT", pattern, "");
+            more.iter().for_each(|(key, value)| header.set_i64(key, *value, ""));
+            if let Some(order) = order {
+                header.set_str("ROWORDER", order, "");
+            }
+        })
+    };
+    let cfa = |pattern| Ok(FrameKind::Cfa(pattern));
+    assert_eq!(bayer("GRBG", &[], None, 4), cfa(CfaPattern::Grbg));
+    assert_eq!(bayer(" rggb ", &[], Some("TOP-DOWN"), 4), cfa(CfaPattern::Rggb));
+    assert_eq!(bayer("RGGB", &[("XBAYROFF", 1)], None, 4), cfa(CfaPattern::Grbg));
+    assert_eq!(bayer("RGGB", &[("YBAYROFF", 1)], None, 4), cfa(CfaPattern::Gbrg));
+    assert_eq!(bayer("RGGB", &[("XBAYROFF", 1), ("YBAYROFF", 1)], None, 4), cfa(CfaPattern::Bggr));
+    // The last row of an even picture is an odd row of its pattern; of an odd one an even row.
+    assert_eq!(bayer("RGGB", &[], Some("BOTTOM-UP"), 4), cfa(CfaPattern::Gbrg));
+    assert_eq!(bayer("RGGB", &[], Some("BOTTOM-UP"), 5), cfa(CfaPattern::Rggb));
+    assert_eq!(bayer("NONE", &[], None, 4), Ok(FrameKind::Mono));
+    assert!(bayer("XTRANS", &[], None, 4).unwrap_err().contains("XTRANS"));
+    assert_eq!(kind_of(&[6, 4], |_| {}), Ok(FrameKind::Mono));
+    assert_eq!(kind_of(&[6, 4, 1], |_| {}), Ok(FrameKind::Mono));
+    assert_eq!(kind_of(&[6, 4, 3], |header| header.set_str("BAYERPAT", "RGGB", "")), Ok(FrameKind::Rgb));
+    assert!(kind_of(&[6, 4, 2], |_| {}).is_err() && kind_of(&[6, 4, 3, 2], |_| {}).is_err());
+}
+
+#[test]
+fn saturation_of_unsigned_integers_is_known_without_a_keyword() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.fits");
+    let meta_of = |header: &Header| {
+        write_image(&path, header, ImageData::U16(&[0; 6]), &[3, 2]).unwrap();
+        let file = scan(&path).unwrap();
+        frame_meta(&file.hdus[0].header, file.hdus[0].image().unwrap())
+    };
+    assert_eq!(meta_of(&Header::new()).saturation_adu, Some(65535.0));
+    let mut header = Header::new();
+    header.set_f64("SATURATE", 60000.0, "");
+    header.set_f64("EXPOSURE", 20.0, "");
+    header.set_str("DATE-OBS", "2025-01-02T03:04:05.6", "");
+    let meta = meta_of(&header);
+    assert_eq!((meta.saturation_adu, meta.exposure_s), (Some(60000.0), Some(20.0)));
+    assert_eq!(meta.date_obs.as_deref(), Some("2025-01-02T03:04:05.6"));
+}
+
+fn ingest_all(folder: &Path, policy: WcsPolicy) -> Vec<Frame> {
+    let files = discover(&[folder.to_path_buf()], &[]).unwrap();
+    ingest(&files, &IngestOptions { wcs: policy }, &|_| {}).frames
+}
+
+#[test]
+fn noise_is_measured_on_pixels_of_one_colour_despite_stars_and_slopes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (w, h) = (300, 200);
+    let mut mono = noise_image(w, h, 500.0, 7.0, 1);
+    for (i, value) in mono.iter_mut().enumerate() {
+        *value += (i % w) as f32 * 0.5;
+        if i % 97 == 0 {
+            *value += 4000.0;
+        }
+    }
+    write_test_frame(&dir.path().join("mono.fits"), &wcs(w, h), ImageData::F32(&mono), |_| {}).unwrap();
+    // A CFA whose colours differ by far more than their noise.
+    let mut cfa = noise_image(w, h, 0.0, 1.0, 2);
+    for (i, value) in cfa.iter_mut().enumerate() {
+        let colour = CfaPattern::Grbg.colour_at((i % w) as i64, (i / w) as i64);
+        *value = [1000.0, 3000.0, 500.0][colour] + *value * [5.0, 20.0, 10.0][colour];
+    }
+    let bayer = |header: &mut Header| header.set_str("BAYERPAT", "GRBG", "");
+    write_test_frame(&dir.path().join("cfa.fits"), &wcs(w, h), ImageData::F32(&cfa), bayer).unwrap();
+    let frames = ingest_all(dir.path(), WcsPolicy::default());
+    let pool = FilePool::new(2);
+    let colour = measure_noise(&pool, &frames[0]).unwrap();
+    for (sigma, (raw, gain)) in
+        colour.sigma_adu.iter().zip([(5.0, 0.5625_f64), (20.0, 0.625), (10.0, 0.5625)])
+    {
+        let expected = raw * gain.sqrt();
+        assert!((sigma / expected - 1.0).abs() < 0.05, "{sigma} for {expected}");
+    }
+    let mono = measure_noise(&pool, &frames[1]).unwrap();
+    assert!((mono.sigma_adu[0] / 7.0 - 1.0).abs() < 0.05, "{:?}", mono.sigma_adu);
+    // The stated noise of a demosaiced plane is that of its pixels.
+    let region = Region { x0: 0, y0: 0, width: w, height: h };
+    let mut scratch = PixelScratch::default();
+    let planes = read_planes(&pool, &frames[0], region, &mut scratch).unwrap();
+    for channel in 0..3 {
+        let inner: Vec<f64> = (5..h - 5)
+            .flat_map(|y| (5..w - 5).map(move |x| y * w + x))
+            .map(|i| f64::from(planes.planes[channel][i]))
+            .collect();
+        let mean = inner.iter().sum::<f64>() / inner.len() as f64;
+        let variance = inner.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / inner.len() as f64;
+        let ratio = variance.sqrt() / colour.sigma_adu[channel];
+        assert!((ratio - 1.0).abs() < 0.05, "channel {channel}: {ratio}");
+    }
+}
+
+#[test]
+fn a_frame_without_a_finite_pixel_has_no_data_and_one_with_a_single_pixel_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let (w, h) = (40, 300);
+    let mut pixels = vec![f32::NAN; w * h];
+    write_test_frame(&dir.path().join("a.fits"), &wcs(w, h), ImageData::F32(&pixels), |_| {}).unwrap();
+    pixels[w * 123 + 7] = 1.0;
+    write_test_frame(&dir.path().join("b.fits"), &wcs(w, h), ImageData::F32(&pixels), |_| {}).unwrap();
+    let frames = ingest_all(dir.path(), WcsPolicy::default());
+    let pool = FilePool::new(2);
+    assert!(!measure_noise(&pool, &frames[0]).unwrap().has_data);
+    assert!(measure_noise(&pool, &frames[1]).unwrap().has_data);
+}
+
+fn write_text_wcs(path: &Path, ra_deg: f64) {
+    let frame = TanFrame { crval_deg: [ra_deg, 20.0], ..wcs(20, 10) };
+    let cards: Vec<String> = tan_header(&frame)
+        .cards()
+        .iter()
+        .map(|card| String::from_utf8_lossy(card).trim_end().to_owned())
+        .collect();
+    std::fs::write(path, cards.join("\n") + "\nEND\n").unwrap();
+}
+
+#[test]
+fn the_first_wcs_found_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let frame_path = dir.path().join("a.fit");
+    write_test_frame(&frame_path, &wcs(20, 10), ImageData::F32(&[1.0; 200]), |_| {}).unwrap();
+    let origin_and_ra = |policy: WcsPolicy| {
+        let frames = ingest_all(dir.path(), policy);
+        let frame = frames.first()?;
+        Some((frame.wcs_origin.clone(), frame.wcs.crval_deg().0.round()))
+    };
+    assert_eq!(origin_and_ra(WcsPolicy::default()), Some((WcsOrigin::Header, 10.0)));
+    let sidecar = dir.path().join("a.wcs");
+    write_text_wcs(&sidecar, 30.0);
+    assert_eq!(origin_and_ra(WcsPolicy::default()), Some((WcsOrigin::WcsSidecar(sidecar), 30.0)));
+    let head = dir.path().join("a.head");
+    write_text_wcs(&head, 40.0);
+    assert_eq!(origin_and_ra(WcsPolicy::default()), Some((WcsOrigin::HeadSidecar(head), 40.0)));
+    let given = tempfile::tempdir().unwrap();
+    let file: PathBuf = given.path().join("a.wcs");
+    write_text_wcs(&file, 50.0);
+    let from = WcsPolicy { wcs_from: Some(given.path().to_path_buf()), ignore_wcs: false };
+    assert_eq!(origin_and_ra(from), Some((WcsOrigin::Given(file), 50.0)));
+    assert_eq!(origin_and_ra(WcsPolicy { wcs_from: None, ignore_wcs: true }), None);
+}
+
+#[test]
+fn equal_content_is_used_once_and_equal_headers_alone_are_not_enough() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = dir.path().join("a.fits");
+    write_test_frame(&first, &wcs(20, 10), ImageData::F32(&[1.0; 200]), |_| {}).unwrap();
+    let mut bytes = std::fs::read(&first).unwrap();
+    std::fs::write(dir.path().join("c.fits"), &bytes).unwrap();
+    // The same header, another pixel.
+    let data_offset = scan(&first).unwrap().hdus[0].data_offset as usize;
+    bytes[data_offset + 1] ^= 1;
+    std::fs::write(dir.path().join("b.fits"), &bytes).unwrap();
+    let files = discover(&[dir.path().to_path_buf()], &[]).unwrap();
+    let mut ingested = ingest(&files, &IngestOptions::default(), &|_| {});
+    find_duplicates(&mut ingested);
+    let used: Vec<&str> = ingested.frames.iter().map(|frame| frame.id.as_str()).collect();
+    assert_eq!(used, ["a.fits", "b.fits"]);
+    assert_eq!(ingested.left_out[0].id, "c.fits");
+    assert_eq!(ingested.left_out[0].reason.code(), "W-FRAME-DUPLICATE");
+    assert!(ingested.left_out[0].reason.message().contains("a.fits"));
+}
