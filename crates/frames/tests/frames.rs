@@ -36,7 +36,9 @@ fn cfa_dialects() {
     let bayer = |pattern: &str, more: &[(&str, i64)], order: Option<&str>, height: usize| {
         kind_of(&[6, height], |header| {
             header.set_str("BAYERPAT", pattern, "");
-            more.iter().for_each(|(key, value)| header.set_i64(key, *value, ""));
+            for (key, value) in more {
+                header.set_i64(key, *value, "");
+            }
             if let Some(order) = order {
                 header.set_str("ROWORDER", order, "");
             }
