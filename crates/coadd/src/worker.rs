@@ -70,7 +70,7 @@ impl PatchResult {
         for planes in [&mut self.value, &mut self.weight, &mut self.variance] {
             planes.resize_with(channels, Vec::new);
             for plane in planes.iter_mut() {
-                plane.resize(stride, 0.0);
+                resize_exact(plane, stride, 0.0);
             }
         }
         for planes in [&mut self.rejected_low, &mut self.rejected_high] {
@@ -181,7 +181,7 @@ impl Worker {
         for planes in [&mut self.value, &mut self.factor] {
             planes.resize_with(channels, Vec::new);
             for plane in planes.iter_mut() {
-                plane.resize(slots * stride, f32::NAN);
+                resize_exact(plane, slots * stride, f32::NAN);
             }
         }
         self.means.resize_with(channels, MeanAccumulator::default);
@@ -299,6 +299,15 @@ impl Worker {
             }
         }
     }
+}
+
+/// Resize without the slack of amortised growth, which the memory budget does not know of.
+fn resize_exact<T: Clone>(plane: &mut Vec<T>, length: usize, fill: T) {
+    if plane.capacity() < length {
+        *plane = Vec::new();
+        plane.reserve_exact(length);
+    }
+    plane.resize(length, fill);
 }
 
 /// The parts of `part` in each cell of the warp map, with the cell's map.

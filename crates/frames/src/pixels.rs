@@ -53,6 +53,7 @@ pub fn read_planes<'a>(
     let frame_region = Region { x0: 0, y0: 0, width: frame.width, height: frame.height };
     let mut read_plane = |plane: usize, region: Region, out: &mut Vec<f32>| {
         out.clear();
+        out.reserve_exact(region.area());
         out.resize(region.area(), 0.0);
         read_window(pool, &frame.pixels_path, &frame.layout, plane, window_of(region), read, out)
     };
@@ -69,12 +70,17 @@ pub fn read_planes<'a>(
             Ok(FramePixels { planes: [r, g, b], channels: 3, region, raw: None })
         }
         FrameKind::Cfa(pattern) => {
-            let grown =
-                Region { x0: region.x0 - 1, y0: region.y0 - 1, width: region.width + 2, height: region.height + 2 };
+            let grown = Region {
+                x0: region.x0 - 1,
+                y0: region.y0 - 1,
+                width: region.width + 2,
+                height: region.height + 2,
+            };
             let raw_region = grown.intersect(&frame_region).unwrap_or(region);
             read_plane(0, raw_region, raw)?;
             for plane in planes.iter_mut() {
                 plane.clear();
+                plane.reserve_exact(region.area());
                 plane.resize(region.area(), 0.0);
             }
             let [r, g, b] = planes;
