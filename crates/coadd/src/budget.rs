@@ -64,32 +64,57 @@ pub fn needs_block(options: &CoaddOptions) -> bool {
     options.combine != Combine::Mean || options.reject.method != RejectMethod::None
 }
 
-/// Bytes one worker takes for `region` with these contributors, all buffers together.
-pub fn patch_bytes(region: Region, contributors: &[&Source], channels: usize, options: &CoaddOptions) -> u64 {
-    let pixels = region.area();
-    let stride = block_stride(pixels);
-    let samples = if needs_block(options) { contributors.len() * stride * 8 } else { stride * 32 };
-    // value, weight, variance, two rejection counts per channel; depth, quality, flags
-    let outputs = stride * (channels * 20 + 9);
-    let window = contributors.iter().map(|source| window_bytes(source, region)).max().unwrap_or(0);
-    (channels * samples + outputs) as u64 + window
+/// What a patch takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PatchCost {
+    /// Bytes of one worker, all buffers together.
+    pub bytes: u64,
+    /// Frame pixels that are read, from all contributors together.
+    pub read_pixels: u64,
 }
 
-/// Frame pixels that are read for `region` from all contributors together.
-pub fn window_pixels(region: Region, contributors: &[&Source]) -> u64 {
-    contributors
-        .iter()
-        .map(|source| {
-            let (width, height) = window_size(source, region);
-            (width * height) as u64
-        })
-        .sum()
+/// Cost of the patch `region` with these contributors.
+pub fn patch_cost(
+    region: Region,
+    contributors: &[&Source],
+    channels: usize,
+    options: &CoaddOptions,
+) -> PatchCost {
+    // value, weight, variance, two rejection counts per channel; depth, quality, and depth of a channel
+    let outputs = |region: Region| (block_stride(region.area()) * (channels * 20 + 12)) as u64;
+    let columns = columns_of(region);
+    let mut total = PatchCost { bytes: 0, read_pixels: 0 };
+    for column in &columns {
+        let over: Vec<&Source> =
+            contributors.iter().copied().filter(|source| source.bounds.intersect(column).is_some()).collect();
+        let stride = block_stride(column.area());
+        let samples = if needs_block(options) { over.len() * stride * 8 } else { stride * 32 };
+        let windows: Vec<(usize, usize)> = over.iter().map(|source| window_size(source, *column)).collect();
+        let largest = over.iter().zip(&windows).map(|(source, size)| window_bytes(source, *size)).max();
+        let bytes = (channels * samples) as u64 + outputs(*column) + largest.unwrap_or(0);
+        total.bytes = total.bytes.max(bytes);
+        total.read_pixels += windows.iter().map(|(width, height)| (width * height) as u64).sum::<u64>();
+    }
+    if columns.len() > 1 {
+        total.bytes += outputs(region);
+    }
+    total
 }
 
-/// Bytes for reading the window of `source` that `region` needs.
-fn window_bytes(source: &Source, region: Region) -> u64 {
+/// Width of the columns in which a patch is computed, pixels.
+const COLUMN_WIDTH: usize = 1024;
+
+/// A patch in columns, left to right.
+pub fn columns_of(region: Region) -> Vec<Region> {
+    (0..region.width)
+        .step_by(COLUMN_WIDTH)
+        .map(|x| Region { x0: region.x0 + x as i64, width: COLUMN_WIDTH.min(region.width - x), ..region })
+        .collect()
+}
+
+/// Bytes for reading a window of `source`.
+fn window_bytes(source: &Source, (width, height): (usize, usize)) -> u64 {
     let frame = &source.frame;
-    let (width, height) = window_size(source, region);
     let pixels = (width + 2) * (height + 2);
     let row_bytes = frame.layout.row_bytes() as usize;
     PixelScratch::bytes_for(frame.kind, pixels, row_bytes, height + 2) as u64

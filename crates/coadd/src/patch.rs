@@ -1,23 +1,23 @@
 //! The grid cut into patches.
 //!
-//! Wide patches write long rows (a short write leaves half-filled pages behind that the system must zero),
-//! but a wide patch of a rotated frame needs a window of many rows; so of several base shapes of equal
-//! area the widest is taken that reads little more than the best. A patch that does not fit the budget
-//! is split, along its height first. Patches are visited along a Z-order curve, so that neighbours in
-//! time are neighbours on the sky and find their frames' rows still in the page cache. The cut never
-//! changes a byte of the product: every decision of the engine is tied to the grid.
+//! A patch is as wide as the budget allows, because short rows leave half-filled pages behind that the
+//! system must zero; it is computed in columns (see `worker`), because a wide window of a rotated frame
+//! takes many rows. A patch that does not fit the budget is split, along its height first. Patches are
+//! visited along a Z-order curve, so that neighbours in time are neighbours on the sky and find their
+//! frames' rows still in the page cache. The cut never changes a byte of the product: every decision of
+//! the engine is tied to the grid.
 
 use zemosaic_image::Region;
 
-use crate::budget::{MemoryBudget, patch_bytes, window_pixels};
+use crate::budget::{MemoryBudget, patch_cost};
 use crate::error::CoaddError;
 use crate::options::CoaddOptions;
 use crate::source::Source;
 
-/// Base shapes, widest first; 1024 pixels are 4 KiB of a float plane.
-const BASE_SHAPES: [(usize, usize); 3] = [(4096, 64), (2048, 128), (1024, 256)];
-/// A wider shape is taken when it reads at most this many times what the best shape reads.
-const READ_TOLERANCE: f64 = 1.15;
+/// Base shapes, largest first; 4096 pixels are 16 KiB of a float plane.
+const BASE_SHAPES: [(usize, usize); 5] = [(4096, 256), (2048, 256), (1024, 256), (1024, 128), (1024, 64)];
+/// A shape must give each worker this many patches, so that all end at about the same time.
+const PATCHES_PER_WORKER: usize = 4;
 /// Narrowest patch worth the overhead.
 const MIN_WIDTH: usize = 64;
 
@@ -55,23 +55,23 @@ pub fn plan_patches(
     options: &CoaddOptions,
     budget: MemoryBudget,
 ) -> Result<PatchPlan, CoaddError> {
-    let mut plans = Vec::new();
-    for shape in BASE_SHAPES {
-        let all: Vec<usize> = (0..sources.len()).collect();
-        let mut planner =
-            Planner { sources, channels, options, budget, patches: Vec::new(), peak: 0, read_pixels: 0 };
-        for region in base_patches(width, height, shape) {
-            planner.split(region, &all)?;
-        }
-        plans.push(PatchPlan {
-            patches: planner.patches,
-            peak_patch_bytes: planner.peak,
-            read_pixels: planner.read_pixels,
-        });
+    let wanted = PATCHES_PER_WORKER * budget.workers;
+    let [.., smallest] = BASE_SHAPES;
+    let shape = BASE_SHAPES
+        .into_iter()
+        .find(|(w, h)| width.div_ceil(*w) * height.div_ceil(*h) >= wanted)
+        .unwrap_or(smallest);
+    let all: Vec<usize> = (0..sources.len()).collect();
+    let mut planner =
+        Planner { sources, channels, options, budget, patches: Vec::new(), peak: 0, read_pixels: 0 };
+    for region in base_patches(width, height, shape) {
+        planner.split(region, &all)?;
     }
-    let least = plans.iter().map(|plan| plan.read_pixels).min().unwrap_or(0) as f64;
-    let chosen = plans.iter().position(|plan| plan.read_pixels as f64 <= READ_TOLERANCE * least).unwrap_or(0);
-    Ok(plans.swap_remove(chosen))
+    Ok(PatchPlan {
+        patches: planner.patches,
+        peak_patch_bytes: planner.peak,
+        read_pixels: planner.read_pixels,
+    })
 }
 
 /// The grid in patches of one shape, along the Z-order curve.
@@ -110,11 +110,12 @@ impl Planner<'_> {
             .filter(|&index| self.sources[index].bounds.intersect(&region).is_some())
             .collect();
         let contributors: Vec<&Source> = touching.iter().map(|&index| &self.sources[index]).collect();
-        let needed = patch_bytes(region, &contributors, self.channels, self.options);
+        let cost = patch_cost(region, &contributors, self.channels, self.options);
+        let needed = cost.bytes;
         let share = self.budget.per_worker_bytes(self.sources.len());
         if needed <= share {
             self.peak = self.peak.max(needed);
-            self.read_pixels += window_pixels(region, &contributors);
+            self.read_pixels += cost.read_pixels;
             self.patches.push(Patch { id: self.patches.len(), region, sources: touching });
             return Ok(());
         }

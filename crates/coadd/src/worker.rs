@@ -14,7 +14,7 @@ use zemosaic_resample::{SourceWindow, WarpRow, flags as warp_flags, warp_row_pla
 use zemosaic_sky::CellMap;
 use zemosaic_stack::{MeanAccumulator, RejectMethod, StackBlock, StackOutput, StackScratch, stack};
 
-use crate::budget::{block_stride, needs_block};
+use crate::budget::{block_stride, columns_of, needs_block};
 use crate::options::CoaddOptions;
 use crate::patch::Patch;
 use crate::source::Source;
@@ -86,6 +86,38 @@ impl PatchResult {
         }
     }
 
+    /// Copy the planes of a column into this patch.
+    fn place(&mut self, column: &Self) {
+        let (patch, part) = (self.region, column.region);
+        for row in 0..part.height {
+            let start = (part.y0 - patch.y0) as usize + row;
+            let to = start * patch.width + (part.x0 - patch.x0) as usize;
+            let from = row * part.width;
+            let (to, from) = (to..to + part.width, from..from + part.width);
+            let floats = [
+                (&mut self.value, &column.value),
+                (&mut self.weight, &column.weight),
+                (&mut self.variance, &column.variance),
+            ];
+            for (target, source) in
+                floats.into_iter().flat_map(|(target, source)| target.iter_mut().zip(source))
+            {
+                target[to.clone()].copy_from_slice(&source[from.clone()]);
+            }
+            let counts = [
+                (&mut self.rejected_low, &column.rejected_low),
+                (&mut self.rejected_high, &column.rejected_high),
+            ];
+            for (target, source) in
+                counts.into_iter().flat_map(|(target, source)| target.iter_mut().zip(source))
+            {
+                target[to.clone()].copy_from_slice(&source[from.clone()]);
+            }
+            self.depth[to.clone()].copy_from_slice(&column.depth[from.clone()]);
+            self.quality[to].copy_from_slice(&column.quality[from]);
+        }
+    }
+
     /// The result of a patch that failed: no data, and the bit that says so.
     pub fn failed(region: Region, channels: usize) -> Self {
         let mut result = Self::default();
@@ -126,6 +158,8 @@ pub struct Worker {
     stack: StackScratch,
     /// The last patch.
     pub result: PatchResult,
+    /// Buffers for the columns of a patch.
+    columns: PatchResult,
 }
 
 /// One row of positions and samples.
@@ -152,21 +186,50 @@ impl RowBuffers {
 }
 
 impl Worker {
-    /// Compute `patch` into `self.result`. Returns the sources whose pixels could not be read;
-    /// `None` when the run was cancelled.
+    /// Compute `patch` into `self.result`, column by column. Returns the sources whose pixels could not be
+    /// read; `None` when the run was cancelled.
     pub fn process(&mut self, patch: &Patch, shared: &Shared<'_>) -> Option<Vec<(usize, FitsError)>> {
-        let pixels = patch.region.area();
-        let stride = block_stride(pixels);
-        self.result.reset(patch.region, shared.channels, stride);
-        let block = needs_block(shared.options);
-        self.prepare(shared.channels, stride, if block { patch.sources.len() } else { 0 });
-        let mut slots = Vec::with_capacity(patch.sources.len());
         let mut failures = Vec::new();
-        for &index in &patch.sources {
+        let columns = columns_of(patch.region);
+        if let [column] = columns[..] {
+            return self.process_column(column, &patch.sources, shared, &mut failures).then_some(failures);
+        }
+        // The buffers of the last whole patch serve the whole patch again, those of columns the columns.
+        let mut whole = std::mem::replace(&mut self.result, std::mem::take(&mut self.columns));
+        whole.reset(patch.region, shared.channels, patch.region.area());
+        let finished = columns.into_iter().all(|column| {
+            let finished = self.process_column(column, &patch.sources, shared, &mut failures);
+            whole.place(&self.result);
+            finished
+        });
+        self.columns = std::mem::replace(&mut self.result, whole);
+        finished.then_some(failures)
+    }
+
+    /// Compute one column of a patch into `self.result`; false when the run was cancelled.
+    fn process_column(
+        &mut self,
+        column: Region,
+        sources: &[usize],
+        shared: &Shared<'_>,
+        failures: &mut Vec<(usize, FitsError)>,
+    ) -> bool {
+        let over: Vec<usize> = sources
+            .iter()
+            .copied()
+            .filter(|&index| shared.sources[index].bounds.intersect(&column).is_some())
+            .collect();
+        let pixels = column.area();
+        let stride = block_stride(pixels);
+        self.result.reset(column, shared.channels, stride);
+        let block = needs_block(shared.options);
+        self.prepare(shared.channels, stride, if block { over.len() } else { 0 });
+        let mut slots = Vec::with_capacity(over.len());
+        for index in over {
             if shared.cancel.load(Ordering::Relaxed) {
-                return None;
+                return false;
             }
-            match self.add_source(patch.region, index, slots.len(), stride, shared) {
+            match self.add_source(column, index, slots.len(), stride, shared) {
                 Ok(true) => slots.push(index),
                 Ok(false) => {}
                 Err(error) => failures.push((index, error)),
@@ -174,7 +237,7 @@ impl Worker {
         }
         self.combine(&slots, pixels, stride, shared);
         self.finish_quality(pixels, shared);
-        Some(failures)
+        true
     }
 
     fn prepare(&mut self, channels: usize, stride: usize, slots: usize) {
