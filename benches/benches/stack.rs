@@ -6,7 +6,7 @@ use std::hint::black_box;
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_stack::{Combine, RejectMethod, RejectOptions, StackBlock, StackOutput, StackScratch, stack};
 
-const PIXELS: usize = 4096;
+const PIXELS: usize = 4096 + 16;
 
 /// Noise of about 10 about 1000, one sample in 500 an outlier.
 fn samples(frames: usize) -> Vec<f32> {

@@ -99,8 +99,10 @@ pub enum AntialiasName {
 
 /// Arguments of `mosaic` and `plan`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  zemosaic mosaic frames/ -o out\n  zemosaic mosaic a.fits b.fits -o out --grid \
-                        ref.hdr --kernel bilinear --reject none\n  zemosaic plan frames/ --memory 4GiB")]
+#[command(
+    after_help = "Examples:\n  zemosaic mosaic frames/ -o out\n  zemosaic mosaic a.fits b.fits -o out --grid \
+                        ref.hdr --kernel bilinear --reject none\n  zemosaic plan frames/ --memory 4GiB"
+)]
 pub struct MosaicArgs {
     /// FITS files and folders (walked to the bottom)
     #[arg(required = true)]
@@ -139,7 +141,7 @@ pub struct MosaicArgs {
     #[arg(long, value_name = "auto|DEG", default_value = "0", value_parser = parse::rotation, allow_hyphen_values = true)]
     pub rotation: Rotation,
     /// Largest error of interpolated coordinates in input pixels; 0: exact at every pixel
-    #[arg(long, value_name = "PX", default_value_t = MapOptions::default().max_error_px)]
+    #[arg(long, value_name = "PX", default_value_t = MapOptions::default().max_error_px, value_parser = parse::map_error_px)]
     pub map_error: f64,
     /// Kernel stretch when shrinking
     #[arg(long, value_enum, default_value = "auto")]
@@ -281,6 +283,7 @@ impl MosaicArgs {
             memory_bytes: self.memory,
             threads: self.threads.map(usize::from),
             spill: self.tmp.clone(),
+            excluded: Vec::new(),
             existing: if self.force { Existing::Replace } else { Existing::Refuse },
             command: std::env::args().collect::<Vec<_>>().join(" "),
             given: given.to_vec(),

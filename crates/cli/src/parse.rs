@@ -16,10 +16,17 @@ pub fn kappa(text: &str) -> Result<(f64, f64), String> {
     Ok((value(low)?, value(high)?))
 }
 
+/// Pixels, 0 or more.
+pub fn map_error_px(text: &str) -> Result<f64, String> {
+    let value = text.trim().parse::<f64>().ok().filter(|error| error.is_finite() && *error >= 0.0);
+    value.ok_or_else(|| format!("'{text}' is not an error in pixels; write for example 1e-4, or 0 for none"))
+}
+
 /// Arcseconds per pixel: a bare number, or with `"`, `arcsec`, `arcmin`, `deg`, each also with `/px`.
 pub fn scale_arcsec(text: &str) -> Result<f64, String> {
     let bare = text.trim().trim_end_matches("/px").trim();
-    let split = bare.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == 'e' || c == '-')).unwrap_or(bare.len());
+    let split =
+        bare.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == 'e' || c == '-')).unwrap_or(bare.len());
     let (number, unit) = bare.split_at(split);
     let factor = match unit.trim() {
         "" | "\"" | "arcsec" => 1.0,
@@ -28,12 +35,17 @@ pub fn scale_arcsec(text: &str) -> Result<f64, String> {
         _ => return Err(format!("'{text}' is not a pixel scale; write for example 1.5 or 1.5arcsec")),
     };
     let value: f64 = number.parse().map_err(|_| format!("'{text}' is not a pixel scale"))?;
-    if value > 0.0 && value.is_finite() { Ok(value * factor) } else { Err(format!("'{text}' is not a pixel scale")) }
+    if value > 0.0 && value.is_finite() {
+        Ok(value * factor)
+    } else {
+        Err(format!("'{text}' is not a pixel scale"))
+    }
 }
 
 /// `RA,DEC` or `RA DEC`: degrees, `12h34m56.7s +01d02m03s`, or `12:34:56.7 +01:02:03` (hours first).
 pub fn centre_deg(text: &str) -> Result<(f64, f64), String> {
-    let bad = || format!("'{text}' is not a position; write for example 10.68,41.27 or \"00h42m44s +41d16m09s\"");
+    let bad =
+        || format!("'{text}' is not a position; write for example 10.68,41.27 or \"00h42m44s +41d16m09s\"");
     let (ra, dec) = text.trim().split_once([',', ' ']).ok_or_else(bad)?;
     let (ra, dec) = (ra.trim(), dec.trim());
     let hours = ra.contains('h') || ra.contains(':');

@@ -1,10 +1,22 @@
 //! Messages to people: code, what happened, what to do.
 
 use std::collections::BTreeMap;
+use std::fmt::Arguments;
+use std::io::Write;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, MietteDiagnostic, Severity};
 use zemosaic_frames::LeftOut;
-use zemosaic_run::RunError;
+use zemosaic_run::{RunError, Warning};
+
+/// A line of results on stdout, as `println!`.
+macro_rules! outln {
+    ($($part:tt)*) => { $crate::say::out(format_args!($($part)*)) };
+}
+
+/// A line of results on stdout. A reader that goes away (as with `| head`) is no error.
+pub fn out(line: Arguments<'_>) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
 
 /// Print an error on stderr.
 pub fn error(error: &RunError) {
@@ -22,7 +34,8 @@ pub fn failure(code: &str, message: &str) {
 }
 
 fn show(code: &str, message: &str, severity: Severity) {
-    let plain = std::env::var_os("NO_COLOR").is_some() || !std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let plain =
+        std::env::var_os("NO_COLOR").is_some() || !std::io::IsTerminal::is_terminal(&std::io::stderr());
     let name = if severity == Severity::Error { "error" } else { "warning" };
     if plain {
         eprintln!("{name} {code}: {message}");
@@ -46,7 +59,27 @@ pub fn left_out(items: &[LeftOut]) {
     }
     for (code, group) in groups {
         let first = group[0];
-        let more = if group.len() > 1 { format!(" (+ {} similar, see frames.csv)", group.len() - 1) } else { String::new() };
+        let more = if group.len() > 1 {
+            format!(" (+ {} similar, see frames.csv)", group.len() - 1)
+        } else {
+            String::new()
+        };
         warning(code, &format!("{} left out: {}{more}", first.id, first.reason.message()));
+    }
+}
+
+/// Print warnings of a run, grouped by code: one line with an example each.
+pub fn warnings(items: &[Warning]) {
+    let mut groups: BTreeMap<&str, Vec<&Warning>> = BTreeMap::new();
+    for item in items {
+        groups.entry(item.code).or_default().push(item);
+    }
+    for (code, group) in groups {
+        let more = if group.len() > 1 {
+            format!(" (+ {} similar, see report.json)", group.len() - 1)
+        } else {
+            String::new()
+        };
+        warning(code, &format!("{}{more}", group[0].message));
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! The golden is made by `goldens/make_2mass_golden.py` (reproject, bilinear, exact coordinates).
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on may panic")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -16,7 +18,11 @@ fn data(set: &str) -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "real data are required in CI: {}", folder.display());
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "real data are required in CI: {}",
+        folder.display()
+    );
     eprintln!("skipped: no real data at {}", folder.display());
     None
 }
@@ -41,12 +47,14 @@ struct Plane {
 /// Plane `index` of the HDU named `extname`, or of the first HDU.
 fn plane(path: &Path, extname: Option<&str>, index: usize) -> Plane {
     let file = scan(path).unwrap();
-    let is_named = |own: Option<String>| extname.is_none_or(|name| own.as_deref().map(str::trim) == Some(name));
+    let is_named =
+        |own: Option<String>| extname.is_none_or(|name| own.as_deref().map(str::trim) == Some(name));
     let hdu = file.hdus.iter().find(|hdu| is_named(hdu.header.get_str("EXTNAME"))).unwrap();
     let HduKind::Image(layout) = &hdu.kind else { panic!("{extname:?} is no image") };
     let mut pixels = vec![0.0; layout.width() * layout.height()];
     let window = Window::full(layout);
-    read_window(&FilePool::new(1), path, layout, index, window, &mut ReadScratch::default(), &mut pixels).unwrap();
+    read_window(&FilePool::new(1), path, layout, index, window, &mut ReadScratch::default(), &mut pixels)
+        .unwrap();
     Plane { width: layout.width(), height: layout.height(), pixels }
 }
 
@@ -93,8 +101,18 @@ fn eight_2mass_tiles_equal_the_plain_mean_of_reproject() {
     let Some(tiles) = data("2mass_m17") else { return };
     let dir = tempfile::tempdir().unwrap();
     let grid = format!("{REPOSITORY}/goldens/2mass_m17_grid.hdr");
-    let plain =
-        ["--grid", &grid, "--kernel", "bilinear", "--reject", "none", "--weights", "none", "--antialias", "off"];
+    let plain = [
+        "--grid",
+        &grid,
+        "--kernel",
+        "bilinear",
+        "--reject",
+        "none",
+        "--weights",
+        "none",
+        "--antialias",
+        "off",
+    ];
     let exact = mosaic(&tiles, &dir.path().join("exact"), &[&plain[..], &["--map-error", "0"]].concat());
     compare_with_golden(&exact, |range, _| 1e-3 + 1e-6 * range);
     let mapped = mosaic(&tiles, &dir.path().join("mapped"), &plain);
@@ -186,7 +204,9 @@ fn common_peaks(planes: &[Plane]) -> Vec<(f64, f64)> {
     let (width, height) = (planes[0].width, planes[0].height);
     let sum: Vec<f32> =
         (0..width * height).map(|i| planes.iter().map(|plane| plane.pixels[i]).sum::<f32>()).collect();
-    let at = |x: usize, y: usize, dx: i64, dy: i64| sum[(y as i64 + dy) as usize * width + (x as i64 + dx) as usize];
+    let at = |x: usize, y: usize, dx: i64, dy: i64| {
+        sum[(y as i64 + dy) as usize * width + (x as i64 + dx) as usize]
+    };
     let mut peaks: Vec<(f32, usize, usize)> = Vec::new();
     for y in 30..height - 30 {
         for x in 30..width - 30 {

@@ -142,6 +142,8 @@ pub enum Reason {
     Unreadable(String),
     /// The file is shorter than its header says.
     Truncated(String),
+    /// The contents contradict their own format, as in a cut or broken gzip stream.
+    Damaged(String),
     /// The file is no FITS file, or a FITS file without a usable image.
     NotAnImage(String),
     /// No WCS was found.
@@ -168,6 +170,7 @@ impl Reason {
         match self {
             Self::Unreadable(_) => "E-FRAME-READ",
             Self::Truncated(_) => "E-FRAME-TRUNCATED",
+            Self::Damaged(_) => "E-FRAME-DAMAGED",
             Self::NotAnImage(_) => "E-FRAME-FORMAT",
             Self::NoWcs(_) => "E-WCS-NONE",
             Self::BadWcs(code, _) => code,
@@ -185,6 +188,7 @@ impl Reason {
         match self {
             Self::Unreadable(m)
             | Self::Truncated(m)
+            | Self::Damaged(m)
             | Self::NotAnImage(m)
             | Self::NoWcs(m)
             | Self::BadWcs(_, m)

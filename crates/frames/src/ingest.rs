@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use zemosaic_fits::{FitsError, Header, HduKind, ImageLayout, is_gzip, scan, scan_gzip};
+use zemosaic_fits::{FitsError, HduKind, Header, ImageLayout, is_gzip, scan, scan_gzip};
 
 use crate::dialect::{frame_kind, frame_meta};
 use crate::discover::InputFile;
@@ -32,6 +32,9 @@ pub struct Ingested {
     /// All others, in the same order.
     pub left_out: Vec<LeftOut>,
 }
+
+/// FITS files are made of blocks of this length.
+const FITS_BLOCK_BYTES: u64 = 2880;
 
 /// The image part of a file, before its WCS is known.
 struct ImagePart {
@@ -108,13 +111,8 @@ fn image_part(path: &Path) -> Result<ImagePart, Reason> {
                 "the first HDU of this packed file holds no image; unpack the file to use a later one".into(),
             ));
         };
-        let unpacked_bytes = gzip_length(path).map_err(|error| Reason::Unreadable(error.to_string()))?;
-        let needed = layout.data_offset + layout.data_bytes();
-        if unpacked_bytes < needed && needed < u64::from(u32::MAX) {
-            return Err(Reason::Truncated(format!(
-                "the unpacked file has {unpacked_bytes} bytes, its header asks for {needed}"
-            )));
-        }
+        let stated = gzip_length(path).map_err(|error| Reason::Unreadable(error.to_string()))?;
+        let unpacked_bytes = unpacked_length(&layout, stated);
         return Ok(ImagePart { hdu: 0, header: hdu.header, layout, packing: Packing::Gzip, unpacked_bytes });
     }
     let file = scan(path).map_err(|error| reason_of(&error))?;
@@ -146,6 +144,16 @@ fn image_part(path: &Path) -> Result<ImagePart, Reason> {
     }))
 }
 
+/// The length of the unpacked file. What a gzip file states is not to be trusted when it cannot be the
+/// length of this FITS file: the file is cut, has several members, or is longer than 4 GiB. Whether the
+/// pixels are all there shows when it is unpacked.
+fn unpacked_length(layout: &ImageLayout, stated: u64) -> u64 {
+    let needed = layout.data_offset + layout.data_bytes();
+    let padded = needed.next_multiple_of(FITS_BLOCK_BYTES);
+    let whole_blocks = stated.is_multiple_of(FITS_BLOCK_BYTES) && stated > padded;
+    if whole_blocks || (needed..=padded).contains(&stated) { stated } else { padded }
+}
+
 /// The uncompressed length a gzip file states in its last four bytes (modulo 2^32).
 fn gzip_length(path: &Path) -> std::io::Result<u64> {
     let mut file = std::fs::File::open(path)?;
@@ -160,6 +168,7 @@ pub fn reason_of(error: &FitsError) -> Reason {
     let text = error.to_string();
     match error {
         FitsError::Truncated { .. } => Reason::Truncated(text),
+        FitsError::Damaged { .. } => Reason::Damaged(text),
         FitsError::Io { .. } => Reason::Unreadable(text),
         _ => Reason::NotAnImage(text),
     }

@@ -38,7 +38,9 @@ pub fn bare_name(path: &Path) -> String {
 /// The reason to leave the frame out: none found, or the first one found is not usable.
 pub fn find_wcs(path: &Path, own: &Header, policy: &WcsPolicy) -> Result<(Wcs, WcsOrigin), Reason> {
     if policy.ignore_wcs {
-        return Err(Reason::NoWcs("every WCS is dropped by --ignore-wcs and plate solving is not part of `mosaic`".into()));
+        return Err(Reason::NoWcs(
+            "every WCS is dropped by --ignore-wcs and plate solving is not part of `mosaic`".into(),
+        ));
     }
     for (file, origin) in sidecars(path, policy) {
         if file.is_file() {
@@ -101,7 +103,8 @@ mod tests {
 
     #[test]
     fn bare_names_lose_only_fits_suffixes() {
-        for (name, bare) in [("a.fit.gz", "a"), ("b.FITS", "b"), ("c.0s.fits.fz", "c.0s"), ("d.txt", "d.txt")] {
+        for (name, bare) in [("a.fit.gz", "a"), ("b.FITS", "b"), ("c.0s.fits.fz", "c.0s"), ("d.txt", "d.txt")]
+        {
             assert_eq!(bare_name(Path::new(name)), bare);
         }
     }

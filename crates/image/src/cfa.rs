@@ -47,6 +47,7 @@ impl CfaPattern {
     }
 
     /// The pattern whose pixel (0, 0) is this one's (dx, dy).
+    #[must_use]
     pub fn shifted(self, dx: i64, dy: i64) -> Self {
         match (self.colour_at(dx, dy), self.colour_at(dx + 1, dy)) {
             (0, _) => Self::Rggb,

@@ -26,6 +26,9 @@ pub fn sample(kernel: Kernel, stretch: f64, window: &SourceWindow<'_>, x: f64, y
     let mut found = flags::INSIDE;
     let weights = |position: f64| -> Vec<(i64, f64)> {
         let (first, count) = taps(kernel, stretch, position);
+        if kernel == Kernel::Nearest {
+            return vec![(first, 1.0)];
+        }
         let mut list: Vec<(i64, f64)> =
             (first..first + count).map(|i| (i, kernel.value((i as f64 - position) / stretch))).collect();
         let sum: f64 = list.iter().map(|(_, k)| k).sum();

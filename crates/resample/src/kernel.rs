@@ -50,8 +50,8 @@ impl Kernel {
     /// Value at distance `x`, zero beyond the radius, not normalised over taps.
     pub fn value(self, x: f64) -> f64 {
         match self {
-            // Half open, so that a position between two pixels belongs to one of them.
-            Self::Nearest => f64::from(u8::from((-0.5..0.5).contains(&x))),
+            // Half open, so that a position between two pixels belongs to one of them: the upper one.
+            Self::Nearest => f64::from(u8::from(x > -0.5 && x <= 0.5)),
             _ if x.abs() >= self.radius_px() => 0.0,
             _ => self.smooth(x),
         }

@@ -19,12 +19,15 @@ const FINE: f64 = 4096.0;
 /// One phase of an unstretched kernel.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(32))]
-struct Phase {
-    value: Lanes,
-    slope: Lanes,
-    bend: Lanes,
+pub(crate) struct Phase {
+    /// Weights at the phase.
+    pub(crate) value: Lanes,
+    /// Their slope.
+    pub(crate) slope: Lanes,
+    /// Half of their curvature.
+    pub(crate) bend: Lanes,
     /// Sum of squares: value, slope, half curvature.
-    squares: [f32; 3],
+    pub(crate) squares: [f32; 3],
 }
 
 /// A kernel ready for use; immutable and shared by threads.
@@ -73,15 +76,20 @@ impl KernelTable {
     /// Weights at the fraction `f` in [0, 1] and the sum of their squares (unstretched Lanczos only).
     #[inline(always)]
     pub(crate) fn weights(&self, f: f32) -> (Lanes, f32) {
-        let index = (f * PHASES as f32 + 0.5) as usize;
-        let phase = &self.phases[index.min(PHASES)];
-        let d = f - index as f32 / PHASES as f32;
+        let (phase, d) = self.phase(f);
         let mut weights = [0.0; 8];
         for lane in 0..8 {
             weights[lane] = phase.value[lane] + d * (phase.slope[lane] + d * phase.bend[lane]);
         }
         let [value, slope, bend] = phase.squares;
         (weights, value + d * (slope + d * bend))
+    }
+
+    /// The phase nearest to the fraction `f` in [0, 1], and the distance from it.
+    #[inline(always)]
+    pub(crate) fn phase(&self, f: f32) -> (&Phase, f32) {
+        let index = (f * PHASES as f32 + 0.5) as usize;
+        (&self.phases[index.min(PHASES)], f - index as f32 / PHASES as f32)
     }
 
     /// First tap and normalised weights at `position`, for any kernel and stretch.

@@ -4,9 +4,10 @@
 use std::path::Path;
 
 use serde::Serialize;
+use zemosaic_coadd::dq;
 use zemosaic_fits::{
-    CheckState, Column, ColumnData, FilePool, FitsError, HduKind, ReadScratch, Window, read_table, read_window, scan,
-    verify_checksums,
+    CheckState, Column, ColumnData, FilePool, FitsError, HduKind, ReadScratch, Window, read_table,
+    read_window, scan, verify_checksums,
 };
 use zemosaic_sky::Grid;
 
@@ -27,8 +28,9 @@ const WCS_TOLERANCE_PX: f64 = 1e-6;
 const EDGE_PX: f64 = 2.0;
 /// Depth is compared at about this many pixels per axis.
 const SAMPLES_PER_AXIS: usize = 400;
-/// Share of compared pixels whose depth may be below the footprints' count (masked input).
-const MASKED_SHARE: f64 = 0.05;
+/// Share of compared pixels whose depth may be below the footprints' count without a DQ bit that says why
+/// (a frame that could not be read for a patch).
+const MISSING_SHARE: f64 = 0.01;
 
 /// Verify the product at `path`.
 ///
@@ -79,7 +81,10 @@ impl<'a> Product<'a> {
     }
 
     fn hdu_named(&self, name: &str) -> Option<usize> {
-        self.file.hdus.iter().position(|hdu| hdu.header.get_str("EXTNAME").is_some_and(|own| own.trim() == name))
+        self.file
+            .hdus
+            .iter()
+            .position(|hdu| hdu.header.get_str("EXTNAME").is_some_and(|own| own.trim() == name))
     }
 
     /// A row of the first plane of an image HDU.
@@ -104,7 +109,8 @@ impl<'a> Product<'a> {
                 findings.push(Finding { check: format!("shape of {name}"), passed: false, detail });
             }
         }
-        let (Some(sci), Some(wht), Some(depth)) = (self.hdu_named("SCI"), self.hdu_named("WHT"), self.hdu_named("DEPTH"))
+        let (Some(sci), Some(wht), Some(depth)) =
+            (self.hdu_named("SCI"), self.hdu_named("WHT"), self.hdu_named("DEPTH"))
         else {
             return Ok(findings);
         };
@@ -118,10 +124,10 @@ impl<'a> Product<'a> {
             for (hdu, row) in [sci, wht, depth].into_iter().zip(&mut rows) {
                 self.row(hdu, y, &mut scratch, row)?;
             }
-            for x in 0..grid.width {
-                let has_data = rows[0][x].is_finite();
-                let is_wrong = has_data != (rows[1][x] > 0.0) || (has_data && rows[2][x] < 1.0);
-                wrong += u64::from(is_wrong);
+            let [values, weights, depths] = &rows;
+            for ((value, weight), depth) in values.iter().zip(weights).zip(depths) {
+                let has_data = value.is_finite();
+                wrong += u64::from(has_data != (*weight > 0.0) || (has_data && *depth < 1.0));
             }
         }
         findings.push(Finding {
@@ -141,19 +147,27 @@ impl<'a> Product<'a> {
         let polygons = footprints_on_grid(&read_table(self.path, table)?, grid);
         let mut scratch = ReadScratch::default();
         let mut row = vec![0.0; grid.width];
-        let (mut compared, mut above, mut below) = (0_u64, 0_u64, 0_u64);
+        let mut quality = vec![0.0; grid.width];
+        let (mut compared, mut above, mut below, mut masked) = (0_u64, 0_u64, 0_u64, 0_u64);
         for y in (0..grid.height).step_by(grid.height.div_ceil(SAMPLES_PER_AXIS)) {
             self.row(depth, y, &mut scratch, &mut row)?;
+            if let Some(hdu) = self.hdu_named("DQ") {
+                self.row(hdu, y, &mut scratch, &mut quality)?;
+            }
             for x in (0..grid.width).step_by(grid.width.div_ceil(SAMPLES_PER_AXIS)) {
                 let Some(count) = count_over(&polygons, x as f64, y as f64) else { continue };
                 compared += 1;
                 let found = row[x] as i64;
                 above += u64::from(found > count);
-                below += u64::from(found < count);
+                let explained = quality[x] as i32 & (dq::MASKED | dq::FAILED) != 0;
+                below += u64::from(found < count && !explained);
+                masked += u64::from(found < count && explained);
             }
         }
-        let passed = above == 0 && below as f64 <= MASKED_SHARE * compared as f64;
-        let detail = format!("{compared} pixels compared: {above} above, {below} below (masked input)");
+        let passed = above == 0 && below as f64 <= MISSING_SHARE * compared as f64;
+        let detail = format!(
+            "{compared} pixels compared: {above} above, {below} below, {masked} below where DQ says why"
+        );
         Ok(vec![Finding { check, passed, detail }])
     }
 }
@@ -166,7 +180,8 @@ fn check_round_trip(grid: &Grid) -> Finding {
             let y = (grid.height - 1) as f64 * f64::from(j) / 8.0;
             // Corners of wide projections may be off the sky; what maps must map back.
             if let Some((lon, lat)) = grid.wcs.pixel_to_sky(x, y) {
-                let error = grid.wcs.sky_to_pixel(lon, lat).map_or(f64::INFINITY, |(u, v)| (u - x).hypot(v - y));
+                let error =
+                    grid.wcs.sky_to_pixel(lon, lat).map_or(f64::INFINITY, |(u, v)| (u - x).hypot(v - y));
                 worst = worst.max(error);
             }
         }
@@ -219,7 +234,8 @@ fn count_over(polygons: &[Vec<(f64, f64)>], x: f64, y: f64) -> Option<i64> {
 fn distance_to_segment(p: (f64, f64), a: (f64, f64), b: (f64, f64)) -> f64 {
     let (dx, dy) = (b.0 - a.0, b.1 - a.1);
     let length2 = dx * dx + dy * dy;
-    let t = if length2 > 0.0 { (((p.0 - a.0) * dx + (p.1 - a.1) * dy) / length2).clamp(0.0, 1.0) } else { 0.0 };
+    let t =
+        if length2 > 0.0 { (((p.0 - a.0) * dx + (p.1 - a.1) * dy) / length2).clamp(0.0, 1.0) } else { 0.0 };
     (p.0 - a.0 - t * dx).hypot(p.1 - a.1 - t * dy)
 }
 

@@ -93,7 +93,7 @@ pub enum RunError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// A FITS file cannot be read or written.
+    /// The product or an unpacked copy cannot be written.
     #[error(transparent)]
     Fits(#[from] FitsError),
     /// The engine stopped.
@@ -127,12 +127,11 @@ impl RunError {
             Self::Usage(_) => "E-USAGE",
             Self::Grid(_) => "E-GRID",
             Self::Resource(_) | Self::Coadd(CoaddError::Memory { .. }) => "E-RESOURCE",
-            Self::Exists { .. } => "E-OUTPUT-EXISTS",
-            Self::Output { .. } => "E-OUTPUT-WRITE",
-            Self::Fits(FitsError::DiskFull { .. }) | Self::Coadd(CoaddError::Write(FitsError::DiskFull { .. })) => {
-                "E-OUTPUT-FULL"
-            }
-            Self::Fits(_) | Self::Coadd(CoaddError::Write(_)) => "E-FITS",
+            Self::Exists { .. } | Self::Fits(FitsError::Exists { .. }) => "E-OUTPUT-EXISTS",
+            Self::Output { source, .. } if is_full(source) => "E-OUTPUT-FULL",
+            Self::Fits(FitsError::DiskFull { .. })
+            | Self::Coadd(CoaddError::Write(FitsError::DiskFull { .. })) => "E-OUTPUT-FULL",
+            Self::Output { .. } | Self::Fits(_) | Self::Coadd(CoaddError::Write(_)) => "E-OUTPUT-WRITE",
             Self::Coadd(CoaddError::Cancelled) => "E-INTERRUPTED",
             Self::Coadd(CoaddError::Threads(_)) | Self::Encode { .. } => "E-INTERNAL",
         }
@@ -144,13 +143,18 @@ impl RunError {
             Self::NoUsableInput { unsolved: true, .. } => ExitCode::Unsolved,
             Self::NoInput { .. } | Self::NoUsableInput { .. } => ExitCode::NoInput,
             Self::MixedColour { .. } | Self::Usage(_) | Self::Grid(_) => ExitCode::Usage,
+            Self::Exists { .. } | Self::Fits(FitsError::Exists { .. }) => ExitCode::State,
             Self::Frames(_) | Self::Output { .. } | Self::Fits(_) | Self::Coadd(CoaddError::Write(_)) => {
                 ExitCode::InputOutput
             }
             Self::Resource(_) | Self::Coadd(CoaddError::Memory { .. }) => ExitCode::Resource,
-            Self::Exists { .. } => ExitCode::State,
             Self::Coadd(CoaddError::Cancelled) => ExitCode::Interrupted,
             Self::Coadd(CoaddError::Threads(_)) | Self::Encode { .. } => ExitCode::Internal,
         }
     }
+}
+
+/// Whether the system says that the volume is full.
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }

@@ -150,6 +150,15 @@ pub struct TimedEvent {
     pub event: Event,
 }
 
+/// Something the user should know, kept for the end of the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// Stable code.
+    pub code: &'static str,
+    /// What, why, what was done, what can be done.
+    pub message: String,
+}
+
 enum Message {
     Event(TimedEvent),
     Open(File),
@@ -191,6 +200,11 @@ impl Reporter {
         let timed = TimedEvent { t_s: self.start.elapsed().as_secs_f64(), event };
         // A reporter that has ended (its thread panicked) must not end the run.
         let _ = self.sender.send(Message::Event(timed));
+    }
+
+    /// Tell of a warning.
+    pub fn warn(&self, warning: &Warning) {
+        self.send(Event::Warning { code: warning.code.into(), message: warning.message.clone() });
     }
 
     /// Run `work` as a stage, between its two events.

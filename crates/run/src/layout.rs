@@ -4,7 +4,9 @@ use std::path::Path;
 
 use zemosaic_fits::{Header, scan};
 use zemosaic_frames::{Frame, LeftOut, Packing, Reason};
-use zemosaic_sky::{Footprint, FrameGeometry, Grid, SkyFrame, automatic_grid, canvas_outliers, grid_bounds, overlap_groups};
+use zemosaic_sky::{
+    Footprint, FrameGeometry, Grid, SkyFrame, automatic_grid, canvas_outliers, grid_bounds, overlap_groups,
+};
 
 use crate::error::RunError;
 use crate::options::{GridSource, GroupChoice, MosaicOptions};
@@ -75,7 +77,8 @@ impl Layout {
         if unusable.is_empty() {
             return Ok(());
         }
-        self.frames.retain(|frame| unusable.iter().all(|item| item.path != frame.path || item.id != frame.id));
+        self.frames
+            .retain(|frame| unusable.iter().all(|item| item.path != frame.path || item.id != frame.id));
         self.left_out.extend(unusable);
         self.left_out.sort_by(|a, b| (&a.id, &a.path).cmp(&(&b.id, &b.path)));
         if self.frames.is_empty() {
@@ -90,7 +93,11 @@ impl Layout {
 
     /// Bytes of the unpacked copies that the run needs while it works.
     pub fn spill_bytes(&self) -> u64 {
-        self.frames.iter().filter(|frame| frame.packing == Packing::Gzip).map(|frame| frame.unpacked_bytes).sum()
+        self.frames
+            .iter()
+            .filter(|frame| frame.packing == Packing::Gzip)
+            .map(|frame| frame.unpacked_bytes)
+            .sum()
     }
 
     /// Pixels of all frames together.
@@ -158,7 +165,9 @@ fn choose_group(
         GroupChoice::Largest | GroupChoice::All => 1,
         GroupChoice::Number(number) if number >= 1 && number <= count.max(1) => number,
         GroupChoice::Number(number) => {
-            return Err(RunError::Usage(format!("--group {number}: there are {count} groups of connected frames")));
+            return Err(RunError::Usage(format!(
+                "--group {number}: there are {count} groups of connected frames"
+            )));
         }
     };
     let mut used = Vec::new();
@@ -212,7 +221,8 @@ fn read_grid(path: &Path) -> Result<Grid, RunError> {
         return Err(bad("no HDU has both a size and a WCS".into()));
     }
     let text = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
-    let header = Header::parse_text(&String::from_utf8_lossy(&text)).map_err(|error| bad(error.to_string()))?;
+    let header =
+        Header::parse_text(&String::from_utf8_lossy(&text)).map_err(|error| bad(error.to_string()))?;
     from_header(&header)
 }
 

@@ -25,9 +25,9 @@ pub mod time;
 pub mod units;
 
 pub use error::{ExitCode, RunError};
-pub use events::{Event, Reporter, Stage};
+pub use events::{Event, Reporter, Stage, Warning};
 pub use layout::{Layout, plan_layout};
 pub use mosaic::{RunOutcome, mosaic};
-pub use plan::{Forecast, PlannedRun, plan_run};
 pub use options::{GridSource, GroupChoice, MosaicOptions, MosaicRequest};
+pub use plan::{Forecast, PlannedRun, plan_run};
 pub use scan::{Scan, scan_inputs};

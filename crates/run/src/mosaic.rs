@@ -1,18 +1,20 @@
 //! The whole run: scan, plan, prepare, coadd, finish. Nothing appears under a final name before it is
 //! complete.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use zemosaic_coadd::{CoaddJob, CoaddObserver, CoaddSummary, Patch, PatchPlan, ProductPlane, ProductSink, coadd, plan_patches};
+use zemosaic_coadd::{
+    CoaddJob, CoaddObserver, CoaddSummary, Patch, PatchPlan, ProductPlane, ProductSink, coadd, plan_patches,
+};
 use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, Overwrite, ProductWriter};
-use zemosaic_frames::LeftOut;
+use zemosaic_frames::{LeftOut, Reason};
 use zemosaic_sky::Footprint;
 
 use crate::error::{ExitCode, RunError};
-use crate::events::{Event, Reporter, Stage};
+use crate::events::{Event, Reporter, Stage, Warning};
 use crate::options::{Existing, GroupChoice, MosaicRequest};
 use crate::plan::{Placed, PlannedRun, place_sources, plan_run, rejecting};
 use crate::prepare::prepare;
@@ -20,7 +22,8 @@ use crate::products::facts::{Facts, input_hash, parameter_hash, time_facts, used
 use crate::products::header::plane_header;
 use crate::products::inputs_table::inputs_table;
 use crate::products::report::{Costs, report_json};
-use crate::products::{frames_csv::frames_csv, preview::preview_png, run_toml::run_toml, write_atomically};
+use crate::products::staged::StagedFiles;
+use crate::products::{PRODUCT_NAMES, frames_csv::frames_csv, preview::preview_png, run_toml::run_toml};
 use crate::scan::tell_left_out;
 use crate::time;
 
@@ -38,37 +41,64 @@ pub struct RunOutcome {
     pub used: usize,
     /// Files not used, with reasons.
     pub left_out: Vec<LeftOut>,
+    /// What else the user should know.
+    pub warnings: Vec<Warning>,
 }
 
 /// Make the mosaic that `request` asks for.
 ///
 /// # Errors
 /// See [`RunError`]; whatever was begun is removed.
-pub fn mosaic(request: &MosaicRequest, reporter: &Reporter, cancel: &AtomicBool) -> Result<RunOutcome, RunError> {
+pub fn mosaic(
+    request: &MosaicRequest,
+    reporter: &Reporter,
+    cancel: &AtomicBool,
+) -> Result<RunOutcome, RunError> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(request.worker_threads())
         .build()
         .map_err(|error| RunError::Coadd(zemosaic_coadd::CoaddError::Threads(error.to_string())))?;
     pool.install(|| match request.options.group {
         GroupChoice::All => all_groups(request, reporter, cancel),
-        GroupChoice::Largest | GroupChoice::Number(_) => one_group(request, reporter, cancel).map(|(outcome, _)| outcome),
+        GroupChoice::Largest | GroupChoice::Number(_) => {
+            one_group(request, reporter, cancel).map(|(outcome, _)| outcome)
+        }
     })
 }
 
 /// Every group of connected frames into a folder of its own.
-fn all_groups(request: &MosaicRequest, reporter: &Reporter, cancel: &AtomicBool) -> Result<RunOutcome, RunError> {
+fn all_groups(
+    request: &MosaicRequest,
+    reporter: &Reporter,
+    cancel: &AtomicBool,
+) -> Result<RunOutcome, RunError> {
+    let folder_of = |number: usize| request.out.join(format!("group_{number}"));
+    for folder in (1..).map(folder_of).take_while(|folder| folder.exists()) {
+        refuse_existing(request, &folder)?;
+    }
     let mut total: Option<RunOutcome> = None;
     let mut number = 1;
     loop {
         let mut one = request.clone();
         one.options.group = GroupChoice::Number(number);
-        one.out = request.out.join(format!("group_{number}"));
-        let (outcome, groups) = one_group(&one, reporter, cancel)?;
+        one.out = folder_of(number);
+        // The mosaics of the other groups are no input either.
+        one.excluded.push(request.out.clone());
+        let (mut outcome, groups) = one_group(&one, reporter, cancel)?;
+        // Frames of the other groups have their own mosaics.
+        outcome.left_out.retain(|item| !matches!(item.reason, Reason::OtherGroup(_)));
         let merged = match total.take() {
             None => outcome,
             Some(mut so_far) => {
                 so_far.mosaics.extend(outcome.mosaics);
                 so_far.used += outcome.used;
+                let new = outcome.warnings.into_iter().filter(|new| !so_far.warnings.contains(new));
+                let new: Vec<Warning> = new.collect();
+                so_far.warnings.extend(new);
+                let known: BTreeSet<PathBuf> = so_far.left_out.iter().map(|item| item.path.clone()).collect();
+                so_far
+                    .left_out
+                    .extend(outcome.left_out.into_iter().filter(|item| !known.contains(&item.path)));
                 if outcome.exit_code == ExitCode::Partial {
                     so_far.exit_code = ExitCode::Partial;
                 }
@@ -83,16 +113,25 @@ fn all_groups(request: &MosaicRequest, reporter: &Reporter, cancel: &AtomicBool)
     }
 }
 
+/// Products of an earlier run are not replaced unless asked.
+fn refuse_existing(request: &MosaicRequest, folder: &Path) -> Result<(), RunError> {
+    let in_the_way = PRODUCT_NAMES.iter().map(|name| folder.join(name)).find(|path| path.exists());
+    match in_the_way {
+        Some(path) if request.existing == Existing::Refuse => Err(RunError::Exists { path }),
+        _ => Ok(()),
+    }
+}
+
 fn one_group(
     request: &MosaicRequest,
     reporter: &Reporter,
     cancel: &AtomicBool,
 ) -> Result<(RunOutcome, usize), RunError> {
-    let final_path = request.out.join("mosaic.fits");
-    if request.existing == Existing::Refuse && final_path.exists() {
-        return Err(RunError::Exists { path: final_path });
-    }
+    refuse_existing(request, &request.out)?;
+    let final_path = request.out.join(PRODUCT_NAMES[0]);
     let mut planned = plan_run(request, reporter)?;
+    // Too little memory must show before anything is written.
+    planned.forecast(&request.options)?;
     let spill = open_run_folder(request, reporter)?;
     let pool = FilePool::new(MAX_OPEN_FILES);
     let placed = prepare_sources(request, &mut planned, spill.path(), &pool, reporter, cancel)?;
@@ -228,9 +267,13 @@ impl Product {
             let sink = ProductSink { writer: &self.writer, planes: &self.planes, channels };
             coadd(&job, &sink, &observer, cancel)
         })?;
-        let mut warnings = observer.warnings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut warnings = std::mem::take(&mut self.planned.warnings);
+        warnings.extend(observer.warnings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner));
         for id in &self.placed.noise_unknown {
-            warnings.push(format!("W-NOISE {id}: noise cannot be measured; it gets the median weight"));
+            let message = format!("{id}: noise cannot be measured; it gets the median weight");
+            let warning = Warning { code: "W-NOISE", message };
+            reporter.warn(&warning);
+            warnings.push(warning);
         }
         let coadd_seconds = reporter.elapsed_s() - start;
         let stage_seconds = BTreeMap::from([("coadd".to_owned(), coadd_seconds)]);
@@ -243,13 +286,17 @@ impl Product {
             stage_seconds,
             seconds: reporter.elapsed_s(),
         };
-        reporter.stage(Stage::Finish, 1, || self.finish(request, &costs, &warnings))
+        reporter.stage(Stage::Finish, 1, || self.finish(request, &costs, warnings))
     }
 
     /// Tables, preview and report, then the mosaic itself under its final name.
-    fn finish(self, request: &MosaicRequest, costs: &Costs, warnings: &[String]) -> Result<RunOutcome, RunError> {
+    fn finish(
+        self,
+        request: &MosaicRequest,
+        costs: &Costs,
+        warnings: Vec<Warning>,
+    ) -> Result<RunOutcome, RunError> {
         let Self { planned, planes, facts, writer, final_path, .. } = self;
-        let file = |name: &str| request.out.join(name);
         let png = preview_png(&writer, facts.grid.width, facts.grid.height, facts.channels)?
             .map_err(|error| RunError::Encode { what: "the preview", message: error.to_string() })?;
         let headers: Vec<(usize, Header)> = planes
@@ -257,13 +304,16 @@ impl Product {
             .enumerate()
             .map(|(index, plane)| (index, plane_header(*plane, index, &facts, &request.options)))
             .collect();
-        let report = report_json(&facts, costs, warnings)?;
+        let csv = frames_csv(&facts);
         let toml = run_toml(request, planned.budget.total_bytes)?;
-        write_atomically(&file("mosaic_preview.png"), &png)?;
-        write_atomically(&file("frames.csv"), frames_csv(&facts).as_bytes())?;
-        write_atomically(&file("run.toml"), toml.as_bytes())?;
-        write_atomically(&file("report.json"), report.as_bytes())?;
+        let report = report_json(&facts, costs, &warnings)?;
+        let contents = [png.as_slice(), csv.as_bytes(), toml.as_bytes(), report.as_bytes()];
+        let mut staged = StagedFiles::default();
+        for (name, bytes) in PRODUCT_NAMES[1..].iter().zip(contents) {
+            staged.add(&request.out.join(name), bytes)?;
+        }
         writer.finish_with_table(headers, inputs_table(&facts))?;
+        staged.publish()?;
         let failed = facts.left_out.iter().any(|item| item.reason.is_failure())
             || !facts.summary.read_failures.is_empty()
             || !facts.summary.failed_patches.is_empty();
@@ -272,6 +322,7 @@ impl Product {
             mosaics: vec![final_path],
             used: facts.used.len(),
             left_out: facts.left_out,
+            warnings,
         })
     }
 }
@@ -285,7 +336,7 @@ fn gather_facts(request: &MosaicRequest, planned: &PlannedRun, placed: &Placed) 
         .map(|(source, noise)| {
             let frame = &source.frame;
             let footprint = Footprint::of(&frame.wcs, frame.width, frame.height);
-            let vertices = footprint.as_ref().map(|polygon| polygon.vertices()).unwrap_or_default();
+            let vertices = footprint.as_ref().map(Footprint::vertices).unwrap_or_default();
             used_frame(frame, noise, &source.weight[..channels], vertices)
         })
         .collect();
@@ -315,7 +366,7 @@ struct Observer<'a> {
     frame_ids: Vec<String>,
     done: AtomicU64,
     total: u64,
-    warnings: Mutex<Vec<String>>,
+    warnings: Mutex<Vec<Warning>>,
 }
 
 impl<'a> Observer<'a> {
@@ -329,11 +380,12 @@ impl<'a> Observer<'a> {
         }
     }
 
-    fn warn(&self, code: &str, message: String) {
+    fn warn(&self, code: &'static str, message: String) {
+        let warning = Warning { code, message };
+        self.reporter.warn(&warning);
         if let Ok(mut warnings) = self.warnings.lock() {
-            warnings.push(format!("{code} {message}"));
+            warnings.push(warning);
         }
-        self.reporter.send(Event::Warning { code: code.into(), message });
     }
 }
 
@@ -348,7 +400,10 @@ impl CoaddObserver for Observer<'_> {
         let at = patch.region;
         self.warn(
             "E-PATCH-FAILED",
-            format!("patch {} at {},{} failed ({message}); its pixels have no data and DQ bit 64", patch.id, at.x0, at.y0),
+            format!(
+                "patch {} at {},{} failed ({message}); its pixels have no data and DQ bit 64",
+                patch.id, at.x0, at.y0
+            ),
         );
     }
 

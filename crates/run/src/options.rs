@@ -63,6 +63,8 @@ pub struct MosaicRequest {
     pub threads: Option<usize>,
     /// Folder for unpacked copies; `None`: inside `out`.
     pub spill: Option<PathBuf>,
+    /// Folders that are not walked for frames, besides `out` and `spill`.
+    pub excluded: Vec<PathBuf>,
     /// What to do with products that exist.
     pub existing: Existing,
     /// The command line, for the record.

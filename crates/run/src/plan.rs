@@ -9,7 +9,7 @@ use zemosaic_frames::{Frame, FrameNoise, LeftOut, Reason};
 use zemosaic_stack::RejectMethod;
 
 use crate::error::RunError;
-use crate::events::{Event, Reporter, Stage};
+use crate::events::{Reporter, Stage, Warning};
 use crate::layout::{Layout, plan_layout};
 use crate::options::{MosaicOptions, MosaicRequest};
 use crate::scan::{scan_inputs, tell_left_out};
@@ -33,6 +33,8 @@ pub struct PlannedRun {
     pub mosaic_bytes: u64,
     /// Bytes of unpacked copies.
     pub spill_bytes: u64,
+    /// What the user should know.
+    pub warnings: Vec<Warning>,
 }
 
 /// The cost of a run as far as patches tell.
@@ -55,29 +57,31 @@ pub struct Forecast {
 pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedRun, RunError> {
     let mut excluded = vec![request.out.clone()];
     excluded.extend(request.spill.clone());
+    excluded.extend(request.excluded.iter().cloned());
     let scan = scan_inputs(&request.inputs, &excluded, &request.options.ingest, reporter)?;
     let known: Vec<PathBuf> = scan.left_out.iter().map(|item| item.path.clone()).collect();
     let layout = reporter.stage(Stage::Plan, 1, || plan_layout(scan, &request.options))?;
     for item in layout.left_out.iter().filter(|item| !known.contains(&item.path)) {
         tell_left_out(reporter, item);
     }
+    let mut warnings = Vec::new();
     let available = available_memory_bytes();
     let default_bytes =
         available.map_or(FALLBACK_MEMORY_BYTES, |bytes| (bytes as f64 * DEFAULT_MEMORY_SHARE) as u64);
     let total_bytes = request.memory_bytes.unwrap_or(default_bytes);
     if available.is_some_and(|bytes| total_bytes > bytes) {
-        reporter.send(Event::Warning {
-            code: "W-MEMORY".into(),
-            message: format!(
-                "the memory budget of {} is more than the {} that are free; the system may swap",
-                show_size(total_bytes),
-                show_size(available.unwrap_or(0))
-            ),
-        });
+        let message = format!(
+            "the memory budget of {} is more than the {} that are free; the system may swap",
+            show_size(total_bytes),
+            show_size(available.unwrap_or(0))
+        );
+        let warning = Warning { code: "W-MEMORY", message };
+        reporter.warn(&warning);
+        warnings.push(warning);
     }
     let budget = MemoryBudget { total_bytes, workers: request.worker_threads() };
     let mosaic_bytes = product_bytes(&layout, &request.options);
-    let planned = PlannedRun { spill_bytes: layout.spill_bytes(), layout, budget, mosaic_bytes };
+    let planned = PlannedRun { spill_bytes: layout.spill_bytes(), layout, budget, mosaic_bytes, warnings };
     check_disk(request, &planned)?;
     Ok(planned)
 }
@@ -105,11 +109,13 @@ impl PlannedRun {
     /// The forecast of a patch plan.
     pub fn forecast_of(&self, plan: &PatchPlan, sources: usize) -> Forecast {
         let workers = self.budget.workers as u64;
-        let fixed = self.budget.total_bytes - (self.budget.per_worker_bytes(sources) * workers).min(self.budget.total_bytes);
+        let fixed = self.budget.total_bytes
+            - (self.budget.per_worker_bytes(sources) * workers).min(self.budget.total_bytes);
         let channels = self.layout.channels as f64;
         Forecast {
             patches: plan.patches.len(),
-            memory_bytes: (plan.peak_patch_bytes * workers + fixed.min(64 << 20)).min(self.budget.total_bytes),
+            memory_bytes: (plan.peak_patch_bytes * workers + fixed.min(64 << 20))
+                .min(self.budget.total_bytes),
             read_amplification: plan.read_pixels as f64 / self.layout.input_pixels().max(1) as f64,
             seconds: plan.read_pixels as f64 * channels * FORECAST_NS * 1e-9 / workers as f64,
         }
@@ -170,7 +176,8 @@ fn product_bytes(layout: &Layout, options: &MosaicOptions) -> u64 {
 
 fn check_disk(request: &MosaicRequest, planned: &PlannedRun) -> Result<(), RunError> {
     let out_is_spill = request.spill.is_none();
-    let mut needs = vec![(&request.out, planned.mosaic_bytes + if out_is_spill { planned.spill_bytes } else { 0 })];
+    let mut needs =
+        vec![(&request.out, planned.mosaic_bytes + if out_is_spill { planned.spill_bytes } else { 0 })];
     if let Some(spill) = &request.spill {
         needs.push((spill, planned.spill_bytes));
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use zemosaic_frames::{Frame, IngestOptions, Ingested, LeftOut, Reason, discover, find_duplicates, ingest};
+use zemosaic_frames::{
+    Frame, FramesError, IngestOptions, Ingested, LeftOut, Reason, discover, find_duplicates, ingest,
+};
 
 use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage};
@@ -36,6 +38,9 @@ pub fn scan_inputs(
     options: &IngestOptions,
     reporter: &Reporter,
 ) -> Result<Scan, RunError> {
+    if let Some(path) = options.wcs.wcs_from.as_ref().filter(|path| !path.exists()) {
+        return Err(FramesError::NoSuchInput { path: path.clone() }.into());
+    }
     let files = discover(inputs, excluded)?;
     if files.is_empty() {
         let inputs: Vec<String> = inputs.iter().map(|path| path.display().to_string()).collect();
@@ -79,7 +84,8 @@ pub fn no_usable(total: usize, left_out: &[LeftOut]) -> RunError {
         .iter()
         .map(|(code, items)| {
             let example = items[0];
-            let more = if items.len() > 1 { format!(" (+ {} similar)", items.len() - 1) } else { String::new() };
+            let more =
+                if items.len() > 1 { format!(" (+ {} similar)", items.len() - 1) } else { String::new() };
             format!("{code} {}: {}{more}", example.id, example.reason.message())
         })
         .collect();

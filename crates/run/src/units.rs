@@ -20,7 +20,8 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         "tb" => 1e12,
         _ => return Err(format!("'{text}' is not a size; write for example 512MiB or 8GiB")),
     };
-    let value: f64 = number.parse().map_err(|_| format!("'{text}' is not a size; write for example 512MiB"))?;
+    let value: f64 =
+        number.parse().map_err(|_| format!("'{text}' is not a size; write for example 512MiB"))?;
     let bytes = value * factor;
     if bytes.is_finite() && bytes >= 1.0 { Ok(bytes as u64) } else { Err(format!("'{text}' is not a size")) }
 }
@@ -30,7 +31,11 @@ pub fn show_size(bytes: u64) -> String {
     let mut value = bytes as f64;
     for unit in ["B", "KiB", "MiB", "GiB"] {
         if value < 1024.0 {
-            return if value >= 100.0 || unit == "B" { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") };
+            return if value >= 100.0 || unit == "B" {
+                format!("{value:.0} {unit}")
+            } else {
+                format!("{value:.1} {unit}")
+            };
         }
         value /= 1024.0;
     }

@@ -39,6 +39,7 @@ impl MeanAccumulator {
     }
 
     /// The result of the first `pixels` pixels.
+    #[expect(clippy::needless_pass_by_value, reason = "the same call as `stack`, which takes its output")]
     pub fn finish(&self, pixels: usize, out: StackOutput<'_>) {
         for pixel in 0..pixels {
             let (sum_w, depth) = (self.sum_w[pixel], self.depth[pixel]);

@@ -1,8 +1,9 @@
 //! The plain definition of a stacked pixel, in f64. The fast code is tested against it.
 //!
-//! Sigma clip: centre = median of the survivors, spread = population standard deviation about their mean,
-//! survivors lie in the closed interval [centre - low x spread, centre + high x spread]; the set only
-//! shrinks, for at most `max_iterations` rounds or until nothing changes.
+//! Sigma clip (clauses C-61 and C-63 of SCI-05): centre = median of the survivors, spread = population
+//! standard deviation about their mean, survivors lie in the closed interval [centre - low x spread,
+//! centre + high x spread]; the set only shrinks, for at most `max_iterations` rounds or until nothing
+//! changes. Fewer than [`FEWEST`] survivors are left alone.
 
 use crate::options::{Combine, RejectMethod, RejectOptions};
 
@@ -41,12 +42,16 @@ pub fn stack_pixel(samples: &[Sample], combine: Combine, reject: &RejectOptions)
     let valid: Vec<&Sample> = samples.iter().filter(|sample| !sample.value.is_nan()).collect();
     let mut sorted: Vec<f64> = valid.iter().map(|sample| f64::from(sample.value)).collect();
     sorted.sort_by(f64::total_cmp);
-    let survivors = match reject.method {
-        RejectMethod::None => &sorted[..],
+    let (start, end) = match reject.method {
+        RejectMethod::None => (0, sorted.len()),
         RejectMethod::Sigma => sigma_clip(&sorted, reject),
     };
+    let (depth, rejected_low, rejected_high) =
+        (sorted.len() as i32, start as i32, (sorted.len() - end) as i32);
+    let survivors = &sorted[start..end];
     let (Some(&lowest), Some(&highest)) = (survivors.first(), survivors.last()) else {
-        return Pixel { value: f64::NAN, weight: 0.0, variance: f64::NAN, depth: 0, rejected_low: 0, rejected_high: 0 };
+        let (value, weight, variance) = (f64::NAN, 0.0, f64::NAN);
+        return Pixel { value, weight, variance, depth, rejected_low, rejected_high };
     };
     let (mut sum_w, mut sum_wx, mut sum_w2v) = (0.0, 0.0, 0.0);
     for sample in valid.iter().filter(|sample| (lowest..=highest).contains(&f64::from(sample.value))) {
@@ -57,39 +62,47 @@ pub fn stack_pixel(samples: &[Sample], combine: Combine, reject: &RejectOptions)
     let mean_variance = sum_w2v / (sum_w * sum_w);
     let (value, variance) = match combine {
         Combine::Mean => (sum_wx / sum_w, mean_variance),
-        Combine::Median if survivors.len() > 2 => (median(survivors), mean_variance * std::f64::consts::FRAC_PI_2),
+        Combine::Median if survivors.len() > 2 => {
+            (median(survivors), mean_variance * std::f64::consts::FRAC_PI_2)
+        }
         Combine::Median => (median(survivors), mean_variance),
     };
-    let count = |keep: &dyn Fn(f64) -> bool| sorted.iter().filter(|value| keep(**value)).count() as i32;
-    Pixel {
-        value,
-        weight: sum_w,
-        variance,
-        depth: sorted.len() as i32,
-        rejected_low: count(&|value| value < lowest),
-        rejected_high: count(&|value| value > highest),
-    }
+    Pixel { value, weight: sum_w, variance, depth, rejected_low, rejected_high }
 }
 
-fn sigma_clip<'a>(sorted: &'a [f64], reject: &RejectOptions) -> &'a [f64] {
-    let mut survivors = sorted;
+/// Survivors below which a clip stops.
+pub const FEWEST: usize = 3;
+
+/// Relative widening of the spread, far above rounding and far below meaning: a sample exactly on a limit is
+/// inside, however the moments were summed.
+pub const TIE: f64 = 1e-12;
+
+/// The closed interval that survivors of a round lie in.
+pub fn interval(centre: f64, spread: f64, reject: &RejectOptions) -> (f64, f64) {
+    let spread = spread * (1.0 + TIE);
+    (centre - reject.kappa_low * spread, centre + reject.kappa_high * spread)
+}
+
+/// The survivors of `sorted` as `start .. end`.
+fn sigma_clip(sorted: &[f64], reject: &RejectOptions) -> (usize, usize) {
+    let (mut start, mut end) = (0, sorted.len());
     for _ in 0..reject.max_iterations {
-        if survivors.is_empty() {
+        let survivors = &sorted[start..end];
+        if survivors.len() < FEWEST {
             break;
         }
         let n = survivors.len() as f64;
         let mean = survivors.iter().sum::<f64>() / n;
         let spread = (survivors.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt();
-        let centre = median(survivors);
-        let (low, high) = (centre - reject.kappa_low * spread, centre + reject.kappa_high * spread);
-        let start = survivors.partition_point(|value| *value < low);
-        let end = survivors.partition_point(|value| *value <= high);
-        if start == 0 && end == survivors.len() {
+        let (low, high) = interval(median(survivors), spread, reject);
+        let below = survivors.partition_point(|value| *value < low);
+        let inside = survivors.partition_point(|value| *value <= high);
+        if below == 0 && inside == survivors.len() {
             break;
         }
-        survivors = &survivors[start..end];
+        (start, end) = (start + below, start + inside.max(below));
     }
-    survivors
+    (start, end)
 }
 
 fn median(sorted: &[f64]) -> f64 {

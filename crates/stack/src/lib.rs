@@ -12,10 +12,14 @@
 
 mod accumulate;
 mod block;
+mod block_sort;
+mod clip;
 pub mod definition;
 mod kernel;
+mod lanes;
 mod options;
 mod sort;
+mod sums;
 
 pub use accumulate::MeanAccumulator;
 pub use block::{StackBlock, StackOutput};

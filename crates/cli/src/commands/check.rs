@@ -19,13 +19,14 @@ pub fn run(args: &CheckArgs) -> u8 {
                     code = ExitCode::InputOutput;
                 }
                 if args.json {
-                    let document = serde_json::json!({"file": path.display().to_string(), "findings": findings});
-                    println!("{document}");
+                    let document =
+                        serde_json::json!({"file": path.display().to_string(), "findings": findings});
+                    outln!("{document}");
                 } else {
-                    println!("{}", path.display());
+                    outln!("{}", path.display());
                     for finding in findings {
                         let verdict = if finding.passed { "ok    " } else { "FAILED" };
-                        println!("  {verdict} {}: {}", finding.check, finding.detail);
+                        outln!("  {verdict} {}: {}", finding.check, finding.detail);
                     }
                 }
             }

@@ -6,6 +6,8 @@ use crate::args::Cli;
 
 /// Run it.
 pub fn run(shell: clap_complete::Shell) -> u8 {
-    clap_complete::generate(shell, &mut Cli::command(), "zemosaic", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "zemosaic", &mut script);
+    outln!("{}", String::from_utf8_lossy(&script).trim_end());
     0
 }

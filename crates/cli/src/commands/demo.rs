@@ -28,7 +28,10 @@ pub fn run(args: &DemoArgs) -> u8 {
     match demo(&args.output) {
         Ok(true) => ExitCode::Ok as u8,
         Ok(false) => {
-            say::failure("E-DEMO", "the mosaic is farther from the truth than it should be; see the figures above");
+            say::failure(
+                "E-DEMO",
+                "the mosaic is farther from the truth than it should be; see the figures above",
+            );
             ExitCode::Internal as u8
         }
         Err(message) => {
@@ -55,13 +58,13 @@ fn demo(out: &Path) -> Result<bool, String> {
     let product = Product::load(&mosaic).map_err(|error| error.to_string())?;
     let stars = product.compare_stars(&truth);
     let depth = product.compare_depth(&truth);
-    println!("frames    {}", sim.join("frames").display());
-    println!("truth     {}", sim.join("truth.json").display());
-    println!("mosaic    {}", mosaic.display());
-    println!("preview   {}", mosaic.with_file_name("mosaic_preview.png").display());
-    println!("time      simulate {}, mosaic {}", show_seconds(simulated_s), show_seconds(mosaicked_s));
+    outln!("frames    {}", sim.join("frames").display());
+    outln!("truth     {}", sim.join("truth.json").display());
+    outln!("mosaic    {}", mosaic.display());
+    outln!("preview   {}", mosaic.with_file_name("mosaic_preview.png").display());
+    outln!("time      simulate {}, mosaic {}", show_seconds(simulated_s), show_seconds(mosaicked_s));
     for (name, comparison) in CHANNELS.iter().zip(&stars) {
-        println!(
+        outln!(
             "{name:9} {} stars: flux bias {:+.3} %, scatter {:.2} %, position rms {:.4} px (mean {:+.4}, {:+.4})",
             comparison.n,
             comparison.flux_bias_median * 100.0,
@@ -71,7 +74,7 @@ fn demo(out: &Path) -> Result<bool, String> {
             comparison.mean_dy
         );
     }
-    println!("depth     {} of {} pixels equal the count of footprints", depth.equal, depth.compared);
+    outln!("depth     {} of {} pixels equal the count of footprints", depth.equal, depth.compared);
     write_report(out, &stars, depth)?;
     let flux_holds = stars.iter().all(|s| s.n > 0 && s.flux_bias_median.abs() < MAX_FLUX_BIAS);
     let position_holds = stars.iter().all(|s| s.position_rms_px < MAX_POSITION_RMS_PX);
@@ -86,6 +89,7 @@ fn make_mosaic(sim: &Path, out: &Path) -> Result<PathBuf, String> {
         memory_bytes: None,
         threads: None,
         spill: None,
+        excluded: Vec::new(),
         existing: Existing::Replace,
         command: format!("zemosaic mosaic {} -o {}", sim.join("frames").display(), out.display()),
         given: Vec::new(),

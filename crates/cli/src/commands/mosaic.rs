@@ -20,7 +20,7 @@ pub fn run(args: &MosaicArgs, given: &[String]) -> u8 {
         Ok(outcome) => {
             if !args.json {
                 for path in &outcome.mosaics {
-                    println!("{}", path.display());
+                    outln!("{}", path.display());
                 }
             }
             outcome.exit_code as u8
@@ -56,6 +56,7 @@ pub fn execute(request: &MosaicRequest, display: Display) -> Result<RunOutcome, 
     match &result {
         Ok(outcome) => {
             say::left_out(&outcome.left_out);
+            say::warnings(&outcome.warnings);
             if display == Display::Bars {
                 eprintln!(
                     "{} of {} frames in {}{}",
@@ -84,7 +85,10 @@ fn stop_on_signal() -> Arc<AtomicBool> {
         eprintln!("stopping; once more to stop at once");
     });
     if let Err(error) = installed {
-        say::warning("W-SIGNAL", &format!("Ctrl-C cannot be caught ({error}); a partial file may stay behind"));
+        say::warning(
+            "W-SIGNAL",
+            &format!("Ctrl-C cannot be caught ({error}); a partial file may stay behind"),
+        );
     }
     cancel
 }

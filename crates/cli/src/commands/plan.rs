@@ -18,6 +18,7 @@ pub fn run(args: &MosaicArgs, given: &[String]) -> u8 {
                 print_json(&plan, &forecast);
             } else {
                 say::left_out(&plan.layout.left_out);
+                say::warnings(&plan.warnings);
                 print_text(&plan, &forecast);
             }
             0
@@ -43,12 +44,12 @@ fn print_text(plan: &PlannedRun, forecast: &Forecast) {
         .wcs
         .pixel_to_sky((grid.width as f64 - 1.0) / 2.0, (grid.height as f64 - 1.0) / 2.0)
         .unwrap_or((f64::NAN, f64::NAN));
-    println!("frames   {} used, {} left out", layout.frames.len(), layout.left_out.len());
+    outln!("frames   {} used, {} left out", layout.frames.len(), layout.left_out.len());
     if layout.group_sizes.len() > 1 {
         let sizes: Vec<String> = layout.group_sizes.iter().map(ToString::to_string).collect();
-        println!("groups   {} ({} frames); this is group {}", sizes.len(), sizes.join(", "), layout.group);
+        outln!("groups   {} ({} frames); this is group {}", sizes.len(), sizes.join(", "), layout.group);
     }
-    println!(
+    outln!(
         "grid     {} x {} px, {} plane(s), {:.4} arcsec/px, {} at RA {ra:.5} Dec {dec:+.5}, rotation {:.2} deg",
         grid.width,
         grid.height,
@@ -57,19 +58,19 @@ fn print_text(plan: &PlannedRun, forecast: &Forecast) {
         grid.wcs.projection_name(),
         grid.wcs.position_angle_deg()
     );
-    println!("tasks    {} patches on {} threads", forecast.patches, plan.budget.workers);
-    println!(
+    outln!("tasks    {} patches on {} threads", forecast.patches, plan.budget.workers);
+    outln!(
         "memory   {} expected of {}",
         show_size(forecast.memory_bytes),
         show_size(plan.budget.total_bytes)
     );
-    println!("disk     {} mosaic, {} unpacked copies", show_size(plan.mosaic_bytes), show_size(plan.spill_bytes));
-    println!("reading  {:.2} times the input", forecast.read_amplification);
-    println!(
-        "time     {} to {}",
-        show_seconds(forecast.seconds / 2.0),
-        show_seconds(forecast.seconds * 2.0)
+    outln!(
+        "disk     {} mosaic, {} unpacked copies",
+        show_size(plan.mosaic_bytes),
+        show_size(plan.spill_bytes)
     );
+    outln!("reading  {:.2} times the input", forecast.read_amplification);
+    outln!("time     {} to {}", show_seconds(forecast.seconds / 2.0), show_seconds(forecast.seconds * 2.0));
 }
 
 fn print_json(plan: &PlannedRun, forecast: &Forecast) {
@@ -101,5 +102,5 @@ fn print_json(plan: &PlannedRun, forecast: &Forecast) {
         "read_amplification": forecast.read_amplification,
         "seconds": forecast.seconds,
     });
-    println!("{document:#}");
+    outln!("{document:#}");
 }

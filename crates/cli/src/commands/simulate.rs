@@ -18,14 +18,14 @@ pub fn run(args: &SimulateArgs) -> u8 {
     };
     if args.print_options {
         match serde_json::to_string_pretty(&options) {
-            Ok(text) => println!("{text}"),
+            Ok(text) => outln!("{text}"),
             Err(error) => say::failure("E-INTERNAL", &error.to_string()),
         }
         return ExitCode::Ok as u8;
     }
     match with_progress(&options, &args.output) {
         Ok(_) => {
-            println!("{}", args.output.display());
+            outln!("{}", args.output.display());
             ExitCode::Ok as u8
         }
         Err(error) => {

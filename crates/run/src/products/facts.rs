@@ -163,7 +163,8 @@ pub fn time_facts(used: &[UsedFrame]) -> TimeFacts {
     }
     facts.nights = nights.len();
     if weight_sum > 0.0 {
-        facts.average = Timestamp::from_nanosecond((weighted / weight_sum * 1e3).round() as i128 * 1_000_000).ok();
+        facts.average =
+            Timestamp::from_nanosecond((weighted / weight_sum * 1e3).round() as i128 * 1_000_000).ok();
     }
     facts
 }

@@ -9,10 +9,16 @@ const HEAD: &str = "frame,status,code,reason,kind,width,height,date_obs,exptime_
 
 /// The table, sorted by frame; mono frames have their noise and weight in the first of three columns.
 pub fn frames_csv(facts: &Facts) -> String {
-    let mut rows: Vec<(String, String)> = facts.used.iter().map(|frame| (frame.id.clone(), used_row(frame))).collect();
+    let mut rows: Vec<(String, String)> =
+        facts.used.iter().map(|frame| (frame.id.clone(), used_row(frame))).collect();
     rows.extend(facts.left_out.iter().map(|item| {
-        let row =
-            format!("{},left-out,{},{}{}", quote(&item.id), item.reason.code(), quote(item.reason.message()), ",".repeat(16));
+        let row = format!(
+            "{},left-out,{},{}{}",
+            quote(&item.id),
+            item.reason.code(),
+            quote(item.reason.message()),
+            ",".repeat(16)
+        );
         (item.id.clone(), row)
     }));
     rows.sort();

@@ -27,8 +27,12 @@ pub fn plane_header(plane: ProductPlane, index: usize, facts: &Facts, options: &
     }
     if plane == ProductPlane::Dq {
         for line in [
-            "bit 1: no data", "bit 2: kernel over a frame edge", "bit 4: saturated input",
-            "bit 8: samples rejected", "bit 16: masked input", "bit 32: fewer than 3 samples to judge by",
+            "bit 1: no data",
+            "bit 2: kernel over a frame edge",
+            "bit 4: saturated input",
+            "bit 8: samples rejected",
+            "bit 16: masked input",
+            "bit 32: fewer than 3 samples to judge by",
             "bit 64: the patch failed",
         ] {
             header.push_comment(line);
@@ -95,7 +99,9 @@ fn identity(header: &mut Header, facts: &Facts) {
         }
     }
     let common_number = |pick: fn(&FrameMeta) -> Option<f64>| {
-        facts.common(|meta| pick(meta).map(|value| value.to_string())).and_then(|text| text.parse::<f64>().ok())
+        facts
+            .common(|meta| pick(meta).map(|value| value.to_string()))
+            .and_then(|text| text.parse::<f64>().ok())
     };
     if let Some(value) = common_number(|m| m.focal_length_mm) {
         header.set_f64("FOCALLEN", value, "[mm] focal length");
@@ -118,7 +124,11 @@ fn times(header: &mut Header, facts: &Facts) {
         header.set_f64("MJD-BEG", time::mjd(begin), "[d] start of the first exposure");
         header.set_f64("MJD-END", time::mjd(end), "[d] end of the last exposure");
         header.set_f64("MJD-AVG", time::mjd(average), "[d] exposure-weighted mean time");
-        header.set_f64("TELAPSE", (time::mjd(end) - time::mjd(begin)) * 86400.0, "[s] first start to last end");
+        header.set_f64(
+            "TELAPSE",
+            (time::mjd(end) - time::mjd(begin)) * 86400.0,
+            "[s] first start to last end",
+        );
     }
     if let (Some(total), Some(each)) = (time.total_exposure_s, time.frame_exposure_s) {
         let (median, max) = facts.depth_median_and_max();
@@ -157,6 +167,10 @@ fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
     ));
     header.push_history(&format!(
         "zemosaic coadd: reject {:?}, kappa {} {}, map error {} px, antialias {:?}",
-        coadd.reject.method, coadd.reject.kappa_low, coadd.reject.kappa_high, coadd.map.max_error_px, coadd.antialias
+        coadd.reject.method,
+        coadd.reject.kappa_low,
+        coadd.reject.kappa_high,
+        coadd.map.max_error_px,
+        coadd.antialias
     ));
 }

@@ -30,8 +30,16 @@ pub fn inputs_table(facts: &Facts) -> TableSpec {
             text("FRAME", &|frame| frame.id.clone()),
             text("DATE_OBS", &|frame| frame.meta.date_obs.clone().unwrap_or_default()),
             number("EXPTIME", "s", &|frame| frame.meta.exposure_s.unwrap_or(f64::NAN)),
-            column("NAXIS1", Some("pix"), ColumnData::I32(used.iter().map(|frame| frame.size.0 as i32).collect())),
-            column("NAXIS2", Some("pix"), ColumnData::I32(used.iter().map(|frame| frame.size.1 as i32).collect())),
+            column(
+                "NAXIS1",
+                Some("pix"),
+                ColumnData::I32(used.iter().map(|frame| frame.size.0 as i32).collect()),
+            ),
+            column(
+                "NAXIS2",
+                Some("pix"),
+                ColumnData::I32(used.iter().map(|frame| frame.size.1 as i32).collect()),
+            ),
             number("RA", "deg", &|frame| frame.centre_deg.0),
             number("DEC", "deg", &|frame| frame.centre_deg.1),
             number("SCALE", "arcsec", &|frame| frame.scale_arcsec),

@@ -40,7 +40,12 @@ pub fn preview_png(
     Ok(encode(small.width, small.height, channels, &pixels))
 }
 
-fn encode(width: usize, height: usize, channels: usize, pixels: &[u8]) -> Result<Vec<u8>, png::EncodingError> {
+fn encode(
+    width: usize,
+    height: usize,
+    channels: usize,
+    pixels: &[u8],
+) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
     encoder.set_color(if channels == 3 { png::ColorType::Rgb } else { png::ColorType::Grayscale });
@@ -70,7 +75,11 @@ fn shrink(writer: &ProductWriter, width: usize, height: usize, channels: usize) 
                 }
             }
             plane.extend(
-                sums.iter().map(|(sum, count)| if *count > 0 { (sum / f64::from(*count)) as f32 } else { f32::NAN }),
+                sums.iter().map(
+                    |(sum, count)| {
+                        if *count > 0 { (sum / f64::from(*count)) as f32 } else { f32::NAN }
+                    },
+                ),
             );
         }
         planes.push(plane);

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::error::RunError;
+use crate::events::Warning;
 use crate::products::facts::Facts;
 use crate::products::header::PROGRAM;
 use crate::time;
@@ -33,7 +34,7 @@ pub struct Costs {
 ///
 /// # Errors
 /// Figures that do not encode (a bug).
-pub fn report_json(facts: &Facts, costs: &Costs, warnings: &[String]) -> Result<String, RunError> {
+pub fn report_json(facts: &Facts, costs: &Costs, warnings: &[Warning]) -> Result<String, RunError> {
     let mut left_out: BTreeMap<&str, usize> = BTreeMap::new();
     for item in &facts.left_out {
         *left_out.entry(item.reason.code()).or_default() += 1;
@@ -77,7 +78,7 @@ pub fn report_json(facts: &Facts, costs: &Costs, warnings: &[String]) -> Result<
             "reads": facts.summary.read_failures.len(),
             "patches": facts.summary.failed_patches,
         },
-        "warnings": warnings,
+        "warnings": warnings.iter().map(|w| format!("{} {}", w.code, w.message)).collect::<Vec<_>>(),
         "costs": costs,
     });
     let text = serde_json::to_string_pretty::<Value>(&report)

@@ -1,0 +1,68 @@
+//! Sixteen pixels side by side.
+
+/// Pixels side by side.
+pub const LANES: usize = 16;
+
+/// One sample of each pixel; aligned so that no vector straddles a cache line.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+pub struct Lane(pub [f32; LANES]);
+
+/// Counts per pixel.
+pub type Counts = [i32; LANES];
+
+/// Neighbouring samples of `plane` from `at` on.
+#[inline(always)]
+pub fn lanes_at<const N: usize>(plane: &[f32], at: usize) -> [f32; N] {
+    let mut lanes = [0.0; N];
+    lanes.copy_from_slice(&plane[at..at + N]);
+    lanes
+}
+
+/// Survivors per lane: the sorted samples `low .. high`, which are those in a closed interval of values.
+#[derive(Debug, Clone, Copy)]
+pub struct Range {
+    /// First survivor.
+    pub low: Counts,
+    /// One past the last survivor.
+    pub high: Counts,
+    /// Nothing below survives.
+    pub least: [f32; LANES],
+    /// Nothing above survives.
+    pub most: [f32; LANES],
+}
+
+impl Range {
+    /// All of the `depth` valid samples.
+    #[inline(always)]
+    pub fn all(depth: &Counts) -> Self {
+        Self {
+            low: [0; LANES],
+            high: *depth,
+            least: [f32::NEG_INFINITY; LANES],
+            most: [f32::INFINITY; LANES],
+        }
+    }
+
+    /// Only `low .. high` survive in `lane`.
+    #[inline(always)]
+    pub fn narrow(&mut self, sorted: &[Lane], lane: usize, low: i32, high: i32) {
+        (self.low[lane], self.high[lane]) = (low, high);
+        // No survivors: an empty interval.
+        (self.least[lane], self.most[lane]) = if high > low {
+            (sorted[low as usize].0[lane], sorted[high as usize - 1].0[lane])
+        } else {
+            (f32::INFINITY, f32::NEG_INFINITY)
+        };
+    }
+}
+
+/// Median of the samples `low .. high` (at least one) of one lane; exact in f64.
+#[inline(always)]
+pub fn median_of(sorted: &[Lane], low: i32, high: i32, lane: usize) -> f64 {
+    let middle = i32::midpoint(low, high);
+    let upper = f64::from(sorted[middle as usize].0[lane]);
+    // An odd number has one middle: then both are the same element.
+    let lower = f64::from(sorted[(low + high - 1) as usize / 2].0[lane]);
+    0.5 * (lower + upper)
+}

@@ -1,0 +1,207 @@
+//! Random blocks and their stacks.
+#![allow(dead_code, reason = "each test uses a part")]
+
+use zemosaic_image::simd::SimdLevel;
+use zemosaic_stack::definition::{Pixel, Sample, stack_pixel};
+use zemosaic_stack::{Combine, RejectMethod, RejectOptions, StackBlock, StackOutput, StackScratch, stack};
+
+/// Deterministic numbers (Knuth's 64-bit linear congruential generator).
+pub struct Random(pub u64);
+
+impl Random {
+    /// In [0, 1).
+    pub fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Standard deviation 1.
+    pub fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
+    }
+
+    /// Below `n`.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.uniform() * n as f64) as usize
+    }
+}
+
+/// An owned block.
+#[derive(Clone)]
+pub struct Block {
+    pub frames: usize,
+    pub pixels: usize,
+    pub stride: usize,
+    pub value: Vec<f32>,
+    pub factor: Vec<f32>,
+    pub weight: Vec<f64>,
+    pub noise_variance: Vec<f64>,
+}
+
+impl Block {
+    /// Every pixel from `samples(pixel, frame)`.
+    pub fn new(frames: usize, pixels: usize, mut sample: impl FnMut(usize, usize) -> f32) -> Self {
+        let stride = pixels.next_multiple_of(16) + 16;
+        // What lies beyond `pixels` must not matter.
+        let mut value = vec![f32::NAN; frames * stride];
+        let mut factor = vec![-7.0; frames * stride];
+        let mut random = Random(frames as u64 + 77);
+        for frame in 0..frames {
+            for pixel in 0..pixels {
+                value[frame * stride + pixel] = sample(pixel, frame);
+                factor[frame * stride + pixel] = (0.25 + 0.75 * random.uniform()) as f32;
+            }
+        }
+        let weight = (0..frames).map(|_| 0.2 + random.uniform()).collect();
+        let noise_variance = (0..frames).map(|_| 50.0 + 100.0 * random.uniform()).collect();
+        Self { frames, pixels, stride, value, factor, weight, noise_variance }
+    }
+
+    /// Sky with noise, outliers of all sizes, NaN, and pixels of few or equal values.
+    pub fn random(frames: usize, pixels: usize, seed: u64) -> Self {
+        let mut random = Random(seed);
+        Self::new(frames, pixels, |pixel, frame| match pixel % 16 {
+            0 => f32::NAN,
+            2 => [3.0, -4.0][random.below(2)],
+            3 if frame == 0 => 60_000.0,
+            1 | 3 => 12.5,
+            4 => random.below(4) as f32,
+            5 if random.uniform() < 0.7 => f32::NAN,
+            6 => 1e6 * random.normal() as f32,
+            7 => (60_000.0 + 0.05 * random.normal()) as f32,
+            8 => [0.0, -0.0, 1e-3][random.below(3)],
+            // Two clusters: the survivors may lie far from the first median.
+            9 => ([0.0, 1e6][random.below(2)] + 1e-2 * random.normal()) as f32,
+            _ => {
+                let outlier = match random.below(40) {
+                    0 => 65_000.0 * random.uniform(),
+                    1 => -300.0 * random.uniform(),
+                    2 => f64::NAN,
+                    _ => 0.0,
+                };
+                (1000.0 + 10.0 * random.normal() + outlier) as f32
+            }
+        })
+    }
+
+    pub fn samples(&self, pixel: usize) -> Vec<Sample> {
+        (0..self.frames)
+            .map(|frame| Sample {
+                value: self.value[frame * self.stride + pixel],
+                variance_factor: self.factor[frame * self.stride + pixel],
+                weight: self.weight[frame],
+                noise_variance: self.noise_variance[frame],
+            })
+            .collect()
+    }
+
+    pub fn define(&self, pixel: usize, combine: Combine, reject: &RejectOptions) -> Pixel {
+        stack_pixel(&self.samples(pixel), combine, reject)
+    }
+
+    pub fn stack(&self, combine: Combine, reject: &RejectOptions, level: SimdLevel) -> Planes {
+        let mut scratch = StackScratch::default();
+        let mut planes = Planes::new(self.pixels);
+        let block = StackBlock {
+            frames: self.frames,
+            pixels: self.pixels,
+            stride: self.stride,
+            value: &self.value,
+            variance_factor: &self.factor,
+            weight: &self.weight,
+            noise_variance: &self.noise_variance,
+        };
+        stack(&block, combine, reject, level, &mut scratch, planes.output());
+        planes
+    }
+
+    /// A part of its pixels.
+    pub fn part(&self, from: usize, pixels: usize) -> Self {
+        let mut part =
+            Self::new(self.frames, pixels, |pixel, frame| self.value[frame * self.stride + from + pixel]);
+        for frame in 0..self.frames {
+            for pixel in 0..pixels {
+                part.factor[frame * part.stride + pixel] = self.factor[frame * self.stride + from + pixel];
+            }
+        }
+        part.weight.clone_from(&self.weight);
+        part.noise_variance.clone_from(&self.noise_variance);
+        part
+    }
+}
+
+/// Result of a stack.
+#[derive(Debug, Clone)]
+pub struct Planes {
+    pub value: Vec<f32>,
+    pub weight: Vec<f32>,
+    pub variance: Vec<f32>,
+    pub depth: Vec<i32>,
+    pub rejected_low: Vec<i32>,
+    pub rejected_high: Vec<i32>,
+}
+
+impl Planes {
+    pub fn new(pixels: usize) -> Self {
+        Self {
+            value: vec![-1.0; pixels],
+            weight: vec![-1.0; pixels],
+            variance: vec![-1.0; pixels],
+            depth: vec![-1; pixels],
+            rejected_low: vec![-1; pixels],
+            rejected_high: vec![-1; pixels],
+        }
+    }
+
+    pub fn output(&mut self) -> StackOutput<'_> {
+        StackOutput {
+            value: &mut self.value,
+            weight: &mut self.weight,
+            variance: &mut self.variance,
+            depth: &mut self.depth,
+            rejected_low: &mut self.rejected_low,
+            rejected_high: &mut self.rejected_high,
+        }
+    }
+
+    /// Everything as bits, so that NaN equals itself and 0 is not -0.
+    pub fn bits(&self) -> Vec<[u32; 6]> {
+        (0..self.value.len())
+            .map(|i| {
+                [
+                    self.value[i].to_bits(),
+                    self.weight[i].to_bits(),
+                    self.variance[i].to_bits(),
+                    self.depth[i] as u32,
+                    self.rejected_low[i] as u32,
+                    self.rejected_high[i] as u32,
+                ]
+            })
+            .collect()
+    }
+}
+
+/// Every combination of methods, with narrow, wide, lopsided and early-ending clips.
+pub fn all_options() -> Vec<(Combine, RejectOptions)> {
+    let sigma = |kappa_low, kappa_high, max_iterations| RejectOptions {
+        method: RejectMethod::Sigma,
+        kappa_low,
+        kappa_high,
+        max_iterations,
+    };
+    let rejects = [
+        RejectOptions { method: RejectMethod::None, ..RejectOptions::default() },
+        sigma(3.0, 3.0, 5),
+        sigma(1.0, 1.0, 5),
+        sigma(2.5, 1.5, 5),
+        sigma(2.0, 2.0, 1),
+        sigma(0.1, 0.1, 5),
+        sigma(3.0, 3.0, 0),
+    ];
+    let mut all = Vec::new();
+    for reject in rejects {
+        all.push((Combine::Mean, reject));
+        all.push((Combine::Median, reject));
+    }
+    all
+}
