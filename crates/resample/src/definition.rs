@@ -4,17 +4,55 @@ use crate::flags;
 use crate::kernel::Kernel;
 use crate::warp::SourceWindow;
 
-/// A sample: value and variance factor sum (k w)^2 / (sum k w)^2 are `None` when it is not valid.
+/// A sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
-    /// Value and variance factor.
+    /// Value sum k w x / sum k w and variance factor sum (k w)^2 / (sum k w)^2, `None` when not valid.
     pub valid: Option<(f64, f64)>,
     /// See [`flags`].
     pub flags: u8,
 }
 
-/// Share of |k| inside the frame that good taps must exceed.
+/// Share that good taps must exceed, of |k| and of k, over the taps inside the frame. Of k too, because
+/// negative lobes would otherwise let a sum near zero be divided by.
 pub const MIN_GOOD_SHARE: f64 = 0.5;
+
+/// Above rounding and below meaning: exactly half (a masked half-plane seen from its border) is too little,
+/// whichever way the weights were rounded.
+const TIE: f64 = 1e-6;
+
+/// Sums of k over taps inside the frame, that decide whether a sample is valid.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Share {
+    good: f64,
+    good_absolute: f64,
+    all: f64,
+    all_absolute: f64,
+}
+
+impl Share {
+    /// A good tap of weight `k`.
+    #[inline(always)]
+    pub(crate) fn good(&mut self, k: f64) {
+        self.good += k;
+        self.good_absolute += k.abs();
+        self.bad(k);
+    }
+
+    /// A NaN tap of weight `k`.
+    #[inline(always)]
+    pub(crate) fn bad(&mut self, k: f64) {
+        self.all += k;
+        self.all_absolute += k.abs();
+    }
+
+    /// Sum of k over the good taps, if they hold enough.
+    pub(crate) fn sum_if_valid(&self) -> Option<f64> {
+        let least = MIN_GOOD_SHARE + TIE;
+        let valid = self.good_absolute > least * self.all_absolute && self.good > least * self.all;
+        valid.then_some(self.good)
+    }
+}
 
 /// Sample `window` at the frame position (`x`, `y`) with `kernel` stretched by `stretch`.
 pub fn sample(kernel: Kernel, stretch: f64, window: &SourceWindow<'_>, x: f64, y: f64) -> Sample {
@@ -24,40 +62,29 @@ pub fn sample(kernel: Kernel, stretch: f64, window: &SourceWindow<'_>, x: f64, y
         return Sample { valid: None, flags: 0 };
     }
     let mut found = flags::INSIDE;
-    let weights = |position: f64| -> Vec<(i64, f64)> {
-        let (first, count) = taps(kernel, stretch, position);
-        if kernel == Kernel::Nearest {
-            return vec![(first, 1.0)];
-        }
-        let mut list: Vec<(i64, f64)> =
-            (first..first + count).map(|i| (i, kernel.value((i as f64 - position) / stretch))).collect();
-        let sum: f64 = list.iter().map(|(_, k)| k).sum();
-        list.iter_mut().for_each(|(_, k)| *k /= sum);
-        list
-    };
-    let (columns, rows) = (weights(x), weights(y));
-    let (mut sum_k, mut sum_kx, mut sum_k2) = (0.0, 0.0, 0.0);
-    let (mut good, mut all) = (0.0, 0.0);
-    for (row, ky) in &rows {
-        for (column, kx) in &columns {
+    let (mut columns, mut rows) = (Vec::new(), Vec::new());
+    let (column0, row0) = (weights(kernel, stretch, x, &mut columns), weights(kernel, stretch, y, &mut rows));
+    let mut share = Share::default();
+    let (mut sum_kx, mut sum_k2) = (0.0, 0.0);
+    for (row, ky) in (row0..).zip(&rows) {
+        for (column, kx) in (column0..).zip(&columns) {
             let k = kx * ky;
-            if *column < 0 || *row < 0 || *column >= width as i64 || *row >= height as i64 {
+            if !window.in_frame(column, row) {
                 found |= flags::EDGE;
                 continue;
             }
-            all += k.abs();
-            let value = window.at(*column, *row);
+            let value = window.at(column, row);
             if value.is_nan() {
                 found |= flags::MASKED;
+                share.bad(k);
                 continue;
             }
-            good += k.abs();
-            sum_k += k;
+            share.good(k);
             sum_kx += k * f64::from(value);
             sum_k2 += k * k;
         }
     }
-    let valid = (good > MIN_GOOD_SHARE * all).then(|| (sum_kx / sum_k, sum_k2 / (sum_k * sum_k)));
+    let valid = share.sum_if_valid().map(|sum_k| (sum_kx / sum_k, sum_k2 / (sum_k * sum_k)));
     Sample { valid, flags: found }
 }
 
@@ -67,6 +94,23 @@ pub fn taps(kernel: Kernel, stretch: f64, position: f64) -> (i64, i64) {
     if kernel == Kernel::Nearest {
         return ((position + 0.5).floor() as i64, 1);
     }
-    let half = if stretch > 1.0 { (kernel.radius_px() * stretch).ceil() as i64 } else { kernel.taps() as i64 / 2 };
+    let half =
+        if stretch > 1.0 { (kernel.radius_px() * stretch).ceil() as i64 } else { kernel.taps() as i64 / 2 };
     (position.floor() as i64 - half + 1, 2 * half)
+}
+
+/// First tap and weights along one axis, normalised to sum 1.
+pub fn weights(kernel: Kernel, stretch: f64, position: f64, weights: &mut Vec<f64>) -> i64 {
+    let (first, count) = taps(kernel, stretch, position);
+    weights.clear();
+    if kernel == Kernel::Nearest {
+        weights.push(1.0);
+        return first;
+    }
+    weights.extend((first..first + count).map(|i| kernel.value((i as f64 - position) / stretch)));
+    let sum: f64 = weights.iter().sum();
+    for weight in weights {
+        *weight /= sum;
+    }
+    first
 }

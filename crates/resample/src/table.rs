@@ -4,11 +4,11 @@
 //! that w(f) = w + d (w' + d w''/2) with |d| <= 1/512 is good to 1e-7 in f32; likewise the sum of their
 //! squares. Stretched kernels (anti-aliasing): the kernel itself, finely sampled.
 
-use crate::definition::taps;
+use crate::definition;
 use crate::kernel::Kernel;
 
 /// Weights of up to 8 taps.
-pub(crate) type Lanes = [f32; 8];
+type Lanes = [f32; 8];
 
 const PHASES: usize = 256;
 /// Step of the numerical derivatives; their error is far below f32.
@@ -19,15 +19,15 @@ const FINE: f64 = 4096.0;
 /// One phase of an unstretched kernel.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(32))]
-pub(crate) struct Phase {
+struct Phase {
     /// Weights at the phase.
-    pub(crate) value: Lanes,
+    value: Lanes,
     /// Their slope.
-    pub(crate) slope: Lanes,
+    slope: Lanes,
     /// Half of their curvature.
-    pub(crate) bend: Lanes,
+    bend: Lanes,
     /// Sum of squares: value, slope, half curvature.
-    pub(crate) squares: [f32; 3],
+    squares: [f32; 3],
 }
 
 /// A kernel ready for use; immutable and shared by threads.
@@ -73,57 +73,53 @@ impl KernelTable {
         (self.kernel.radius_px() * self.stretch).ceil() as usize
     }
 
-    /// Weights at the fraction `f` in [0, 1] and the sum of their squares (unstretched Lanczos only).
+    /// Taps per axis, an even number except for the nearest pixel.
+    pub(crate) fn taps(&self) -> usize {
+        definition::taps(self.kernel, self.stretch, 0.0).1 as usize
+    }
+
+    /// Weights at the fraction `f` in [0, 1]; returns the sum of their squares (unstretched Lanczos only).
     #[inline(always)]
-    pub(crate) fn weights(&self, f: f32) -> (Lanes, f32) {
-        let (phase, d) = self.phase(f);
-        let mut weights = [0.0; 8];
-        for lane in 0..8 {
-            weights[lane] = phase.value[lane] + d * (phase.slope[lane] + d * phase.bend[lane]);
+    pub(crate) fn weights(&self, f: f32, weights: &mut Lanes) -> f32 {
+        // SAFETY: f is a fraction: the number fits.
+        let index = unsafe { (f * PHASES as f32 + 0.5).to_int_unchecked::<i32>() };
+        let phase = &self.phases[index as usize];
+        let d = f - index as f32 / PHASES as f32;
+        for (lane, weight) in weights.iter_mut().enumerate() {
+            *weight = phase.value[lane] + d * (phase.slope[lane] + d * phase.bend[lane]);
         }
         let [value, slope, bend] = phase.squares;
-        (weights, value + d * (slope + d * bend))
+        value + d * (slope + d * bend)
     }
 
-    /// The phase nearest to the fraction `f` in [0, 1], and the distance from it.
+    /// The same of a stretched kernel, as many weights as taps.
     #[inline(always)]
-    pub(crate) fn phase(&self, f: f32) -> (&Phase, f32) {
-        let index = (f * PHASES as f32 + 0.5) as usize;
-        (&self.phases[index.min(PHASES)], f - index as f32 / PHASES as f32)
+    pub(crate) fn stretched_weights(&self, f: f32, weights: &mut [f32]) -> f32 {
+        let first = 1.0 - (weights.len() / 2) as f32;
+        let step = (FINE / self.stretch) as f32;
+        let last = self.fine.len() - 2;
+        for (i, weight) in weights.iter_mut().enumerate() {
+            let at = (first + i as f32 - f).abs() * step;
+            // SAFETY: at most half the taps times the step, a small number.
+            let index = (unsafe { at.to_int_unchecked::<i32>() } as usize).min(last);
+            let (a, b) = (self.fine[index], self.fine[index + 1]);
+            *weight = a + (at - index as f32).min(1.0) * (b - a);
+        }
+        let (mut sum, mut squares) = (0.0_f64, 0.0_f64);
+        for weight in weights.iter() {
+            sum += f64::from(*weight);
+            squares += f64::from(*weight) * f64::from(*weight);
+        }
+        let scale = (1.0 / sum) as f32;
+        for weight in weights {
+            *weight *= scale;
+        }
+        (squares / (sum * sum)) as f32
     }
 
-    /// First tap and normalised weights at `position`, for any kernel and stretch.
-    pub(crate) fn weights_at(&self, position: f64, weights: &mut Vec<f32>) -> i64 {
-        let (first, count) = taps(self.kernel, self.stretch, position);
-        weights.clear();
-        match self.kernel {
-            Kernel::Nearest => weights.push(1.0),
-            _ if !self.fine.is_empty() => {
-                weights.extend((0..count).map(|i| self.stretched(((first + i) as f64 - position) / self.stretch)));
-                let sum: f64 = weights.iter().map(|w| f64::from(*w)).sum();
-                for weight in weights.iter_mut() {
-                    *weight = (f64::from(*weight) / sum) as f32;
-                }
-            }
-            Kernel::Bilinear => {
-                let f = (position - position.floor()) as f32;
-                weights.extend([1.0 - f, f]);
-            }
-            Kernel::Lanczos2 | Kernel::Lanczos3 | Kernel::Lanczos4 => {
-                let f = (position - position.floor()) as f32;
-                weights.extend(&self.weights(f).0[..self.kernel.taps()]);
-            }
-        }
-        first
-    }
-
-    fn stretched(&self, x: f64) -> f32 {
-        let at = x.abs() * FINE;
-        let index = at as usize;
-        match (self.fine.get(index), self.fine.get(index + 1)) {
-            (Some(a), Some(b)) => a + (at - index as f64) as f32 * (b - a),
-            _ => 0.0,
-        }
+    /// Weights along one axis at `position`, exact.
+    pub(crate) fn exact_weights(&self, position: f64, weights: &mut Vec<f64>) {
+        definition::weights(self.kernel, self.stretch, position, weights);
     }
 }
 

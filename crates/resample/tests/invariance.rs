@@ -74,8 +74,7 @@ fn any_window_that_holds_the_taps_will_do() {
                 // One position makes the tightest window: every tap on its border.
                 let n = 1 + random.below(5);
                 let (x, y) = (random.uniform(-0.5, 69.5), random.uniform(-0.5, 59.5));
-                let at: Vec<(f64, f64)> =
-                    (0..n).map(|i| (x + 0.9 * i as f64, y + 0.2 * i as f64)).collect();
+                let at: Vec<(f64, f64)> = (0..n).map(|i| (x + 0.9 * i as f64, y + 0.2 * i as f64)).collect();
                 let by = [0; 4].map(|_| random.below(10));
                 for by in [[0; 4], by] {
                     assert_window_free(kernel, stretch, &frame, &at, by);
@@ -94,7 +93,10 @@ fn the_margin_of_the_table_is_enough() {
                 let p = f64::from(i) / 16.0;
                 let (first, count) = taps(kernel, stretch, p);
                 let own = (p + 0.5).floor() as i64;
-                assert!(own - first <= margin && first + count - 1 - own <= margin, "{kernel:?} x {stretch} {p}");
+                assert!(
+                    own - first <= margin && first + count - 1 - own <= margin,
+                    "{kernel:?} x {stretch} {p}"
+                );
             }
         }
     }
@@ -131,7 +133,10 @@ fn planes_together_equal_planes_alone() {
                 let mut rows: Vec<WarpRow<'_>> = out.iter_mut().map(Warped::row).collect();
                 warp_row_planes(&table, level, &windows, &xs, &ys, &mut rows);
                 for (together, window) in out.iter().zip(&windows) {
-                    assert!(together.bits() == warp(&table, level, window, &at).bits(), "{kernel:?} x {stretch}");
+                    assert!(
+                        together.bits() == warp(&table, level, window, &at).bits(),
+                        "{kernel:?} x {stretch}"
+                    );
                 }
             }
         }

@@ -1,149 +1,128 @@
-//! The path for frame edges, NaN and stretched kernels. For good taps of an unstretched kernel it makes the
-//! sums of the fast path in the same order.
+//! The path for frame edges and NaN: taps one by one. Where all of them turn out good (they were not in the
+//! window in one piece) it makes the sums of the fast path in the same order.
 
-use crate::definition::MIN_GOOD_SHARE;
+use crate::definition::{Share, taps};
 use crate::flags;
 use crate::kernel::Kernel;
 use crate::table::KernelTable;
-use crate::warp::portable::sum_block;
+use crate::warp::sums::{Lanes, bilinear, bilinear_factor, sum_lanes, sum_many, sum_rows};
 use crate::warp::{SourceWindow, WarpRow};
 
 /// The path and its buffers.
 #[derive(Default)]
 pub(super) struct General {
-    wx: Vec<f32>,
+    kx: Vec<f64>,
+    ky: Vec<f64>,
+    /// Rows of taps, padded with zeros to whole lanes.
+    taps: Vec<Lanes>,
+    wx: Vec<Lanes>,
     wy: Vec<f32>,
 }
 
 impl General {
-    /// Sample all planes at one position.
+    /// Sample one plane at the position (`x`, `y`) into place `i` of `out`.
+    #[inline(never)]
     pub(super) fn sample(
         &mut self,
         table: &KernelTable,
-        windows: &[SourceWindow<'_>],
-        x: f64,
-        y: f64,
-        i: usize,
-        outs: &mut [WarpRow<'_>],
-    ) {
-        for (window, out) in windows.iter().zip(outs.iter_mut()) {
-            self.sample_plane(table, window, x, y, i, out);
-        }
-    }
-
-    /// Sample one plane at one position.
-    pub(super) fn sample_plane(
-        &mut self,
-        table: &KernelTable,
         window: &SourceWindow<'_>,
-        x: f64,
-        y: f64,
+        (x, y): (f64, f64),
         i: usize,
         out: &mut WarpRow<'_>,
     ) {
-        out.value[i] = f32::NAN;
-        out.variance_factor[i] = f32::NAN;
-        out.flags[i] = 0;
+        (out.value[i], out.variance_factor[i], out.flags[i]) = (f32::NAN, f32::NAN, 0);
         let (width, height) = (window.frame_width as f64, window.frame_height as f64);
-        let inside = x >= -0.5 && y >= -0.5 && x < width - 0.5 && y < height - 0.5;
-        if !inside {
+        if !(x >= -0.5 && y >= -0.5 && x < width - 0.5 && y < height - 0.5) {
             return;
         }
-        out.flags[i] = flags::INSIDE;
-        let column = table.weights_at(x, &mut self.wx);
-        let row = table.weights_at(y, &mut self.wy);
-        let (found, good_share) = self.survey(window, column, row);
-        out.flags[i] |= found;
-        if found == 0
-            && let Some((value, factor)) = self.fixed_order(table, window, column, row, (x, y))
-        {
-            out.value[i] = value;
-            out.variance_factor[i] = factor;
-        } else if good_share > MIN_GOOD_SHARE {
-            let (value, factor) = self.renormalised(window, column, row);
-            out.value[i] = value;
-            out.variance_factor[i] = factor;
+        let (column, count) = taps(table.kernel(), table.stretch(), x);
+        let (row, _) = taps(table.kernel(), table.stretch(), y);
+        let found = self.collect(window, column, row, count as usize);
+        out.flags[i] = flags::INSIDE | found;
+        let sample = if found == 0 {
+            Some(self.all_good(table, x, y))
+        } else {
+            table.exact_weights(x, &mut self.kx);
+            table.exact_weights(y, &mut self.ky);
+            self.some_missing(window, column, row)
+        };
+        if let Some((value, factor)) = sample {
+            (out.value[i], out.variance_factor[i]) = (value, factor);
         }
     }
 
-    /// Which flags the taps raise, and the good share of |k| inside the frame.
-    fn survey(&self, window: &SourceWindow<'_>, column: i64, row: i64) -> (u8, f64) {
+    /// Copy the `count` x `count` taps from (`column`, `row`) on; returns the flags that they raise.
+    fn collect(&mut self, window: &SourceWindow<'_>, column: i64, row: i64, count: usize) -> u8 {
+        let parts = count.div_ceil(8);
+        self.taps.clear();
+        self.taps.resize(count * parts, [0.0; 8]);
         let mut found = 0;
-        let (mut good, mut all) = (0.0, 0.0);
-        for (y, ky) in (row..).zip(&self.wy) {
-            for (x, kx) in (column..).zip(&self.wx) {
-                let k = f64::from(kx * ky).abs();
-                if x < 0 || y < 0 || x >= window.frame_width as i64 || y >= window.frame_height as i64 {
-                    found |= flags::EDGE;
-                } else if window.at(x, y).is_nan() {
-                    found |= flags::MASKED;
-                    all += k;
+        for (y, lanes) in (row..).zip(self.taps.chunks_exact_mut(parts)) {
+            for (x, tap) in (column..).zip(&mut lanes.as_flattened_mut()[..count]) {
+                if window.in_frame(x, y) {
+                    *tap = window.at(x, y);
+                    found |= if tap.is_nan() { flags::MASKED } else { 0 };
                 } else {
-                    good += k;
-                    all += k;
+                    *tap = f32::NAN;
+                    found |= flags::EDGE;
                 }
             }
         }
-        (found, if all > 0.0 { good / all } else { 0.0 })
+        found
     }
 
-    /// All taps good, kernel unstretched: the sums of the fast path.
-    fn fixed_order(
-        &self,
-        table: &KernelTable,
-        window: &SourceWindow<'_>,
-        column: i64,
-        row: i64,
-        (x, y): (f64, f64),
-    ) -> Option<(f32, f32)> {
-        if table.stretch() > 1.0 {
-            return None;
-        }
-        let at = |i: usize, j: usize| window.at(column + i as i64, row + j as i64);
+    /// The sums of the fast path.
+    fn all_good(&mut self, table: &KernelTable, x: f64, y: f64) -> (f32, f32) {
+        let (fx, fy) = ((x - x.floor()) as f32, (y - y.floor()) as f32);
         match table.kernel() {
-            Kernel::Nearest => Some((at(0, 0), 1.0)),
+            Kernel::Nearest => (self.taps[0][0], 1.0),
+            _ if table.stretch() > 1.0 => self.all_good_stretched(table, fx, fy),
             Kernel::Bilinear => {
-                let (fx, fy) = ((x - x.floor()) as f32, (y - y.floor()) as f32);
-                let (gx, gy) = (1.0 - fx, 1.0 - fy);
-                let value = gy * (gx * at(0, 0) + fx * at(1, 0)) + fy * (gx * at(0, 1) + fx * at(1, 1));
-                Some((value, (gx * gx + fx * fx) * (gy * gy + fy * fy)))
+                let four = [self.taps[0][0], self.taps[0][1], self.taps[1][0], self.taps[1][1]];
+                (bilinear(four, fx, fy), bilinear_factor(fx, fy))
             }
             kernel => {
-                let (wx, squares_x) = table.weights((x - x.floor()) as f32);
-                let (wy, squares_y) = table.weights((y - y.floor()) as f32);
-                let taps = kernel.taps();
-                let lanes = |j: usize| {
-                    let mut lanes = [0.0; 8];
-                    lanes.iter_mut().enumerate().take(taps).for_each(|(i, lane)| *lane = at(i, j));
-                    lanes
+                let (mut wx, mut wy) = ([0.0; 8], [0.0; 8]);
+                let factor = table.weights(fx, &mut wx) * table.weights(fy, &mut wy);
+                let sums = match kernel.taps() {
+                    4 => sum_rows::<4>(&wx, &wy, |j| self.taps[j]),
+                    6 => sum_rows::<6>(&wx, &wy, |j| self.taps[j]),
+                    _ => sum_rows::<8>(&wx, &wy, |j| self.taps[j]),
                 };
-                let value = match taps {
-                    4 => sum_block::<4>(&wx, &wy, lanes),
-                    6 => sum_block::<6>(&wx, &wy, lanes),
-                    _ => sum_block::<8>(&wx, &wy, lanes),
-                };
-                Some((value, squares_x * squares_y))
+                (sum_lanes(&sums), factor)
             }
         }
     }
 
-    /// Some taps missing, or a stretched kernel: weighted and normalised in f64.
-    fn renormalised(&self, window: &SourceWindow<'_>, column: i64, row: i64) -> (f32, f32) {
-        let (mut sum_k, mut sum_kx, mut sum_k2) = (0.0, 0.0, 0.0);
-        for (y, ky) in (row..).zip(&self.wy) {
-            for (x, kx) in (column..).zip(&self.wx) {
-                if x < 0 || y < 0 || x >= window.frame_width as i64 || y >= window.frame_height as i64 {
-                    continue;
-                }
-                let value = window.at(x, y);
+    fn all_good_stretched(&mut self, table: &KernelTable, fx: f32, fy: f32) -> (f32, f32) {
+        let (count, parts) = (table.taps(), table.taps().div_ceil(8));
+        self.wx.clear();
+        self.wx.resize(parts, [0.0; 8]);
+        self.wy.clear();
+        self.wy.resize(count, 0.0);
+        let squares_x = table.stretched_weights(fx, &mut self.wx.as_flattened_mut()[..count]);
+        let squares_y = table.stretched_weights(fy, &mut self.wy);
+        (sum_many(&self.wx, &self.wy, |c, j| self.taps[j * parts + c]), squares_x * squares_y)
+    }
+
+    /// Weighted and normalised over the good taps, in f64.
+    fn some_missing(&self, window: &SourceWindow<'_>, column: i64, row: i64) -> Option<(f32, f32)> {
+        let parts = self.kx.len().div_ceil(8);
+        let mut share = Share::default();
+        let (mut sum_kx, mut sum_k2) = (0.0, 0.0);
+        for ((y, ky), lanes) in (row..).zip(&self.ky).zip(self.taps.chunks_exact(parts)) {
+            for ((x, kx), value) in (column..).zip(&self.kx).zip(lanes.as_flattened()) {
+                let k = kx * ky;
                 if !value.is_nan() {
-                    let k = f64::from(*kx) * f64::from(*ky);
-                    sum_k += k;
-                    sum_kx += k * f64::from(value);
+                    share.good(k);
+                    sum_kx += k * f64::from(*value);
                     sum_k2 += k * k;
+                } else if window.in_frame(x, y) {
+                    share.bad(k);
                 }
             }
         }
-        ((sum_kx / sum_k) as f32, (sum_k2 / (sum_k * sum_k)) as f32)
+        let sum_k = share.sum_if_valid()?;
+        Some(((sum_kx / sum_k) as f32, (sum_k2 / (sum_k * sum_k)) as f32))
     }
 }

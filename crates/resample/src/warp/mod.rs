@@ -2,21 +2,18 @@
 //!
 //! Positions are split into a whole pixel and an f32 fraction once for all planes. Where all taps lie in
 //! the window and none is NaN, the sum runs over 8 lanes in a fixed order; everything else (frame edges,
-//! NaN, stretched kernels) takes the general path, which for good taps makes the same sums in the same
-//! order, so that the result never depends on the window or the instruction set.
+//! NaN) takes the general path, which for good taps makes the same sums in the same order, so that the
+//! result never depends on the window or the instruction set.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
+mod fast;
 mod general;
-mod portable;
 mod split;
+mod sums;
 
 use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
 
-use crate::kernel::Kernel;
 use crate::table::KernelTable;
-use crate::warp::general::General;
 
 /// A part of a frame's plane. It must hold all taps inside the frame of the positions asked for.
 #[derive(Debug, Clone, Copy)]
@@ -36,16 +33,15 @@ impl SourceWindow<'_> {
     pub fn at(&self, column: i64, row: i64) -> f32 {
         let (x, y) = (column - self.region.x0, row - self.region.y0);
         if x < 0 || y < 0 || x >= self.region.width as i64 || y >= self.region.height as i64 {
-            debug_assert!(
-                column < 0
-                    || row < 0
-                    || column >= self.frame_width as i64
-                    || row >= self.frame_height as i64,
-                "the window lacks pixel {column}, {row} of the frame"
-            );
+            debug_assert!(!self.in_frame(column, row), "the window lacks pixel {column}, {row} of the frame");
             return f32::NAN;
         }
         self.data[y as usize * self.region.width + x as usize]
+    }
+
+    /// Whether a pixel lies inside the frame.
+    pub(crate) fn in_frame(&self, column: i64, row: i64) -> bool {
+        column >= 0 && row >= 0 && column < self.frame_width as i64 && row < self.frame_height as i64
     }
 }
 
@@ -61,6 +57,9 @@ pub struct WarpRow<'a> {
 }
 
 /// Sample one plane at the frame positions (`xs`, `ys`).
+///
+/// # Panics
+/// As [`warp_row_planes`].
 pub fn warp_row(
     table: &KernelTable,
     level: SimdLevel,
@@ -76,7 +75,8 @@ pub fn warp_row(
 /// data and no flags.
 ///
 /// # Panics
-/// When the slices of an output are shorter than the positions, or a window's data than its region.
+/// When the slices of an output or `ys` are shorter than `xs`, a window's data than its region, or the regions
+/// of the windows differ.
 pub fn warp_row_planes(
     table: &KernelTable,
     level: SimdLevel,
@@ -87,27 +87,33 @@ pub fn warp_row_planes(
 ) {
     let Some(first) = windows.first() else { return };
     for window in windows {
-        assert!(window.region == first.region && window.data.len() >= window.region.area());
+        assert!(window.region == first.region, "planes of one frame have one region");
+        assert!(window.data.len() >= window.region.area(), "data of the window");
     }
     for out in outs.iter() {
-        assert!(out.value.len() >= xs.len() && out.variance_factor.len() >= xs.len());
-        assert!(out.flags.len() >= xs.len() && ys.len() >= xs.len());
-    }
-    if table.stretch() > 1.0 || table.kernel() == Kernel::Nearest {
-        let mut general = General::default();
-        for (i, (x, y)) in xs.iter().zip(ys).enumerate() {
-            general.sample(table, windows, *x, *y, i, outs);
-        }
-        return;
+        let shortest = out.value.len().min(out.variance_factor.len()).min(out.flags.len());
+        assert!(shortest >= xs.len() && ys.len() >= xs.len(), "slices as long as the positions");
     }
     match level {
+        SimdLevel::Portable => fast::warp(table, windows, xs, ys, outs),
         #[cfg(target_arch = "x86_64")]
         SimdLevel::Avx2 => {
             // SAFETY: `SimdLevel::Avx2` is only made by `detect` and `available` on processors that have it.
-            unsafe { avx2::warp(table, windows, xs, ys, outs) }
+            unsafe { warp_avx2(table, windows, xs, ys, outs) }
         }
         #[cfg(not(target_arch = "x86_64"))]
-        SimdLevel::Avx2 => portable::warp(table, windows, xs, ys, outs),
-        SimdLevel::Portable => portable::warp(table, windows, xs, ys, outs),
+        SimdLevel::Avx2 => fast::warp(table, windows, xs, ys, outs),
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn warp_avx2(
+    table: &KernelTable,
+    windows: &[SourceWindow<'_>],
+    xs: &[f64],
+    ys: &[f64],
+    outs: &mut [WarpRow<'_>],
+) {
+    fast::warp(table, windows, xs, ys, outs);
 }

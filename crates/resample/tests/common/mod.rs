@@ -135,12 +135,7 @@ impl Warped {
     }
 }
 
-pub fn warp(
-    table: &KernelTable,
-    level: SimdLevel,
-    window: &SourceWindow<'_>,
-    at: &[(f64, f64)],
-) -> Warped {
+pub fn warp(table: &KernelTable, level: SimdLevel, window: &SourceWindow<'_>, at: &[(f64, f64)]) -> Warped {
     let (xs, ys): (Vec<f64>, Vec<f64>) = at.iter().copied().unzip();
     let mut out = Warped::new(at.len());
     warp_row(table, level, window, &xs, &ys, out.row());
@@ -152,11 +147,23 @@ pub fn warp(
 pub fn positions(frame: &Frame, n: usize, seed: u64) -> Vec<(f64, f64)> {
     let mut random = Random(seed);
     let (width, height) = (frame.width as f64, frame.height as f64);
-    let mut at: Vec<(f64, f64)> = (0..n)
-        .map(|_| (random.uniform(-1.5, width + 0.5), random.uniform(-1.5, height + 0.5)))
-        .collect();
+    let mut at: Vec<(f64, f64)> =
+        (0..n).map(|_| (random.uniform(-1.5, width + 0.5), random.uniform(-1.5, height + 0.5))).collect();
     let special = |size: f64| {
-        let exact = [-0.5, -0.25, 0.0, 0.5, 1.0, 3.5, 7.0, size - 4.0, size - 1.5, size - 1.0, size - 0.75, size - 0.5];
+        let exact = [
+            -0.5,
+            -0.25,
+            0.0,
+            0.5,
+            1.0,
+            3.5,
+            7.0,
+            size - 4.0,
+            size - 1.5,
+            size - 1.0,
+            size - 0.75,
+            size - 0.5,
+        ];
         exact.map(|x| [x, x.next_down(), x.next_up()]).concat()
     };
     for x in special(width) {
