@@ -7,7 +7,7 @@
 use crate::definition;
 use crate::kernel::Kernel;
 
-/// Weights of up to 8 taps.
+/// Weights of up to 8 taps, and what the last lane carries where it is free.
 type Lanes = [f32; 8];
 
 const PHASES: usize = 256;
@@ -15,6 +15,9 @@ const PHASES: usize = 256;
 const STEP: f64 = 1e-3;
 /// Samples per pixel of a stretched kernel's table.
 const FINE: f64 = 4096.0;
+
+/// Lane that carries the sum of squares along with the weights of kernels of up to that many taps.
+const SQUARES: usize = 7;
 
 /// One phase of an unstretched kernel.
 #[derive(Debug, Clone, Copy)]
@@ -78,21 +81,26 @@ impl KernelTable {
         definition::taps(self.kernel, self.stretch, 0.0).1 as usize
     }
 
-    /// Weights at the fraction `f` in [0, 1]; returns the sum of their squares (unstretched Lanczos only).
+    /// Weights at a phase (unstretched Lanczos only).
     #[inline(always)]
-    pub(crate) fn weights(&self, f: f32, weights: &mut Lanes) -> f32 {
-        // SAFETY: f is a fraction: the number fits.
-        let index = unsafe { (f * PHASES as f32 + 0.5).to_int_unchecked::<i32>() };
+    pub(crate) fn weights(&self, Near { index, d }: Near, weights: &mut Lanes) {
         let phase = &self.phases[index as usize];
-        let d = f - index as f32 / PHASES as f32;
         for (lane, weight) in weights.iter_mut().enumerate() {
             *weight = phase.value[lane] + d * (phase.slope[lane] + d * phase.bend[lane]);
         }
-        let [value, slope, bend] = phase.squares;
+    }
+
+    /// The sum of the squares of `weights`, which are those of the phase.
+    #[inline(always)]
+    pub(crate) fn squares(&self, Near { index, d }: Near, weights: &Lanes) -> f32 {
+        if self.kernel.taps() <= SQUARES {
+            return weights[SQUARES];
+        }
+        let [value, slope, bend] = self.phases[index as usize].squares;
         value + d * (slope + d * bend)
     }
 
-    /// The same of a stretched kernel, as many weights as taps.
+    /// Weights of a stretched kernel at the fraction `f`, as many as taps; returns the sum of their squares.
     #[inline(always)]
     pub(crate) fn stretched_weights(&self, f: f32, weights: &mut [f32]) -> f32 {
         let first = 1.0 - (weights.len() / 2) as f32;
@@ -123,6 +131,25 @@ impl KernelTable {
     }
 }
 
+/// The phase nearest to a fraction.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Near {
+    /// Its number.
+    pub(crate) index: i32,
+    /// Distance of the fraction from it.
+    pub(crate) d: f32,
+}
+
+impl Near {
+    /// Of the fraction `f` in [0, 1].
+    #[inline(always)]
+    pub(crate) fn to(f: f32) -> Self {
+        // SAFETY: f is a fraction: the number fits.
+        let index = unsafe { (f * PHASES as f32 + 0.5).to_int_unchecked::<i32>() };
+        Self { index, d: f - index as f32 * (1.0 / PHASES as f32) }
+    }
+}
+
 impl Phase {
     fn new(kernel: Kernel, f: f64) -> Self {
         let [before, at, after] = [f - STEP, f, f + STEP].map(|f| normalised(kernel, f));
@@ -134,6 +161,9 @@ impl Phase {
         let squares = [before, at, after].map(|weights| weights.iter().map(|w| w * w).sum::<f64>());
         let (slope, bend) = derivatives(squares[0], squares[1], squares[2]);
         phase.squares = [squares[1] as f32, slope, bend];
+        if kernel.taps() <= SQUARES {
+            [phase.value[SQUARES], phase.slope[SQUARES], phase.bend[SQUARES]] = phase.squares;
+        }
         phase
     }
 }

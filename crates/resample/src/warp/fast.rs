@@ -3,7 +3,7 @@
 
 use crate::flags;
 use crate::kernel::Kernel;
-use crate::table::KernelTable;
+use crate::table::{KernelTable, Near};
 use crate::warp::general::General;
 use crate::warp::split::{Block, CHUNK, Split};
 use crate::warp::sums::{Lanes, bilinear, bilinear_factor, sum_lanes, sum_many, sum_rows};
@@ -151,6 +151,29 @@ impl Pass for BilinearPass {
     }
 }
 
+/// The phases of a chunk of fractions.
+struct Phases {
+    index: [i32; CHUNK],
+    d: [f32; CHUNK],
+}
+
+impl Phases {
+    #[inline(always)]
+    fn of(fractions: &[f32; CHUNK]) -> Self {
+        let mut phases = Self { index: [0; CHUNK], d: [0.0; CHUNK] };
+        for i in 0..CHUNK {
+            let near = Near::to(fractions[i]);
+            (phases.index[i], phases.d[i]) = (near.index, near.d);
+        }
+        phases
+    }
+
+    #[inline(always)]
+    fn at(&self, i: usize) -> Near {
+        Near { index: self.index[i], d: self.d[i] }
+    }
+}
+
 /// Unstretched Lanczos with its weights of a chunk.
 struct LanczosPass<const TAPS: usize> {
     wx: [Lanes; CHUNK],
@@ -172,13 +195,15 @@ impl<const TAPS: usize> Pass for LanczosPass<TAPS> {
 
     #[inline(always)]
     fn prepare(&mut self, table: &KernelTable, split: &Split, n: usize, factor: &mut [f32; CHUNK]) {
-        let (mut squares_x, mut squares_y) = ([0.0; CHUNK], [0.0; CHUNK]);
-        for (i, (wx, wy)) in self.wx.iter_mut().zip(&mut self.wy).enumerate().take(n) {
-            squares_x[i] = table.weights(split.fx[i], wx);
-            squares_y[i] = table.weights(split.fy[i], wy);
+        let (x, y) = (Phases::of(&split.fx), Phases::of(&split.fy));
+        for (i, wx) in self.wx.iter_mut().enumerate().take(n) {
+            table.weights(x.at(i), wx);
         }
-        for (factor, (x, y)) in factor.iter_mut().zip(squares_x.iter().zip(&squares_y)) {
-            *factor = x * y;
+        for (i, wy) in self.wy.iter_mut().enumerate().take(n) {
+            table.weights(y.at(i), wy);
+        }
+        for (i, factor) in factor.iter_mut().enumerate().take(n) {
+            *factor = table.squares(x.at(i), &self.wx[i]) * table.squares(y.at(i), &self.wy[i]);
         }
     }
 
@@ -196,7 +221,7 @@ impl<const TAPS: usize> Pass for LanczosPass<TAPS> {
             });
         }
         for (value, sums) in value.iter_mut().zip(&sums) {
-            *value = sum_lanes(sums);
+            *value = sum_lanes::<TAPS>(sums);
         }
     }
 }

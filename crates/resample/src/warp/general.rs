@@ -4,7 +4,7 @@
 use crate::definition::{Share, taps};
 use crate::flags;
 use crate::kernel::Kernel;
-use crate::table::KernelTable;
+use crate::table::{KernelTable, Near};
 use crate::warp::sums::{Lanes, bilinear, bilinear_factor, sum_lanes, sum_many, sum_rows};
 use crate::warp::{SourceWindow, WarpRow};
 
@@ -83,13 +83,16 @@ impl General {
             }
             kernel => {
                 let (mut wx, mut wy) = ([0.0; 8], [0.0; 8]);
-                let factor = table.weights(fx, &mut wx) * table.weights(fy, &mut wy);
-                let sums = match kernel.taps() {
-                    4 => sum_rows::<4>(&wx, &wy, |j| self.taps[j]),
-                    6 => sum_rows::<6>(&wx, &wy, |j| self.taps[j]),
-                    _ => sum_rows::<8>(&wx, &wy, |j| self.taps[j]),
+                let (x, y) = (Near::to(fx), Near::to(fy));
+                table.weights(x, &mut wx);
+                table.weights(y, &mut wy);
+                let factor = table.squares(x, &wx) * table.squares(y, &wy);
+                let value = match kernel.taps() {
+                    4 => sum_lanes::<4>(&sum_rows::<4>(&wx, &wy, |j| self.taps[j])),
+                    6 => sum_lanes::<6>(&sum_rows::<6>(&wx, &wy, |j| self.taps[j])),
+                    _ => sum_lanes::<8>(&sum_rows::<8>(&wx, &wy, |j| self.taps[j])),
                 };
-                (sum_lanes(&sums), factor)
+                (value, factor)
             }
         }
     }

@@ -3,12 +3,15 @@
 /// Eight neighbouring columns.
 pub(crate) type Lanes = [f32; 8];
 
-/// Sum of products with column weights: lanes 0+4, 2+6, 1+5, 3+7 in pairs.
+/// Sum of the first `TAPS` (4, 6 or 8) lanes: lanes 0+4, 2+6, 1+5, 3+7 in pairs, the other lanes left out.
 #[inline(always)]
-pub(super) fn sum_lanes(lanes: &Lanes) -> f32 {
-    let fours = [lanes[0] + lanes[4], lanes[1] + lanes[5], lanes[2] + lanes[6], lanes[3] + lanes[7]];
+pub(super) fn sum_lanes<const TAPS: usize>(lanes: &Lanes) -> f32 {
+    let mut fours = [lanes[0], lanes[1], lanes[2], lanes[3]];
+    for lane in 4..TAPS {
+        fours[lane - 4] += lanes[lane];
+    }
     let pairs = [fours[0] + fours[2], fours[1] + fours[3]];
-    // + 0.0: which zero a sum of zeros is would depend on lanes beyond the taps.
+    // + 0.0: which zero a sum of zeros is would depend on padding beyond the taps.
     (pairs[0] + pairs[1]) + 0.0
 }
 
@@ -45,7 +48,7 @@ pub(super) fn sum_many(wx: &[Lanes], wy: &[f32], part: impl Fn(usize, usize) -> 
             total[lane] += sums[lane] * weights[lane];
         }
     }
-    sum_lanes(&total)
+    sum_lanes::<8>(&total)
 }
 
 /// Value from the four pixels (lower left, lower right, upper left, upper right).
