@@ -138,7 +138,11 @@ impl Pass for BilinearPass {
         #[expect(clippy::needless_range_loop, reason = "four arrays, one index")]
         for i in 0..n {
             let offset = split.offset(i, stride);
-            let (lower, upper) = (&data[offset..offset + 2], &data[offset + stride..offset + stride + 2]);
+            let block = &data[offset..offset + stride + 2];
+            // SAFETY: `block` is stride + 2 long.
+            let (lower, upper) = unsafe {
+                (*block.as_ptr().cast::<[f32; 2]>(), *block.as_ptr().add(stride).cast::<[f32; 2]>())
+            };
             taps[0][i] = lower[0];
             taps[1][i] = lower[1];
             taps[2][i] = upper[0];
@@ -161,8 +165,8 @@ impl Phases {
     #[inline(always)]
     fn of(fractions: &[f32; CHUNK]) -> Self {
         let mut phases = Self { index: [0; CHUNK], d: [0.0; CHUNK] };
-        for i in 0..CHUNK {
-            let near = Near::to(fractions[i]);
+        for (i, fraction) in fractions.iter().enumerate() {
+            let near = Near::to(*fraction);
             (phases.index[i], phases.d[i]) = (near.index, near.d);
         }
         phases
