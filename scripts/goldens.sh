@@ -19,6 +19,7 @@ for script in goldens/make_*.py; do
   name=$(basename "$script" .py)
   read -ra inputs <<<"$(field "$script" inputs)"
   read -ra writes <<<"$(field "$script" writes)"
+  [ -n "$(field "$script" data)" ] || continue # makes a small golden that is committed, see its first lines
   data=$data_dir/$(field "$script" data)
   if [ ! -d "$data" ]; then
     in_ci && die "$name: $data is not there, and it is required when CI=true"

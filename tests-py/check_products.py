@@ -105,7 +105,10 @@ def check_wcs_and_depth(mosaic, frames):
     """At random pixels DEPTH counts the frames whose footprint, by astropy's WCS of mosaic and frame, holds the pixel."""
     with fits.open(mosaic / "mosaic.fits") as hdus:
         wcs = WCS(hdus[0].header, naxis=2)
-        assert (WCS(hdus["DEPTH"].header, naxis=2).wcs.compare(wcs.wcs)), "the planes differ in WCS"
+        other = WCS(hdus["DEPTH"].header, naxis=2)
+        for name in ("ctype", "crpix", "crval", "cd"):  # compare() would also compare the dates, which only SCI has
+            same = np.array_equal(list(getattr(other.wcs, name)), list(getattr(wcs.wcs, name)))
+            assert same, f"the planes differ in {name}"
         depth = hdus["DEPTH"].data
     rng = np.random.default_rng(1)
     x = rng.integers(0, depth.shape[1], SAMPLES)

@@ -1,4 +1,4 @@
-//! Stacking of frames x 4096 pixels; an element is one output pixel.
+//! Stacking of frames x about 4096 pixels; an element is one output pixel. Not 4096 itself: see `StackBlock::stride`.
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -53,7 +53,11 @@ fn warp(criterion: &mut Criterion) {
                     for (xs, ys) in &positions {
                         let mut rows: Vec<WarpRow<'_>> = out
                             .iter_mut()
-                            .map(|p| WarpRow { value: &mut p.value, variance_factor: &mut p.factor, flags: &mut p.flags })
+                            .map(|p| WarpRow {
+                                value: &mut p.value,
+                                variance_factor: &mut p.factor,
+                                flags: &mut p.flags,
+                            })
                             .collect();
                         warp_row_planes(&table, level, black_box(&windows), xs, ys, &mut rows);
                     }

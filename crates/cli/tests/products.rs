@@ -48,7 +48,7 @@ fn header_contract() {
         .iter()
         .map(|hdu| hdu.header.get_str("EXTNAME").unwrap().trim().to_owned())
         .collect();
-    assert_eq!(names, ["SCI", "WHT", "VAR", "DEPTH", "REJLO", "REJHI", "DQ", "INPUTS"]);
+    assert_eq!(names, ["SCI", "WHT", "VAR", "DEPTH", "DQ", "REJLO", "REJHI", "INPUTS"]);
     let header = product.header("SCI");
     let texts = [
         ("CTYPE1", "RA---TAN"),

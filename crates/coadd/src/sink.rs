@@ -25,22 +25,21 @@ pub enum ProductPlane {
     Var,
     /// Valid samples before rejection.
     Depth,
+    /// Quality bits.
+    Dq,
     /// Samples rejected as too low.
     RejLo,
     /// Samples rejected as too high.
     RejHi,
-    /// Quality bits.
-    Dq,
 }
 
 impl ProductPlane {
     /// The planes a product has.
     pub fn of_product(rejecting: Rejecting) -> Vec<Self> {
-        let mut planes = vec![Self::Sci, Self::Wht, Self::Var, Self::Depth];
+        let mut planes = vec![Self::Sci, Self::Wht, Self::Var, Self::Depth, Self::Dq];
         if rejecting == Rejecting::Yes {
             planes.extend([Self::RejLo, Self::RejHi]);
         }
-        planes.push(Self::Dq);
         planes
     }
 

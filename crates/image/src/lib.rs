@@ -3,11 +3,13 @@
 //! - [`Region`]: a rectangle of pixels
 //! - [`Image`]: an owned plane
 //! - [`CfaPattern`]: Bayer patterns
-//! - [`demosaic_bilinear`]: a window of a Bayer frame as three planes
+//! - [`demosaic_bilinear`], [`demosaic_window`]: a window of a Bayer frame as three planes
+//! - [`definition`]: the same as a plain scalar function in f64
 //! - [`stats`]: median, MAD, percentile, noise from differences
 //! - [`simd`]: instruction sets of the kernels
 
 mod cfa;
+pub mod definition;
 mod demosaic;
 mod image;
 mod region;
@@ -15,6 +17,6 @@ pub mod simd;
 pub mod stats;
 
 pub use cfa::CfaPattern;
-pub use demosaic::demosaic_bilinear;
+pub use demosaic::{CfaWindow, demosaic_bilinear, demosaic_window};
 pub use image::Image;
 pub use region::Region;

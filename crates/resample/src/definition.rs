@@ -13,9 +13,13 @@ pub struct Sample {
     pub flags: u8,
 }
 
-/// Share that good taps must exceed, of |k| and of k, over the taps inside the frame. Of k too, because
-/// negative lobes would otherwise let a sum near zero be divided by.
+/// Share of |k| over the taps inside the frame that good taps must exceed.
 pub const MIN_GOOD_SHARE: f64 = 0.5;
+
+/// Share of the sum of k over the taps inside the frame that good taps must exceed. Where the centre of a
+/// kernel with negative lobes is masked, the lobes left over nearly cancel: dividing by their sum would
+/// multiply the noise.
+pub const MIN_GOOD_SIGNED_SHARE: f64 = 0.25;
 
 /// Above rounding and below meaning: exactly half (a masked half-plane seen from its border) is too little,
 /// whichever way the weights were rounded.
@@ -48,8 +52,8 @@ impl Share {
 
     /// Sum of k over the good taps, if they hold enough.
     pub(crate) fn sum_if_valid(&self) -> Option<f64> {
-        let least = MIN_GOOD_SHARE + TIE;
-        let valid = self.good_absolute > least * self.all_absolute && self.good > least * self.all;
+        let valid = self.good_absolute > (MIN_GOOD_SHARE + TIE) * self.all_absolute
+            && self.good > (MIN_GOOD_SIGNED_SHARE + TIE) * self.all;
         valid.then_some(self.good)
     }
 }
