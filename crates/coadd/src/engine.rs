@@ -14,9 +14,10 @@ use zemosaic_image::simd::SimdLevel;
 use crate::error::CoaddError;
 use crate::options::CoaddOptions;
 use crate::patch::{Patch, PatchPlan};
+use crate::result::PatchResult;
 use crate::sink::PatchSink;
 use crate::source::{ReadFailure, Source};
-use crate::worker::{PatchResult, Shared, Worker};
+use crate::worker::{Shared, Worker};
 
 /// Everything a coadd works on.
 pub struct CoaddJob<'a> {
@@ -62,7 +63,7 @@ pub struct CoaddSummary {
 }
 
 impl CoaddSummary {
-    fn add_patch(&mut self, result: &PatchResult, channels: usize) {
+    fn add_patch(&mut self, result: &PatchResult) {
         let pixels = result.region.area();
         let mut histogram =
             vec![0_u64; result.depth[..pixels].iter().max().map_or(0, |max| *max as usize + 1)];
@@ -71,8 +72,8 @@ impl CoaddSummary {
         }
         for (depth, count) in histogram.into_iter().enumerate().filter(|(_, count)| *count > 0) {
             *self.depth_histogram.entry(depth as i32).or_default() += count;
-            self.samples += depth as u64 * count * channels as u64;
         }
+        self.samples += result.samples;
         let sum = |planes: &[Vec<i32>]| -> u64 {
             planes.iter().flat_map(|plane| &plane[..pixels]).map(|count| *count as u64).sum()
         };
@@ -160,7 +161,7 @@ fn work_on(
                     observer.read_failed(source, patch, &error.to_string());
                     summary.read_failures.push(ReadFailure { source, patch: patch.id, error });
                 }
-                summary.add_patch(&worker.result, job.channels);
+                summary.add_patch(&worker.result);
                 sink.write(&worker.result)
             }
             Err(panic) => {
@@ -168,7 +169,7 @@ fn work_on(
                 observer.patch_failed(patch, panic_message(&*panic));
                 summary.failed_patches.push(patch.id);
                 let result = PatchResult::failed(patch.region, job.channels);
-                summary.add_patch(&result, job.channels);
+                summary.add_patch(&result);
                 sink.write(&result)
             }
         };

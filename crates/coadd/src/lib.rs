@@ -7,6 +7,7 @@
 //! - [`budget`]: how much memory there is, and what a patch needs of it
 //! - [`patch`]: the grid cut into patches that fit the budget, in a space-filling order
 //! - [`worker`]: one patch: read, warp, stack
+//! - [`PatchResult`]: its planes
 //! - [`engine`]: all patches, on all threads, to a sink
 //! - [`sink`]: patches by position into the product file
 
@@ -15,6 +16,7 @@ pub mod engine;
 mod error;
 pub mod options;
 pub mod patch;
+mod result;
 pub mod sink;
 pub mod source;
 pub mod worker;
@@ -24,6 +26,6 @@ pub use engine::{CoaddJob, CoaddObserver, CoaddSummary, coadd};
 pub use error::CoaddError;
 pub use options::{Antialias, CoaddOptions, Weights};
 pub use patch::{Patch, PatchPlan, plan_patches};
+pub use result::{PatchResult, dq};
 pub use sink::{PatchSink, ProductPlane, ProductSink};
 pub use source::Source;
-pub use worker::{PatchResult, dq};

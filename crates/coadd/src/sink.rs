@@ -3,7 +3,7 @@
 use zemosaic_fits::{FitsError, ProductWriter};
 use zemosaic_image::Region;
 
-use crate::worker::PatchResult;
+use crate::result::PatchResult;
 
 /// Takes patches in any order from any thread.
 pub trait PatchSink: Sync {

@@ -17,118 +17,14 @@ use zemosaic_stack::{MeanAccumulator, RejectMethod, StackBlock, StackOutput, Sta
 use crate::budget::{block_stride, columns_of, needs_block};
 use crate::options::CoaddOptions;
 use crate::patch::Patch;
+use crate::result::{PatchResult, dq, resize_exact};
 use crate::source::Source;
 
 /// Cells of the warp map, in grid pixels (DESIGN: every decision is tied to the output grid).
 const CELL: i64 = 256;
 
-/// Bits of the DQ plane.
-pub mod dq {
-    /// No sample at this pixel.
-    pub const NO_DATA: i32 = 1;
-    /// Some sample's kernel reached over the edge of its frame.
-    pub const EDGE: i32 = 2;
-    /// Some sample sits on a saturated pixel.
-    pub const SATURATED: i32 = 4;
-    /// Some sample was rejected as an outlier.
-    pub const REJECTED: i32 = 8;
-    /// Some sample met masked (NaN) input.
-    pub const MASKED: i32 = 16;
-    /// Rejection was asked for, but fewer than three samples are there to judge by.
-    pub const LOW_DEPTH: i32 = 32;
-    /// The patch failed; the run says why.
-    pub const FAILED: i32 = 64;
-}
-
 /// Samples below which rejection cannot tell an outlier.
 const LOW_DEPTH_BELOW: i32 = 3;
-
-/// The planes of a finished patch, row-major, one after the other by channel where there are several.
-#[derive(Debug, Default)]
-pub struct PatchResult {
-    /// Where it belongs.
-    pub region: Region,
-    /// Science, weight, variance per channel.
-    pub value: Vec<Vec<f32>>,
-    /// Sum of weights.
-    pub weight: Vec<Vec<f32>>,
-    /// Variance of the value.
-    pub variance: Vec<Vec<f32>>,
-    /// Samples rejected as too low, per channel.
-    pub rejected_low: Vec<Vec<i32>>,
-    /// Samples rejected as too high, per channel.
-    pub rejected_high: Vec<Vec<i32>>,
-    /// Valid samples before rejection; the largest over channels.
-    pub depth: Vec<i32>,
-    /// Quality bits, see [`dq`].
-    pub quality: Vec<i32>,
-}
-
-impl PatchResult {
-    fn reset(&mut self, region: Region, channels: usize, stride: usize) {
-        self.region = region;
-        for planes in [&mut self.value, &mut self.weight, &mut self.variance] {
-            planes.resize_with(channels, Vec::new);
-            for plane in planes.iter_mut() {
-                resize_exact(plane, stride, 0.0);
-            }
-        }
-        for planes in [&mut self.rejected_low, &mut self.rejected_high] {
-            planes.resize_with(channels, Vec::new);
-            for plane in planes.iter_mut() {
-                plane.clear();
-                plane.resize(stride, 0);
-            }
-        }
-        for plane in [&mut self.depth, &mut self.quality] {
-            plane.clear();
-            plane.resize(stride, 0);
-        }
-    }
-
-    /// Copy the planes of a column into this patch.
-    fn place(&mut self, column: &Self) {
-        let (patch, part) = (self.region, column.region);
-        for row in 0..part.height {
-            let start = (part.y0 - patch.y0) as usize + row;
-            let to = start * patch.width + (part.x0 - patch.x0) as usize;
-            let from = row * part.width;
-            let (to, from) = (to..to + part.width, from..from + part.width);
-            let floats = [
-                (&mut self.value, &column.value),
-                (&mut self.weight, &column.weight),
-                (&mut self.variance, &column.variance),
-            ];
-            for (target, source) in
-                floats.into_iter().flat_map(|(target, source)| target.iter_mut().zip(source))
-            {
-                target[to.clone()].copy_from_slice(&source[from.clone()]);
-            }
-            let counts = [
-                (&mut self.rejected_low, &column.rejected_low),
-                (&mut self.rejected_high, &column.rejected_high),
-            ];
-            for (target, source) in
-                counts.into_iter().flat_map(|(target, source)| target.iter_mut().zip(source))
-            {
-                target[to.clone()].copy_from_slice(&source[from.clone()]);
-            }
-            self.depth[to.clone()].copy_from_slice(&column.depth[from.clone()]);
-            self.quality[to].copy_from_slice(&column.quality[from]);
-        }
-    }
-
-    /// The result of a patch that failed: no data, and the bit that says so.
-    pub fn failed(region: Region, channels: usize) -> Self {
-        let mut result = Self::default();
-        result.reset(region, channels, region.area());
-        for plane in result.value.iter_mut().chain(&mut result.variance) {
-            plane.fill(f32::NAN);
-        }
-        result.quality.fill(dq::NO_DATA | dq::FAILED);
-        result
-    }
-}
 
 /// What all workers share.
 pub struct Shared<'a> {
@@ -232,7 +128,12 @@ impl Worker {
             match self.add_source(column, index, slots.len(), stride, shared) {
                 Ok(true) => slots.push(index),
                 Ok(false) => {}
-                Err(error) => failures.push((index, error)),
+                Err(error) => {
+                    // Once per patch, however many columns miss it.
+                    if failures.iter().all(|(failed, _)| *failed != index) {
+                        failures.push((index, error));
+                    }
+                }
             }
         }
         self.combine(&slots, pixels, stride, shared);
@@ -340,6 +241,7 @@ impl Worker {
             }
             for (total, depth) in result.depth[..pixels].iter_mut().zip(&self.depth[..pixels]) {
                 *total = (*total).max(*depth);
+                result.samples += *depth as u64;
             }
         }
     }
@@ -362,15 +264,6 @@ impl Worker {
             }
         }
     }
-}
-
-/// Resize without the slack of amortised growth, which the memory budget does not know of.
-fn resize_exact<T: Clone>(plane: &mut Vec<T>, length: usize, fill: T) {
-    if plane.capacity() < length {
-        *plane = Vec::new();
-        plane.reserve_exact(length);
-    }
-    plane.resize(length, fill);
 }
 
 /// The parts of `part` in each cell of the warp map, with the cell's map.
@@ -467,7 +360,8 @@ fn note_flags(row: &RowBuffers, channels: usize, saturated: &Saturation<'_>, qua
     }
     if saturated.present {
         for (pixel, bits) in quality.iter_mut().enumerate().take(n) {
-            if !row.value[0][pixel].is_nan() && saturated.at(row.xs[pixel], row.ys[pixel]) {
+            let valid = row.value[..channels].iter().any(|plane| !plane[pixel].is_nan());
+            if valid && saturated.at(row.xs[pixel], row.ys[pixel]) {
                 *bits |= dq::SATURATED;
             }
         }
