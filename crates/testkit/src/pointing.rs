@@ -251,14 +251,14 @@ mod tests {
     #[test]
     fn demo_has_no_gains_and_two_panels() {
         let plans = plan_frames(&SimulateOptions::demo()).unwrap();
-        assert_eq!(plans.len(), 24);
+        assert_eq!(plans.len(), 36);
         assert!(
             plans.iter().all(|p| p.gain == 1.0 && p.offset_adu == 0.0 && p.gradient.at(0.3, -0.8) == 0.0)
         );
-        assert_eq!(plans.iter().filter(|p| p.panel == 0).count(), 12);
+        assert_eq!(plans.iter().filter(|p| p.panel == 0).count(), 18);
         assert_eq!(plans.iter().map(|p| p.trails).sum::<usize>(), 1);
         let mut names: Vec<_> = plans.iter().map(|p| p.file_name.as_str()).collect();
         names.dedup();
-        assert_eq!(names.len(), 24);
+        assert_eq!(names.len(), 36);
     }
 }
