@@ -6,7 +6,7 @@
 //! - [`layout`]: frames become groups of sky, an output grid, a cost
 //! - [`plan`]: what the run will take
 //! - [`prepare`]: packed files are unpacked, noise is measured
-//! - [`mosaic`]: the whole run
+//! - [`mod@mosaic`]: the whole run
 //! - [`products`]: header, tables, preview, report
 //! - [`check`]: a product is verified
 //! - [`events`]: what happened, as it happens
