@@ -2,10 +2,10 @@
 //! counts, and the pixels of any window as float planes.
 //!
 //! Contents:
-//! - [`discover`]: which files an input means, in the one order that products depend on
+//! - [`mod@discover`]: which files an input means, in the one order that products depend on
 //! - [`dialect`]: what the header keywords of the usual capture programs say
 //! - [`wcs_source`]: where the WCS of a frame comes from
-//! - [`ingest`]: scan all inputs, keep the usable frames, name a reason for each other one
+//! - [`mod@ingest`]: scan all inputs, keep the usable frames, name a reason for each other one
 //! - [`pixels`]: windows of a frame as float planes (mono, RGB, demosaiced CFA)
 //! - [`measure`]: noise and validity of a frame from its own pixels
 
