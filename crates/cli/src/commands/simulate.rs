@@ -38,7 +38,7 @@ pub fn run(args: &SimulateArgs) -> u8 {
 /// Simulate with a progress bar.
 ///
 /// # Errors
-/// As [`simulate`].
+/// As `zemosaic_testkit::simulate`.
 pub fn with_progress(
     options: &SimulateOptions,
     out: &std::path::Path,
