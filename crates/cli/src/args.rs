@@ -245,6 +245,12 @@ pub struct DemoArgs {
     pub output: PathBuf,
 }
 
+/// The command line as text, for the record; a name that is no Unicode is shown as well as can be.
+fn command_line() -> String {
+    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    words.join(" ")
+}
+
 /// Names of the options that were given on the command line.
 pub fn given_options(matches: &ArgMatches) -> Vec<String> {
     let Some((_, sub)) = matches.subcommand() else { return Vec::new() };
@@ -285,7 +291,7 @@ impl MosaicArgs {
             spill: self.tmp.clone(),
             excluded: Vec::new(),
             existing: if self.force { Existing::Replace } else { Existing::Refuse },
-            command: std::env::args().collect::<Vec<_>>().join(" "),
+            command: command_line(),
             given: given.to_vec(),
         }
     }

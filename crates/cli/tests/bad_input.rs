@@ -495,6 +495,11 @@ fn same_content_twice() {
     ran.expect(0, "W-FRAME-DUPLICATE").tells("copy_of_f1.fits");
     assert_eq!(used_frames(&out), ["copy_of_f1.fits", "f0.fits", "f2.fits"]);
     assert_eq!(left_out_code(&out, "f1.fits"), "W-FRAME-DUPLICATE");
+    // Packed it is the same content still.
+    std::fs::write(frames.join("f1.fits.gz"), gzip(&std::fs::read(frames.join("f1.fits")).unwrap())).unwrap();
+    let packed = dir.path().join("packed");
+    mosaic(&[frames.join("f1.fits"), frames.join("f1.fits.gz")], &packed, &[]).expect(0, "W-FRAME-DUPLICATE");
+    assert_eq!(used_frames(&packed), ["f1.fits"]);
     // Given twice by name it is one file, and no duplicate.
     let ran = mosaic(&[&frames.join("f0.fits"), &frames.join("f0.fits")], &dir.path().join("once"), &[]);
     ran.expect(0, "");
@@ -507,6 +512,38 @@ fn file_that_is_not_fits() {
     let frames = mono_frames(dir.path(), 3);
     std::fs::write(frames.join("picture.fits"), b"\x89PNG\r\n\x1a\n and so on").unwrap();
     expect_left_out(dir.path(), &frames, "picture.fits", "E-FRAME-FORMAT", 9);
+}
+
+/// The coordinate axes of a frame or grid named as those of the ecliptic.
+fn ecliptic(header: &mut Header) {
+    header.set_str("CTYPE1", "ELON-TAN", "");
+    header.set_str("CTYPE2", "ELAT-TAN", "");
+}
+
+#[test]
+fn coordinates_that_are_not_supported() {
+    let dir = folder();
+    let frames = dir.path().join("frames");
+    std::fs::create_dir_all(&frames).unwrap();
+    let frame = pointing(0, 0.0);
+    let image = noise_image(frame.width_px, frame.height_px, LEVEL_ADU, SIGMA_ADU, 1);
+    write_test_frame(&frames.join("f0.fits"), &frame, ImageData::F32(&image), ecliptic).unwrap();
+    let ran = expect_failure(dir.path(), &[&frames], &[], 5, "E-INPUT-UNUSABLE");
+    ran.tells("E-WCS-FRAME").tells("ELON");
+}
+
+#[test]
+fn grids_that_cannot_be_used() {
+    let dir = folder();
+    let frames = mono_frames(dir.path(), 2);
+    let grid = dir.path().join("grid.fits");
+    let frame = pointing(0, 0.0);
+    let image = vec![0.0; frame.width_px * frame.height_px];
+    write_test_frame(&grid, &frame, ImageData::F32(&image), ecliptic).unwrap();
+    let flags = ["--grid", grid.to_str().unwrap()];
+    expect_failure(dir.path(), &[&frames], &flags, 2, "E-GRID").tells("ELON");
+    std::fs::remove_file(&grid).unwrap();
+    expect_failure(dir.path(), &[&frames], &flags, 2, "E-GRID").tells("grid.fits");
 }
 
 #[test]
@@ -679,6 +716,18 @@ fn odd_file_names() {
     assert_products(dir.path(), &out);
     run(program().arg("check").arg(&out)).expect(0, "");
     assert_eq!(Mosaic::open(&out.join("mosaic.fits")).header("SCI").get_i64("NCOMBINE"), Some(4));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn file_name_that_is_no_unicode() {
+    use std::os::unix::ffi::OsStrExt;
+    let dir = folder();
+    let frame = dir.path().join(std::ffi::OsStr::from_bytes(b"f\xff.fits"));
+    write_mono(&frame, &pointing(0, 0.0), 0);
+    let out = dir.path().join("out");
+    mosaic(&[&frame], &out, &[]).expect(0, "");
+    assert_products(dir.path(), &out);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::process::Command;
 use common::*;
 use zemosaic_fits::{ColumnData, ImageData, read_table};
 use zemosaic_testkit::depth::compare_depth;
+use zemosaic_testkit::tan::Parity;
 use zemosaic_testkit::{TanFrame, noise_image, write_test_frame};
 
 /// Every FITS product passes the reference verifier, without a warning.
@@ -584,4 +585,53 @@ fn every_sample_type() {
     for (name, plane) in &planes[1..] {
         assert!(*plane == planes[0].1, "{name} gives the pixels of u8");
     }
+}
+
+#[test]
+fn grid_in_galactic_coordinates() {
+    let dir = folder();
+    let frames = mono_frames(dir.path(), 3);
+    let grid = dir.path().join("grid.fits");
+    // The test field (RA 150, Dec 41) in galactic coordinates.
+    let centre = (180.0697, 52.3270);
+    let frame = TanFrame::pointed_at(centre, SCALE_ARCSEC, 0.0, Parity::Sky, (600, 600));
+    write_test_frame(&grid, &frame, ImageData::F32(&vec![0.0; 600 * 600]), |header| {
+        header.set_str("CTYPE1", "GLON-TAN", "");
+        header.set_str("CTYPE2", "GLAT-TAN", "");
+    })
+    .unwrap();
+    let packed = dir.path().join("grid.fits.gz");
+    std::fs::write(&packed, gzip(&std::fs::read(&grid).unwrap())).unwrap();
+    for name in [&grid, &packed] {
+        let out = made(dir.path(), &frames, &["--force", "--grid", name.to_str().unwrap()]);
+        run(program().arg("check").arg(&out)).expect(0, "");
+        let report: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(out.join("report.json")).unwrap()).unwrap();
+        assert!(report["mosaic"]["covered_px"].as_u64().unwrap() > 0);
+        assert!((report["mosaic"]["centre_ra_deg"].as_f64().unwrap() - 150.0).abs() < 0.2, "{report}");
+        assert!((report["mosaic"]["centre_dec_deg"].as_f64().unwrap() - 41.0).abs() < 0.2, "{report}");
+    }
+}
+
+#[test]
+fn units_of_the_planes() {
+    let dir = folder();
+    let frames = dir.path().join("frames");
+    std::fs::create_dir_all(&frames).unwrap();
+    let write = |index: usize, unit: &str| {
+        let frame = pointing(index, 0.0);
+        let image = sky_image(&frame, index as u64);
+        let path = frames.join(format!("f{index}.fits"));
+        write_test_frame(&path, &frame, ImageData::F32(&image), |h| h.set_str("BUNIT", unit, "")).unwrap();
+    };
+    write(0, "MJy/sr");
+    write(1, "MJy/sr");
+    let out = made(dir.path(), &frames, &[]);
+    let product = Mosaic::open(&out.join("mosaic.fits"));
+    assert_eq!(product.header("SCI").get_str("BUNIT").as_deref(), Some("MJy/sr"));
+    assert_eq!(product.header("VAR").get_str("BUNIT").as_deref(), Some("(MJy/sr)2"));
+    // Frames of different units have none in common, and nothing is claimed.
+    write(1, "Jy");
+    let out = made(dir.path(), &frames, &["--force"]);
+    assert_eq!(Mosaic::open(&out.join("mosaic.fits")).header("SCI").get_str("BUNIT"), None);
 }

@@ -71,6 +71,8 @@ pub struct PatchCost {
     pub bytes: u64,
     /// Frame pixels that are read, from all contributors together.
     pub read_pixels: u64,
+    /// Grid pixels in the bounds of each contributor, summed.
+    pub warped_pixels: u64,
 }
 
 /// Cost of the patch `region` with these contributors.
@@ -83,7 +85,7 @@ pub fn patch_cost(
     // value, weight, variance, two rejection counts per channel; depth, quality, and depth of a channel
     let outputs = |region: Region| (block_stride(region.area()) * (channels * 20 + 12)) as u64;
     let columns = columns_of(region);
-    let mut total = PatchCost { bytes: 0, read_pixels: 0 };
+    let mut total = PatchCost::default();
     for column in &columns {
         let over: Vec<&Source> =
             contributors.iter().copied().filter(|source| source.bounds.intersect(column).is_some()).collect();
@@ -93,6 +95,8 @@ pub fn patch_cost(
         let largest = over.iter().zip(&windows).map(|(source, size)| window_bytes(source, *size)).max();
         let bytes = (channels * samples) as u64 + outputs(*column) + largest.unwrap_or(0);
         total.bytes = total.bytes.max(bytes);
+        let parts = over.iter().filter_map(|source| source.bounds.intersect(column));
+        total.warped_pixels += parts.map(|part| part.area() as u64).sum::<u64>();
         total.read_pixels += windows.iter().map(|(width, height)| (width * height) as u64).sum::<u64>();
     }
     if columns.len() > 1 {
@@ -102,7 +106,7 @@ pub fn patch_cost(
 }
 
 /// Width of the columns in which a patch is computed, pixels.
-const COLUMN_WIDTH: usize = 1024;
+pub(crate) const COLUMN_WIDTH: usize = 1024;
 
 /// A patch in columns, left to right.
 pub fn columns_of(region: Region) -> Vec<Region> {

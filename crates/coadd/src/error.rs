@@ -8,8 +8,9 @@ use zemosaic_fits::FitsError;
 pub enum CoaddError {
     /// Even the smallest patch does not fit.
     #[error(
-        "the memory budget of {budget_bytes} bytes is too small: one strip of the mosaic needs {needed_bytes} bytes \
-         with {threads} threads and {contributors} overlapping frames; raise --memory or lower --threads"
+        "the memory budget of {} MiB is too small: one strip of the mosaic needs {} MiB \
+         with {threads} threads and {contributors} overlapping frames; raise --memory or lower --threads",
+        budget_bytes >> 20, (needed_bytes >> 20) + 1
     )]
     Memory {
         /// What is allowed.

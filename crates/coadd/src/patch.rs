@@ -2,14 +2,14 @@
 //!
 //! A patch is as wide as the budget allows, because short rows leave half-filled pages behind that the
 //! system must zero; it is computed in columns (see `worker`), because a wide window of a rotated frame
-//! takes many rows. A patch that does not fit the budget is split, along its height first. Patches are
+//! takes many rows. A patch that does not fit the budget is split (see `halve`). Patches are
 //! visited along a Z-order curve, so that neighbours in time are neighbours on the sky and find their
 //! frames' rows still in the page cache. The cut never changes a byte of the product: every decision of
 //! the engine is tied to the grid.
 
 use zemosaic_image::Region;
 
-use crate::budget::{MemoryBudget, patch_cost};
+use crate::budget::{COLUMN_WIDTH, MemoryBudget, patch_cost};
 use crate::error::CoaddError;
 use crate::options::CoaddOptions;
 use crate::source::Source;
@@ -41,6 +41,8 @@ pub struct PatchPlan {
     pub peak_patch_bytes: u64,
     /// Frame pixels that all patches together read, overlaps of windows counted each time.
     pub read_pixels: u64,
+    /// Grid pixels onto which sources are warped, each source counted, from bounding boxes.
+    pub warped_pixels: u64,
 }
 
 /// Cut the grid of `width` x `height` pixels so that every patch fits a worker's share of the budget.
@@ -62,8 +64,16 @@ pub fn plan_patches(
         .find(|(w, h)| width.div_ceil(*w) * height.div_ceil(*h) >= wanted)
         .unwrap_or(smallest);
     let all: Vec<usize> = (0..sources.len()).collect();
-    let mut planner =
-        Planner { sources, channels, options, budget, patches: Vec::new(), peak: 0, read_pixels: 0 };
+    let mut planner = Planner {
+        sources,
+        channels,
+        options,
+        budget,
+        patches: Vec::new(),
+        peak: 0,
+        read_pixels: 0,
+        warped_pixels: 0,
+    };
     for region in base_patches(width, height, shape) {
         planner.split(region, &all)?;
     }
@@ -71,6 +81,7 @@ pub fn plan_patches(
         patches: planner.patches,
         peak_patch_bytes: planner.peak,
         read_pixels: planner.read_pixels,
+        warped_pixels: planner.warped_pixels,
     })
 }
 
@@ -100,6 +111,7 @@ struct Planner<'a> {
     patches: Vec<Patch>,
     peak: u64,
     read_pixels: u64,
+    warped_pixels: u64,
 }
 
 impl Planner<'_> {
@@ -116,6 +128,7 @@ impl Planner<'_> {
         if needed <= share {
             self.peak = self.peak.max(needed);
             self.read_pixels += cost.read_pixels;
+            self.warped_pixels += cost.warped_pixels;
             self.patches.push(Patch { id: self.patches.len(), region, sources: touching });
             return Ok(());
         }
@@ -135,20 +148,21 @@ impl Planner<'_> {
     }
 }
 
-/// Two halves of a patch: by height down to 16 rows, then by width, then by height to a single row.
+/// Two halves of a patch: across its width down to one column, then across its longer side, because the
+/// window of a rotated frame is least for a square.
 fn halve(region: Region) -> Option<[Region; 2]> {
     let Region { x0, y0, width, height } = region;
-    if height > 16 || (width <= MIN_WIDTH && height > 1) {
-        let first = height / 2;
-        Some([
-            Region { height: first, ..region },
-            Region { y0: y0 + first as i64, height: height - first, ..region },
-        ])
-    } else if width > MIN_WIDTH {
+    if width > COLUMN_WIDTH || (width > MIN_WIDTH && width >= height) {
         let first = (width / 2).next_multiple_of(16);
         Some([
             Region { width: first, ..region },
             Region { x0: x0 + first as i64, width: width - first, ..region },
+        ])
+    } else if height > 1 {
+        let first = height / 2;
+        Some([
+            Region { height: first, ..region },
+            Region { y0: y0 + first as i64, height: height - first, ..region },
         ])
     } else {
         None

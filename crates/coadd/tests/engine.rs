@@ -182,7 +182,7 @@ fn cut(scene: &Scene, width: usize, height: usize) -> PatchPlan {
             patches.push(Patch { id: patches.len(), region, sources: (0..scene.sources.len()).collect() });
         }
     }
-    PatchPlan { patches, peak_patch_bytes: 0, read_pixels: 0 }
+    PatchPlan { patches, peak_patch_bytes: 0, read_pixels: 0, warped_pixels: 0 }
 }
 
 fn planes_of(scene: &Scene, plan: &PatchPlan, threads: usize) -> [Vec<u32>; 7] {

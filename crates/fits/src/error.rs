@@ -50,7 +50,7 @@ pub enum FitsError {
         needed: u64,
     },
     /// The product exists and may not be replaced, or another run is writing it.
-    #[error("{path} exists already ({reason}); choose another name or allow overwriting")]
+    #[error("{path} exists already: {reason}")]
     Exists {
         /// The file in the way.
         path: PathBuf,

@@ -64,6 +64,20 @@ fn first_header(path: &Path) -> Result<(Header, usize), FitsError> {
     }
 }
 
+/// The contents of a file from the first byte on, unpacked where it is gzipped.
+///
+/// # Errors
+/// [`FitsError::Io`]; what is read from it fails as `std::io` does.
+pub fn open_unpacked(path: &Path) -> Result<Box<dyn Read>, FitsError> {
+    let packed = is_gzip(path)?;
+    let file = File::open(path).map_err(|e| FitsError::io(path, "open", 0, e))?;
+    if packed {
+        Ok(Box::new(MultiGzDecoder::new(BufReader::with_capacity(BUFFER_BYTES, file))))
+    } else {
+        Ok(Box::new(file))
+    }
+}
+
 /// Unpacks a gzip file to `dest` (replacing it) and returns the bytes written. The work goes to `<dest>.partial` and
 /// is renamed at the end, so a file under the final name is always complete.
 ///

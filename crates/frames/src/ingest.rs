@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use zemosaic_fits::{FitsError, HduKind, Header, ImageLayout, is_gzip, scan, scan_gzip};
+use zemosaic_fits::{FitsError, HduKind, Header, ImageLayout, is_gzip, open_unpacked, scan, scan_gzip};
 
 use crate::dialect::{frame_kind, frame_meta};
 use crate::discover::InputFile;
@@ -174,8 +174,8 @@ pub fn reason_of(error: &FitsError) -> Reason {
     }
 }
 
-/// Take out frames whose file content equals an earlier frame's. Only files of equal length and equal
-/// header are read, so ordinary runs pay nothing.
+/// Take out frames whose file content, unpacked, equals an earlier frame's. Only files of equal length and
+/// equal header are read, so ordinary runs pay nothing.
 pub fn find_duplicates(ingested: &mut Ingested) {
     let mut candidates: BTreeMap<(u64, [u8; 32]), Vec<usize>> = BTreeMap::new();
     for (index, frame) in ingested.frames.iter().enumerate() {
@@ -184,7 +184,7 @@ pub fn find_duplicates(ingested: &mut Ingested) {
     let suspects: Vec<usize> = candidates.into_values().filter(|group| group.len() > 1).flatten().collect();
     let hashes: BTreeMap<usize, Option<[u8; 32]>> = suspects
         .par_iter()
-        .map(|&index| (index, content_hash(&ingested.frames[index].path).ok()))
+        .map(|&index| (index, content_hash(&ingested.frames[index].path)))
         .collect::<Vec<_>>()
         .into_iter()
         .collect();
@@ -205,8 +205,8 @@ pub fn find_duplicates(ingested: &mut Ingested) {
     ingested.left_out.sort_by(|a, b| (&a.id, &a.path).cmp(&(&b.id, &b.path)));
 }
 
-fn content_hash(path: &Path) -> std::io::Result<[u8; 32]> {
+fn content_hash(path: &Path) -> Option<[u8; 32]> {
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(std::fs::File::open(path)?)?;
-    Ok(*hasher.finalize().as_bytes())
+    hasher.update_reader(open_unpacked(path).ok()?).ok()?;
+    Some(*hasher.finalize().as_bytes())
 }

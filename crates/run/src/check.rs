@@ -9,7 +9,7 @@ use zemosaic_fits::{
     CheckState, Column, ColumnData, FilePool, FitsError, HduKind, ReadScratch, Window, read_table,
     read_window, scan, verify_checksums,
 };
-use zemosaic_sky::Grid;
+use zemosaic_sky::{Grid, unit_vector};
 
 /// One finding.
 #[derive(Debug, Clone, Serialize)]
@@ -193,8 +193,7 @@ fn check_round_trip(grid: &Grid) -> Finding {
     }
 }
 
-/// Footprints as polygons in grid pixels. A footprint that does not map as a whole is left out together
-/// with its count, so its pixels are skipped by [`count_over`] being `None` there.
+/// Footprints (ICRS) as polygons in grid pixels; vertices that the grid cannot show are left out.
 fn footprints_on_grid(columns: &[Column], grid: &Grid) -> Vec<Vec<(f64, f64)>> {
     let Some(ColumnData::F64Array { width, values }) =
         columns.iter().find(|column| column.name == "FOOTPRINT").map(|column| &column.data)
@@ -204,8 +203,10 @@ fn footprints_on_grid(columns: &[Column], grid: &Grid) -> Vec<Vec<(f64, f64)>> {
     values
         .chunks(*width)
         .map(|row| {
-            let mut polygon: Vec<(f64, f64)> =
-                row.chunks(2).filter_map(|pair| grid.wcs.sky_to_pixel(pair[0], pair[1])).collect();
+            let mut polygon: Vec<(f64, f64)> = row
+                .chunks(2)
+                .filter_map(|pair| grid.wcs.icrs_to_pixel(&unit_vector(pair[0], pair[1])))
+                .collect();
             polygon.dedup();
             polygon
         })

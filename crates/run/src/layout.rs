@@ -1,8 +1,9 @@
 //! Frames become groups of sky, an output grid and a cost; everything from headers alone.
 
+use std::io::Read;
 use std::path::Path;
 
-use zemosaic_fits::{Header, scan};
+use zemosaic_fits::{Header, is_gzip, scan, scan_gzip_header};
 use zemosaic_frames::{Frame, LeftOut, Packing, Reason};
 use zemosaic_sky::{
     Footprint, FrameGeometry, Grid, SkyFrame, automatic_grid, canvas_outliers, grid_bounds, overlap_groups,
@@ -10,7 +11,7 @@ use zemosaic_sky::{
 
 use crate::error::RunError;
 use crate::options::{GridSource, GroupChoice, MosaicOptions};
-use crate::scan::Scan;
+use crate::scan::{Scan, no_usable};
 use crate::units::show_size;
 
 /// A planned mosaic.
@@ -35,6 +36,8 @@ const LARGE_CANVAS_PX: u64 = 100_000_000;
 /// A large canvas must not have more than this many pixels per pixel of input.
 const MAX_CANVAS_PER_INPUT: f64 = 20.0;
 
+const SUPPORTED_SYSTEMS: &str = "use ICRS, FK5 or Galactic coordinates";
+
 /// Plan the mosaic of `scan`. `group` is the group's number when the choice is not the largest.
 ///
 /// # Errors
@@ -43,7 +46,13 @@ pub fn plan_layout(scan: Scan, options: &MosaicOptions) -> Result<Layout, RunErr
     let channels = scan.channels();
     let mut left_out = scan.left_out;
     let frames = drop_foreign(scan.frames, &mut left_out);
+    if frames.is_empty() {
+        return Err(no_usable(scan.files, &left_out));
+    }
     let (frames, group_sizes, group) = choose_group(frames, &mut left_out, options.group)?;
+    if frames.is_empty() {
+        return Err(no_usable(scan.files, &left_out));
+    }
     let (frames, grid) = match &options.grid_from {
         GridSource::Automatic => {
             let frames = drop_outliers(frames, &mut left_out);
@@ -62,7 +71,7 @@ pub fn plan_layout(scan: Scan, options: &MosaicOptions) -> Result<Layout, RunErr
     };
     left_out.sort_by(|a, b| (&a.id, &a.path).cmp(&(&b.id, &b.path)));
     if frames.is_empty() {
-        return Err(crate::scan::no_usable(scan.files, &left_out));
+        return Err(no_usable(scan.files, &left_out));
     }
     guard_canvas(&grid, &frames)?;
     Ok(Layout { frames, left_out, grid, channels, group_sizes, group })
@@ -82,7 +91,7 @@ impl Layout {
         self.left_out.extend(unusable);
         self.left_out.sort_by(|a, b| (&a.id, &a.path).cmp(&(&b.id, &b.path)));
         if self.frames.is_empty() {
-            return Err(crate::scan::no_usable(self.left_out.len(), &self.left_out));
+            return Err(no_usable(self.left_out.len(), &self.left_out));
         }
         if options.grid_from == GridSource::Automatic {
             self.grid = automatic_grid(&geometries(&self.frames), &options.grid)
@@ -121,16 +130,16 @@ fn leave_out(frames: Vec<Frame>, left_out: &mut Vec<LeftOut>, reason: impl Fn(&F
     }));
 }
 
-/// Frames on coordinate systems that have no place on the celestial sphere we know.
+/// Frames on coordinate systems without a known rotation to ICRS.
 fn drop_foreign(frames: Vec<Frame>, left_out: &mut Vec<LeftOut>) -> Vec<Frame> {
     let (kept, foreign): (Vec<Frame>, Vec<Frame>) =
         frames.into_iter().partition(|frame| !matches!(frame.wcs.frame(), SkyFrame::Other(_)));
     leave_out(foreign, left_out, |frame| {
-        let name = match frame.wcs.frame() {
-            SkyFrame::Other(name) => name.clone(),
-            _ => String::new(),
-        };
-        Reason::BadWcs("E-WCS-FRAME", format!("coordinate system {name} is not celestial"))
+        let system = frame.wcs.frame();
+        Reason::BadWcs(
+            "E-WCS-FRAME",
+            format!("coordinate system {system} is not supported; {SUPPORTED_SYSTEMS}"),
+        )
     });
     kept
 }
@@ -203,27 +212,36 @@ fn drop_outliers(frames: Vec<Frame>, left_out: &mut Vec<LeftOut>) -> Vec<Frame> 
     kept
 }
 
-/// The grid of a FITS file (its first image) or of a text header.
+/// The grid of a FITS file (its first HDU with a size and a WCS; of a packed file the first HDU) or of a text
+/// header.
 fn read_grid(path: &Path) -> Result<Grid, RunError> {
     let bad = |message: String| RunError::Grid(format!("{}: {message}", path.display()));
-    let head = std::fs::File::open(path).and_then(|mut file| {
-        let mut start = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::Read::take(&mut file, 2880), &mut start)?;
-        Ok(start)
-    });
-    let is_fits = head.is_ok_and(|start| start.starts_with(b"SIMPLE  =") && !start.contains(&b'\n'));
     let from_header = |header: &Header| Grid::from_header(header).map_err(|error| bad(error.to_string()));
-    if is_fits && let Ok(file) = scan(path) {
+    let grid = if is_gzip(path).map_err(|error| RunError::Grid(error.to_string()))? {
+        from_header(&scan_gzip_header(path).map_err(|error| RunError::Grid(error.to_string()))?)?
+    } else if let Some(file) = is_fits(path).then(|| scan(path).ok()).flatten() {
         let with_wcs = file.hdus.iter().find_map(|hdu| Grid::from_header(&hdu.header).ok());
-        if let Some(grid) = with_wcs {
-            return Ok(grid);
+        with_wcs.ok_or_else(|| bad("no HDU has both a size and a WCS that can be used".into()))?
+    } else {
+        let text = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
+        let header =
+            Header::parse_text(&String::from_utf8_lossy(&text)).map_err(|error| bad(error.to_string()))?;
+        from_header(&header)?
+    };
+    match grid.wcs.frame() {
+        SkyFrame::Other(system) => {
+            Err(bad(format!("coordinate system {system} is not supported; {SUPPORTED_SYSTEMS}")))
         }
-        return Err(bad("no HDU has both a size and a WCS".into()));
+        _ => Ok(grid),
     }
-    let text = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
-    let header =
-        Header::parse_text(&String::from_utf8_lossy(&text)).map_err(|error| bad(error.to_string()))?;
-    from_header(&header)
+}
+
+/// Whether the file begins as FITS does: cards without line ends.
+fn is_fits(path: &Path) -> bool {
+    let mut start = Vec::new();
+    std::fs::File::open(path).and_then(|file| file.take(2880).read_to_end(&mut start)).is_ok()
+        && start.starts_with(b"SIMPLE  =")
+        && !start.contains(&b'\n')
 }
 
 fn guard_canvas(grid: &Grid, frames: &[Frame]) -> Result<(), RunError> {

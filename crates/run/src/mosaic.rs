@@ -280,20 +280,20 @@ impl Product {
         let costs = Costs {
             threads: request.worker_threads(),
             memory_budget_bytes: self.planned.budget.total_bytes,
-            peak_memory_bytes: peak_memory_bytes(),
+            peak_memory_bytes: None,
             patches: self.plan.patches.len(),
             mosaic_bytes: self.planned.mosaic_bytes,
             stage_seconds,
             seconds: reporter.elapsed_s(),
         };
-        reporter.stage(Stage::Finish, 1, || self.finish(request, &costs, warnings))
+        reporter.stage(Stage::Finish, 1, || self.finish(request, costs, warnings))
     }
 
     /// Tables, preview and report, then the mosaic itself under its final name.
     fn finish(
         self,
         request: &MosaicRequest,
-        costs: &Costs,
+        mut costs: Costs,
         warnings: Vec<Warning>,
     ) -> Result<RunOutcome, RunError> {
         let Self { planned, planes, facts, writer, final_path, .. } = self;
@@ -304,9 +304,11 @@ impl Product {
             .enumerate()
             .map(|(index, plane)| (index, plane_header(*plane, index, &facts, &request.options)))
             .collect();
+        // The last of what takes memory is done.
+        costs.peak_memory_bytes = peak_memory_bytes();
         let csv = frames_csv(&facts);
         let toml = run_toml(request, planned.budget.total_bytes)?;
-        let report = report_json(&facts, costs, &warnings)?;
+        let report = report_json(&facts, &costs, &warnings)?;
         let contents = [png.as_slice(), csv.as_bytes(), toml.as_bytes(), report.as_bytes()];
         let mut staged = StagedFiles::default();
         for (name, bytes) in PRODUCT_NAMES[1..].iter().zip(contents) {

@@ -19,8 +19,10 @@ use crate::units::show_size;
 const DEFAULT_MEMORY_SHARE: f64 = 0.6;
 /// Budget where the system does not tell what is free.
 const FALLBACK_MEMORY_BYTES: u64 = 2 << 30;
-/// Time per read pixel and channel on one thread, for the forecast: decode, warp and stack together.
-const FORECAST_NS: f64 = 20.0;
+/// Time per warped sample on one thread, for the forecast: warp, stack and write together.
+const FORECAST_WARP_NS: f64 = 20.0;
+/// Time per frame pixel read, decode and demosaic together.
+const FORECAST_READ_NS: f64 = 3.0;
 
 /// A planned run, before any pixel is read.
 #[derive(Debug)]
@@ -117,7 +119,10 @@ impl PlannedRun {
             memory_bytes: (plan.peak_patch_bytes * workers + fixed.min(64 << 20))
                 .min(self.budget.total_bytes),
             read_amplification: plan.read_pixels as f64 / self.layout.input_pixels().max(1) as f64,
-            seconds: plan.read_pixels as f64 * channels * FORECAST_NS * 1e-9 / workers as f64,
+            seconds: (plan.warped_pixels as f64 * channels * FORECAST_WARP_NS
+                + plan.read_pixels as f64 * FORECAST_READ_NS)
+                * 1e-9
+                / workers as f64,
         }
     }
 }

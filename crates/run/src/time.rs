@@ -28,7 +28,11 @@ pub fn iso(time: Timestamp) -> String {
 
 /// A FITS date (UTC): date, or date and time.
 pub fn parse(text: &str) -> Option<Timestamp> {
-    let trimmed = text.trim().trim_end_matches('Z');
+    let trimmed = text.trim();
+    // FITS knows no zones, but some programs write them.
+    if let Ok(zoned) = trimmed.parse::<Timestamp>() {
+        return Some(zoned);
+    }
     let full = if trimmed.len() == 10 { format!("{trimmed}T00:00:00") } else { trimmed.to_owned() };
     let civil: DateTime = full.parse().ok()?;
     Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())
@@ -55,6 +59,8 @@ mod tests {
         assert!((mjd(time) - 60_761.055_936_98).abs() < 1e-6);
         assert_eq!(iso(parse("2000-01-01").unwrap()), "2000-01-01T00:00:00");
         assert_eq!(iso(later(time, 10.0)), "2025-03-27T01:20:42.955");
+        assert_eq!(iso(parse("2025-03-01T23:30:00+02:00").unwrap()), "2025-03-01T21:30:00");
+        assert_eq!(iso(parse("2025-03-01T23:30:00.25Z").unwrap()), "2025-03-01T23:30:00.250");
         assert!(parse("yesterday").is_none());
     }
 }

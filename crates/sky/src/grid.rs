@@ -3,6 +3,7 @@
 use zemosaic_fits::Header;
 
 use crate::error::GridError;
+use crate::vector::lonlat_deg;
 use crate::wcs::{Wcs, header_float};
 
 /// An output grid: coordinate system, width and height in pixels.
@@ -33,5 +34,12 @@ impl Grid {
             }
         };
         Ok(Self { wcs: Wcs::from_header(header)?, width: size(1)?, height: size(2)? })
+    }
+
+    /// Right ascension and declination (ICRS, degrees) of the middle, whatever frame the grid itself is in;
+    /// `None` off the sky.
+    pub fn centre_deg(&self) -> Option<(f64, f64)> {
+        let middle = |n: usize| (n as f64 - 1.0) / 2.0;
+        self.wcs.pixel_to_icrs(middle(self.width), middle(self.height)).map(|v| lonlat_deg(&v))
     }
 }

@@ -394,3 +394,25 @@ const CASES: &[Case] = &[
         ],
     },
 ];
+
+#[test]
+fn position_angle_is_that_of_the_sky() {
+    let base = [
+        "CTYPE1 = 'RA---TAN'",
+        "CTYPE2 = 'DEC--TAN'",
+        "CRVAL1 = 150.0",
+        "CRVAL2 = 41.0",
+        "CRPIX1 = 50.0",
+        "CRPIX2 = 60.0",
+        "CDELT1 = -0.001",
+        "CDELT2 = 0.001",
+    ];
+    for more in [&[][..], &["LONPOLE = 170.0"], &["PV1_1 = 5.0"], &["PV1_1 = 5.0", "LONPOLE = 180.0"]] {
+        let wcs =
+            Wcs::from_header(&Header::parse_text(&[&base[..], more].concat().join("\n")).unwrap()).unwrap();
+        let (at, up) = (wcs.pixel_to_sky(49.0, 59.0).unwrap(), wcs.pixel_to_sky(49.0, 59.1).unwrap());
+        let east = (up.0 - at.0) * at.1.to_radians().cos();
+        let angle = east.atan2(up.1 - at.1).to_degrees();
+        assert!((wcs.position_angle_deg() - angle).abs() < 1e-3, "{more:?}: {angle}");
+    }
+}

@@ -40,10 +40,7 @@ fn planned(request: &MosaicRequest) -> Result<(PlannedRun, Forecast), RunError> 
 fn print_text(plan: &PlannedRun, forecast: &Forecast) {
     let layout = &plan.layout;
     let grid = &layout.grid;
-    let (ra, dec) = grid
-        .wcs
-        .pixel_to_sky((grid.width as f64 - 1.0) / 2.0, (grid.height as f64 - 1.0) / 2.0)
-        .unwrap_or((f64::NAN, f64::NAN));
+    let (ra, dec) = grid.centre_deg().unwrap_or((f64::NAN, f64::NAN));
     outln!("frames   {} used, {} left out", layout.frames.len(), layout.left_out.len());
     if layout.group_sizes.len() > 1 {
         let sizes: Vec<String> = layout.group_sizes.iter().map(ToString::to_string).collect();

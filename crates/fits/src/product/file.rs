@@ -87,7 +87,10 @@ impl Drop for PartialFile {
 
 fn refuse_existing(path: &Path, policy: Overwrite) -> Result<(), FitsError> {
     if policy == Overwrite::Refuse && path.symlink_metadata().is_ok() {
-        return Err(FitsError::Exists { path: path.to_path_buf(), reason: "it would be overwritten" });
+        return Err(FitsError::Exists {
+            path: path.to_path_buf(),
+            reason: "choose another name or allow overwriting",
+        });
     }
     Ok(())
 }
@@ -99,7 +102,10 @@ fn lock(file: &File, partial: &Path) -> Result<(), FitsError> {
         Ok(()) | Err(TryLockError::Error(_)) => !file_io::is_same_file(file, partial),
     };
     if taken {
-        return Err(FitsError::Exists { path: partial.to_path_buf(), reason: "another run is writing it" });
+        return Err(FitsError::Exists {
+            path: partial.to_path_buf(),
+            reason: "another run is writing it; wait for its end or choose another name",
+        });
     }
     Ok(())
 }

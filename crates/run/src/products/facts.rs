@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use zemosaic_coadd::CoaddSummary;
 use zemosaic_frames::{Frame, FrameMeta, FrameNoise, LeftOut, WcsOrigin};
-use zemosaic_sky::Grid;
+use zemosaic_sky::{Grid, lonlat_deg};
 
 use crate::options::MosaicOptions;
 use crate::time;
@@ -94,6 +94,14 @@ impl Facts {
         self.used.iter().all(|frame| of(&frame.meta).as_ref() == Some(&first)).then_some(first)
     }
 
+    /// Unit of the pixel values: that of the frames, adu where none states one, `None` where they differ.
+    pub fn unit(&self) -> Option<String> {
+        if self.used.iter().all(|frame| frame.meta.unit.is_none()) {
+            return Some("adu".into());
+        }
+        self.common(|meta| meta.unit.clone())
+    }
+
     /// Median and largest depth over pixels that have data.
     pub fn depth_median_and_max(&self) -> (i32, i32) {
         let histogram = &self.summary.depth_histogram;
@@ -119,22 +127,16 @@ pub fn used_frame(frame: &Frame, noise: &FrameNoise, weight: &[f64], footprint: 
         meta: frame.meta.clone(),
         size: (frame.width, frame.height),
         kind: frame.kind.label(),
-        centre_deg: centre.map_or((f64::NAN, f64::NAN), |vector| lon_lat_deg(&vector)),
+        centre_deg: centre.map_or((f64::NAN, f64::NAN), |vector| lonlat_deg(&vector)),
         scale_arcsec: frame.wcs.scale_deg() * 3600.0,
         rotation_deg: frame.wcs.position_angle_deg(),
         wcs_origin: frame.wcs_origin.clone(),
         sigma_adu: noise.sigma_adu.clone(),
         weight: weight.to_vec(),
-        footprint_deg: footprint.iter().map(lon_lat_deg).collect(),
+        footprint_deg: footprint.iter().map(lonlat_deg).collect(),
         header_hash: frame.header_hash,
         file_bytes: frame.file_bytes,
     }
-}
-
-/// Longitude in [0, 360) and latitude of a unit vector, degrees.
-pub fn lon_lat_deg(vector: &[f64; 3]) -> (f64, f64) {
-    let lon = vector[1].atan2(vector[0]).to_degrees().rem_euclid(360.0);
-    (lon, vector[2].atan2(vector[0].hypot(vector[1])).to_degrees())
 }
 
 /// Time facts of `used`.

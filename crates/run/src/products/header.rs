@@ -63,13 +63,19 @@ fn structure(plane: ProductPlane, index: usize, facts: &Facts) -> Header {
         header.set_i64("GCOUNT", 1, "one group");
     }
     header.set_str("EXTNAME", plane.extname(), meaning(plane));
-    let unit = facts.common(|meta| meta.unit.clone()).unwrap_or_else(|| "adu".into());
-    match plane {
-        ProductPlane::Sci => header.set_str("BUNIT", &unit, "unit of the pixel values"),
-        ProductPlane::Var => header.set_str("BUNIT", &format!("{unit}2"), "unit of the pixel values"),
-        _ => {}
+    let unit = facts.unit().map(|unit| match plane {
+        ProductPlane::Var => squared(&unit),
+        _ => unit,
+    });
+    if let (Some(unit), ProductPlane::Sci | ProductPlane::Var) = (unit, plane) {
+        header.set_str("BUNIT", &unit, "unit of the pixel values");
     }
     header
+}
+
+/// The square of a unit, as FITS 4.0 §4.3 writes it.
+fn squared(unit: &str) -> String {
+    if unit.chars().all(char::is_alphabetic) { format!("{unit}2") } else { format!("({unit})2") }
 }
 
 fn meaning(plane: ProductPlane) -> &'static str {

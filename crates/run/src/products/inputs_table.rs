@@ -27,7 +27,7 @@ pub fn inputs_table(facts: &Facts) -> TableSpec {
     TableSpec {
         extname: "INPUTS".into(),
         columns: vec![
-            text("FRAME", &|frame| frame.id.clone()),
+            text("FRAME", &|frame| ascii(&frame.id)),
             text("DATE_OBS", &|frame| frame.meta.date_obs.clone().unwrap_or_default()),
             number("EXPTIME", "s", &|frame| frame.meta.exposure_s.unwrap_or(f64::NAN)),
             column(
@@ -45,11 +45,23 @@ pub fn inputs_table(facts: &Facts) -> TableSpec {
             number("SCALE", "arcsec", &|frame| frame.scale_arcsec),
             number("ROTATION", "deg", &|frame| frame.rotation_deg),
             text("WCS", &|frame| frame.wcs_origin.label().to_owned()),
-            per_channel("SIGMA", Some("adu"), &|frame| &frame.sigma_adu),
+            per_channel("SIGMA", facts.unit().as_deref(), &|frame| &frame.sigma_adu),
             per_channel("WEIGHT", None, &|frame| &frame.weight),
             column("FOOTPRINT", Some("deg"), footprints(used)),
         ],
     }
+}
+
+/// A name in printable ASCII, which is all a FITS table holds: other bytes (of its UTF-8) and `%` as %XX.
+fn ascii(name: &str) -> String {
+    let escape = |byte: u8| {
+        if (b' '..=b'~').contains(&byte) && byte != b'%' {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
+    name.bytes().map(escape).collect()
 }
 
 fn column(name: &str, unit: Option<&str>, data: ColumnData) -> Column {
@@ -67,4 +79,16 @@ fn footprints(used: &[UsedFrame]) -> ColumnData {
         }
     }
     ColumnData::F64Array { width: FOOTPRINT_VERTICES * 2, values }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_differ_stay_different() {
+        assert_eq!(ascii("a/b 1.fit"), "a/b 1.fit");
+        assert_eq!(ascii("\u{e9}.fit"), "%C3%A9.fit");
+        assert_ne!(ascii("%C3.fit"), ascii("\u{e9}.fit"));
+    }
 }

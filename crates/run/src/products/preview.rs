@@ -12,13 +12,6 @@ const MAX_SIDE: usize = 2048;
 const TARGET_BACKGROUND: f64 = 0.25;
 const SHADOW_SIGMAS: f64 = 2.8;
 
-/// A small picture, planes one after the other, NaN where no data, first row at the bottom.
-struct Shrunk {
-    width: usize,
-    height: usize,
-    planes: Vec<Vec<f32>>,
-}
-
 /// The preview as PNG bytes, read back from what the run wrote into HDU 0.
 ///
 /// # Errors
@@ -29,15 +22,18 @@ pub fn preview_png(
     height: usize,
     channels: usize,
 ) -> Result<Result<Vec<u8>, png::EncodingError>, FitsError> {
-    let small = shrink(writer, width, height, channels)?;
-    let stretched: Vec<Vec<u8>> = small.planes.iter().map(|plane| stretch(plane)).collect();
-    let mut pixels = Vec::with_capacity(small.width * small.height * channels);
-    for y in (0..small.height).rev() {
-        for x in 0..small.width {
-            pixels.extend(stretched.iter().map(|plane| plane[y * small.width + x]));
+    let factor = width.max(height).div_ceil(MAX_SIDE).max(1);
+    let (small_width, small_height) = (width.div_ceil(factor), height.div_ceil(factor));
+    let mut pixels = vec![0; small_width * small_height * channels];
+    // One plane at a time: the memory budget is small where mosaics are large.
+    for channel in 0..channels {
+        let stretched = stretch(&shrink(writer, channel, (width, height), factor)?);
+        let top_first = stretched.chunks(small_width).rev().flatten();
+        for (pixel, value) in pixels.chunks_mut(channels).zip(top_first) {
+            pixel[channel] = *value;
         }
     }
-    Ok(encode(small.width, small.height, channels, &pixels))
+    Ok(encode(small_width, small_height, channels, &pixels))
 }
 
 fn encode(
@@ -56,35 +52,33 @@ fn encode(
     Ok(bytes)
 }
 
-fn shrink(writer: &ProductWriter, width: usize, height: usize, channels: usize) -> Result<Shrunk, FitsError> {
-    let factor = width.max(height).div_ceil(MAX_SIDE).max(1);
-    let (small_width, small_height) = (width.div_ceil(factor), height.div_ceil(factor));
+/// A plane shrunk by a whole factor, NaN where no data, first row at the bottom.
+fn shrink(
+    writer: &ProductWriter,
+    channel: usize,
+    (width, height): (usize, usize),
+    factor: usize,
+) -> Result<Vec<f32>, FitsError> {
+    let small_width = width.div_ceil(factor);
     let mut row = vec![0.0_f32; width];
-    let mut planes = Vec::with_capacity(channels);
-    for channel in 0..channels {
-        let mut plane = Vec::with_capacity(small_width * small_height);
-        for y0 in (0..height).step_by(factor) {
-            let mut sums = vec![(0.0_f64, 0_u32); small_width];
-            for y in y0..(y0 + factor).min(height) {
-                writer.read_row_f32(0, channel, y, &mut row)?;
-                for (values, (sum, count)) in row.chunks(factor).zip(&mut sums) {
-                    for value in values.iter().filter(|value| value.is_finite()) {
-                        *sum += f64::from(*value);
-                        *count += 1;
-                    }
+    let mut plane = Vec::with_capacity(small_width * height.div_ceil(factor));
+    for y0 in (0..height).step_by(factor) {
+        let mut sums = vec![(0.0_f64, 0_u32); small_width];
+        for y in y0..(y0 + factor).min(height) {
+            writer.read_row_f32(0, channel, y, &mut row)?;
+            for (values, (sum, count)) in row.chunks(factor).zip(&mut sums) {
+                for value in values.iter().filter(|value| value.is_finite()) {
+                    *sum += f64::from(*value);
+                    *count += 1;
                 }
             }
-            plane.extend(
-                sums.iter().map(
-                    |(sum, count)| {
-                        if *count > 0 { (sum / f64::from(*count)) as f32 } else { f32::NAN }
-                    },
-                ),
-            );
         }
-        planes.push(plane);
+        let mean = |(sum, count): &(f64, u32)| {
+            if *count > 0 { (sum / f64::from(*count)) as f32 } else { f32::NAN }
+        };
+        plane.extend(sums.iter().map(mean));
     }
-    Ok(Shrunk { width: small_width, height: small_height, planes })
+    Ok(plane)
 }
 
 fn stretch(plane: &[f32]) -> Vec<u8> {

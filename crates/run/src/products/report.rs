@@ -42,7 +42,7 @@ pub fn report_json(facts: &Facts, costs: &Costs, warnings: &[Warning]) -> Result
     let (median_depth, max_depth) = facts.depth_median_and_max();
     let pixels = facts.grid.width as u64 * facts.grid.height as u64;
     let covered = pixels - facts.summary.depth_histogram.get(&0).copied().unwrap_or(0);
-    let (ra, dec) = centre(facts);
+    let (ra, dec) = facts.grid.centre_deg().unzip();
     let report = json!({
         "schema": 1,
         "program": PROGRAM,
@@ -84,12 +84,4 @@ pub fn report_json(facts: &Facts, costs: &Costs, warnings: &[Warning]) -> Result
     let text = serde_json::to_string_pretty::<Value>(&report)
         .map_err(|error| RunError::Encode { what: "report.json", message: error.to_string() })?;
     Ok(text + "\n")
-}
-
-fn centre(facts: &Facts) -> (Option<f64>, Option<f64>) {
-    let (x, y) = ((facts.grid.width as f64 - 1.0) / 2.0, (facts.grid.height as f64 - 1.0) / 2.0);
-    match facts.grid.wcs.pixel_to_sky(x, y) {
-        Some((ra, dec)) => (Some(ra), Some(dec)),
-        None => (None, None),
-    }
 }

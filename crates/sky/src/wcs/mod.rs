@@ -215,7 +215,7 @@ impl Wcs {
     pub fn position_angle_deg(&self) -> f64 {
         let up = self.cd_deg[0][1].atan2(self.cd_deg[1][1]);
         // The pole lies at native longitude LONPOLE, which is the plane direction (sin, -cos).
-        let (s, c) = (self.pole.lonpole_deg - self.pole.native_ref_deg.0).to_radians().sin_cos();
+        let (s, c) = self.pole.lonpole_deg.to_radians().sin_cos();
         let angle = (up - s.atan2(-c)).to_degrees();
         if angle > 180.0 {
             angle - 360.0
