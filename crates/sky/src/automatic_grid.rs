@@ -127,10 +127,10 @@ pub fn automatic_grid(frames: &[FrameGeometry], opts: &GridOptions) -> Result<Gr
         return Err(GridError::NoFrames);
     }
     for frame in frames {
-        if frame.wcs.frame().to_icrs().is_none() {
+        if !frame.wcs.frame().has_icrs() {
             return Err(GridError::Wcs(WcsError::Frame {
                 name: frame.wcs.frame().to_string(),
-                reason: "frames of a mosaic need ICRS, FK5 or Galactic coordinates".into(),
+                reason: "frames of a mosaic need coordinates with a known way to ICRS".into(),
             }));
         }
     }

@@ -30,7 +30,7 @@ impl Footprint {
     /// [`WcsError::Footprint`] when a part of the outline is off the sky or farther than 80 deg from the centre,
     /// [`WcsError::Frame`] for a frame without a rotation to ICRS.
     pub fn of(wcs: &Wcs, width: usize, height: usize) -> Result<Self, WcsError> {
-        if wcs.frame().to_icrs().is_none() {
+        if !wcs.frame().has_icrs() {
             return Err(WcsError::Frame {
                 name: wcs.frame().to_string(),
                 reason: "it has no fixed rotation to ICRS here".into(),

@@ -6,8 +6,9 @@
 
 use std::fmt;
 
+use crate::fk4;
 use crate::precession;
-use crate::vector::{IDENTITY, Mat3, mul, rotate_x, rotate_y, rotate_z, transposed};
+use crate::vector::{IDENTITY, Mat3, Vec3, mul, rotate_x, rotate_y, rotate_z, transposed};
 
 /// The reference frame of a WCS.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,9 +20,24 @@ pub enum SkyFrame {
         /// Julian epoch of the equinox in years.
         equinox: f64,
     },
+    /// Fourth fundamental catalogue, mean equator and equinox of a Besselian epoch, with the E-terms of aberration.
+    Fk4 {
+        /// Besselian epoch of the equinox in years.
+        equinox: f64,
+    },
+    /// FK4 without the E-terms.
+    Fk4NoE {
+        /// Besselian epoch of the equinox in years.
+        equinox: f64,
+    },
     /// Galactic coordinates (IAU 1958).
     Galactic,
-    /// Any other celestial system (ecliptic, solar, planetary ...): usable on its own, refused for mosaics.
+    /// Mean ecliptic and equinox of a Julian epoch (barycentric, IAU 2006).
+    Ecliptic {
+        /// Julian epoch of the equinox in years.
+        equinox: f64,
+    },
+    /// Any other celestial system (solar, planetary ...): usable on its own, refused for mosaics.
     Other(String),
 }
 
@@ -44,9 +60,32 @@ fn fk5_j2000_to_galactic() -> Mat3 {
 }
 
 impl SkyFrame {
-    /// Rotation from this frame to ICRS (`v_icrs = M v_frame`); `None` for [`SkyFrame::Other`].
+    /// Rotation from this frame to ICRS (`v_icrs = M v_frame`); `None` for [`SkyFrame::Other`] and for FK4, whose E-terms
+    /// are no rotation.
     pub fn to_icrs(&self) -> Option<[[f64; 3]; 3]> {
+        if self.e_terms().is_some() { None } else { self.matrix_to_icrs() }
+    }
+
+    /// True where directions can be brought to ICRS, by a rotation or (FK4) otherwise.
+    pub fn has_icrs(&self) -> bool {
+        !matches!(self, Self::Other(_))
+    }
+
+    /// The E-terms that have to be taken off before [`Self::matrix_to_icrs`] applies.
+    pub(crate) fn e_terms(&self) -> Option<Vec3> {
         match self {
+            Self::Fk4 { equinox } => Some(fk4::e_terms(*equinox)),
+            _ => None,
+        }
+    }
+
+    /// Rotation to ICRS, of FK4 without its E-terms.
+    pub(crate) fn matrix_to_icrs(&self) -> Option<Mat3> {
+        match self {
+            Self::Fk4 { equinox } | Self::Fk4NoE { equinox } => {
+                Some(mul(&transposed(&icrs_to_fk5_j2000()), &fk4::to_fk5_j2000(*equinox)))
+            }
+            Self::Ecliptic { equinox } => Some(transposed(&precession::icrs_to_ecliptic(*equinox))),
             Self::Icrs => Some(IDENTITY),
             Self::Fk5 { equinox } => {
                 let from_icrs = if *equinox == 2000.0 {
@@ -67,7 +106,10 @@ impl fmt::Display for SkyFrame {
         match self {
             Self::Icrs => write!(f, "ICRS"),
             Self::Fk5 { equinox } => write!(f, "FK5 J{equinox}"),
+            Self::Fk4 { equinox } => write!(f, "FK4 B{equinox}"),
+            Self::Fk4NoE { equinox } => write!(f, "FK4-NO-E B{equinox}"),
             Self::Galactic => write!(f, "Galactic"),
+            Self::Ecliptic { equinox } => write!(f, "ecliptic J{equinox}"),
             Self::Other(name) => write!(f, "{name}"),
         }
     }

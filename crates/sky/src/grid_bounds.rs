@@ -16,16 +16,14 @@ const PAD_PX: f64 = 2.0;
 /// Where a part of the frame's outline cannot be shown on the grid (behind the tangent plane), the box is the whole grid
 /// unless no grid position falls on the frame at all.
 pub fn grid_bounds(grid: &Grid, source: &Wcs, width: usize, height: usize) -> Option<Region> {
-    let to_grid = source.native_rotation_to(&grid.wcs).ok()?;
+    let to_grid = source.link_to(&grid.wcs).ok()?;
     let (w, h) = (width as f64, height as f64);
     let steps = |length: f64| ((length / STEP_PX).ceil() as usize).max(1);
     let mut bounds = [f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY, f64::NEG_INFINITY];
     let mut missing = false;
     let mut found = false;
     for (x, y) in boundary(w, h, steps(w), steps(h)) {
-        let on_grid = source
-            .pixel_to_native(x, y)
-            .and_then(|n| grid.wcs.native_to_pixel(&crate::vector::mul_vec(&to_grid, &n)));
+        let on_grid = source.pixel_to_native(x, y).and_then(|n| source.carry(&to_grid, &grid.wcs, &n));
         match on_grid {
             Some((gx, gy)) => {
                 found = true;
@@ -57,13 +55,13 @@ fn whole(grid: &Grid) -> Region {
 /// True when a sample position of the grid falls on the frame.
 fn frame_seen(grid: &Grid, source: &Wcs, w: f64, h: f64) -> bool {
     const SAMPLES: usize = 16;
-    let Ok(to_source) = grid.wcs.native_rotation_to(source) else { return false };
+    let Ok(to_source) = grid.wcs.link_to(source) else { return false };
     let along = |i: usize, n: usize| (n as f64) * i as f64 / SAMPLES as f64 - 0.5;
     (0..=SAMPLES).any(|j| {
         (0..=SAMPLES).any(|i| {
             grid.wcs
                 .pixel_to_native(along(i, grid.width), along(j, grid.height))
-                .and_then(|n| source.native_to_pixel(&crate::vector::mul_vec(&to_source, &n)))
+                .and_then(|n| grid.wcs.carry(&to_source, source, &n))
                 .is_some_and(|(x, y)| x >= -0.5 && y >= -0.5 && x < w && y < h)
         })
     })

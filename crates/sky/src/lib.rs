@@ -5,14 +5,15 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`Wcs`] | one celestial coordinate system (TAN, SIN, SIP) in both directions |
-//! | [`SkyFrame`] | ICRS, FK5 of an equinox, Galactic, and the rotations between them |
+//! | [`Wcs`] | one celestial coordinate system (all FITS projections and distortions) in both directions |
+//! | [`SkyFrame`] | ICRS, FK5, FK4, Galactic, ecliptic, and the way between them |
 //! | [`PixelMap`] | output grid pixel to source pixel, per fixed cell of 256 px |
 //! | [`Footprint`], [`overlap_groups`] | which frames share sky |
 //! | [`Grid`], [`automatic_grid`], [`grid_bounds`], [`canvas_outliers`] | the output grid |
 
 mod automatic_grid;
 mod error;
+mod fk4;
 mod footprint;
 mod frame;
 mod grid;

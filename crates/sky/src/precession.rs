@@ -27,3 +27,9 @@ pub(crate) fn from_j2000(equinox_yr: f64) -> Mat3 {
     let t = (equinox_yr - 2000.0) / 100.0;
     mul(&bias_precession(t), &transposed(&bias_precession(0.0)))
 }
+
+/// Rotation from ICRS to the mean ecliptic and equinox of the Julian epoch `equinox_yr`.
+pub(crate) fn icrs_to_ecliptic(equinox_yr: f64) -> Mat3 {
+    let t = (equinox_yr - 2000.0) / 100.0;
+    mul(&rotate_x(polynomial_rad(&EPSILON, t)), &bias_precession(t))
+}

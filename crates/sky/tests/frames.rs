@@ -1,6 +1,6 @@
 //! Rotations to ICRS against astropy 8.0.2: `SkyCoord(lon, lat, frame=...).icrs.cartesian.xyz`, made once.
 
-use zemosaic_sky::{SkyFrame, angle_rad, unit_vector};
+use zemosaic_sky::{Grid, MapKind, MapOptions, PixelMap, SkyFrame, Wcs, angle_rad, unit_vector};
 
 #[test]
 fn frames_agree_with_astropy() {
@@ -17,6 +17,40 @@ fn frames_agree_with_astropy() {
         // 1e-14 rad is 2 nano-arcsec.
         assert!(angle_rad(&ours, &icrs) < 1e-14, "{frame} {lon} {lat}: {:e}", angle_rad(&ours, &icrs));
     }
+}
+
+/// FK4 has E-terms, so it goes by way of a [`Wcs`]; astropy's matrix at equinoxes other than B1950 is no exact rotation.
+#[test]
+fn old_and_ecliptic_frames_agree_with_astropy() {
+    for (name, lon, lat, icrs) in GOLDEN_BY_WCS {
+        let (frame, limit_rad) = match name {
+            "fk4" => (SkyFrame::Fk4 { equinox: 1950.0 }, 1e-13),
+            "fk4_1900" => (SkyFrame::Fk4 { equinox: 1900.0 }, 2e-8),
+            "fk4noe" => (SkyFrame::Fk4NoE { equinox: 1950.0 }, 1e-13),
+            "ecl" => (SkyFrame::Ecliptic { equinox: 2000.0 }, 1e-14),
+            _ => (SkyFrame::Ecliptic { equinox: 2015.5 }, 1e-14),
+        };
+        let wcs = Wcs::tan([lon, lat], [0.0, 0.0], [[-1e-3, 0.0], [0.0, 1e-3]], frame).unwrap();
+        let miss = angle_rad(&wcs.pixel_to_icrs(0.0, 0.0).unwrap(), &icrs);
+        assert!(miss < limit_rad, "{name} {lon} {lat}: {miss:e}");
+        let (x, y) = wcs.icrs_to_pixel(&wcs.pixel_to_icrs(700.0, -300.0).unwrap()).unwrap();
+        assert!((x - 700.0).abs().max((y + 300.0).abs()) < 1e-9, "{name}: {x} {y}");
+    }
+}
+
+#[test]
+fn fk4_frames_are_mapped_without_a_homography() {
+    let cd = [[-1e-3, 0.0], [0.0, 1e-3]];
+    let grid = Grid {
+        wcs: Wcs::tan([10.0, 20.0], [255.5, 255.5], cd, SkyFrame::Icrs).unwrap(),
+        width: 512,
+        height: 512,
+    };
+    let source = Wcs::tan([9.4, 19.7], [300.0, 200.0], cd, SkyFrame::Fk4 { equinox: 1950.0 }).unwrap();
+    let map = PixelMap::new(&grid, &source, 600, 600, MapOptions::default()).unwrap();
+    assert_eq!(map.kind(), MapKind::NodeGrid);
+    let icrs = grid.wcs.pixel_to_icrs(100.0, 30.0).unwrap();
+    assert_eq!(map.exact(100.0, 30.0), source.icrs_to_pixel(&icrs));
 }
 
 #[test]
@@ -53,4 +87,22 @@ const GOLDEN: [(&str, f64, f64, [f64; 3]); 20] = [
     ("galactic", 275.0, -16.2, [-0.23520628299723847, 0.4077007992069635, -0.8823027047247596]),
     ("galactic", 0.0, 89.9, [-0.867760592070897, -0.19960047004816736, 0.4551386681060147]),
     ("galactic", 123.456, -89.99, [0.8677433539275784, 0.19809560218629302, -0.4558284810199637]),
+];
+
+const GOLDEN_BY_WCS: [(&str, f64, f64, [f64; 3]); 15] = [
+    ("fk4", 10.0, 20.0, [0.9218615523908515, 0.17350387331720532, 0.34650784142275387]),
+    ("fk4", 200.0, -70.0, [-0.31549461494006054, -0.12053822049021334, -0.9412405034553473]),
+    ("fk4", 83.0, 89.5, [-0.0038905821445732467, 0.008645917733104821, 0.9999550547285256]),
+    ("fk4_1900", 10.0, 20.0, [0.9181707253792878, 0.18378279583258655, 0.35097920595447035]),
+    ("fk4_1900", 200.0, -70.0, [-0.30955016684998515, -0.1240298779786103, -0.9427593985592281]),
+    ("fk4_1900", 83.0, 89.5, [-0.008846574412665844, 0.00857469199613246, 0.9999241035090276]),
+    ("fk4noe", 10.0, 20.0, [0.9218614096264338, 0.1735038142332617, 0.3465082508225084]),
+    ("fk4noe", 200.0, -70.0, [-0.31549601850140807, -0.12053847467762145, -0.9412400004420507]),
+    ("fk4noe", 83.0, 89.5, [-0.0038922039125727417, 0.008645581625760429, 0.999955051323336]),
+    ("ecl", 10.0, 20.0, [0.9254165488561676, 0.013663170661980502, 0.3787050684511654]),
+    ("ecl", 200.0, -70.0, [-0.32139371277664025, 0.2664631125290467, -0.9086822827858916]),
+    ("ecl", 83.0, 89.5, [0.001063395369764716, -0.38981509180666696, 0.9208925362875124]),
+    ("ecl_2015.5", 10.0, 20.0, [0.926027679947736, 0.010467915401797891, 0.3773104275232189]),
+    ("ecl_2015.5", 200.0, -70.0, [-0.3218364707736026, 0.26754587445460964, -0.9082072952483426]),
+    ("ecl_2015.5", 83.0, 89.5, [0.001099298033162933, -0.38978644592307965, 0.9209046194468179]),
 ];

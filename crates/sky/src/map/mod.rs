@@ -16,8 +16,7 @@ use self::homography::Homography;
 use self::nodes::Nodes;
 use crate::error::WcsError;
 use crate::grid::Grid;
-use crate::vector::{Mat3, mul_vec};
-use crate::wcs::Wcs;
+use crate::wcs::{Link, Wcs};
 
 /// Side of a cell in grid pixels.
 pub const CELL_PX: usize = 256;
@@ -55,8 +54,8 @@ pub enum MapKind {
 struct Core {
     grid: Wcs,
     source: Wcs,
-    /// Native sphere of the grid to native sphere of the source.
-    rotation: Mat3,
+    /// From the native sphere of the grid to that of the source.
+    link: Link,
     /// Source size in pixels.
     size_px: [f64; 2],
     max_error_px: f64,
@@ -67,7 +66,7 @@ impl Core {
     #[inline]
     fn exact(&self, x: f64, y: f64) -> Option<(f64, f64)> {
         let n = self.grid.pixel_to_native(x, y)?;
-        let (sx, sy) = self.source.native_to_pixel(&mul_vec(&self.rotation, &n))?;
+        let (sx, sy) = self.grid.carry(&self.link, &self.source, &n)?;
         (sx.abs() <= FAR_PX && sy.abs() <= FAR_PX).then_some((sx, sy))
     }
 }
@@ -97,14 +96,18 @@ impl PixelMap {
                 value: format!("{}", opts.max_error_px),
             });
         }
-        let rotation = grid.wcs.native_rotation_to(source)?;
-        let homography = (grid.wcs.is_plain_tan() && source.is_plain_tan())
-            .then(|| Homography::new(&grid.wcs, source, &rotation));
+        let link = grid.wcs.link_to(source)?;
+        let homography = match &link {
+            Link::Rotation(rotation) if grid.wcs.is_plain_tan() && source.is_plain_tan() => {
+                Some(Homography::new(&grid.wcs, source, rotation))
+            }
+            _ => None,
+        };
         Ok(Self {
             core: Arc::new(Core {
                 grid: grid.wcs.clone(),
                 source: source.clone(),
-                rotation,
+                link,
                 size_px: [source_width as f64, source_height as f64],
                 max_error_px: opts.max_error_px,
                 homography,

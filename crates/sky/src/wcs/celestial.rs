@@ -72,6 +72,8 @@ impl Pole {
         let (alpha_p, delta_p) = self.native_pole_deg()?;
         let (sa, ca) = alpha_p.to_radians().sin_cos();
         let (sd, cd) = delta_p.to_radians().sin_cos();
+        // With the two poles on each other the rotation must keep the longitude even of the pole itself.
+        let (sd, cd) = if cd.abs() < 1e-15 { (sd.signum(), 0.0) } else { (sd, cd) };
         let (sp, cp) = self.lonpole_deg.to_radians().sin_cos();
         // Columns: images of the native axes. First turn by -phi_p about the native pole, then tilt, then turn by alpha_p.
         let tilt = |a0: f64, a1: f64, a2: f64| {

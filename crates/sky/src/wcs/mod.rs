@@ -2,24 +2,31 @@
 
 mod axes;
 mod celestial;
+mod distortion;
 mod dss;
 mod keys;
 mod linear;
 mod parse;
+mod polynomial;
 mod projection;
+mod root;
 mod sip;
+mod tnx;
+mod tpv;
 mod write;
 
-use std::sync::Arc;
-
 use self::celestial::Pole;
+use self::distortion::Distortion;
 use self::projection::Projection;
-use self::sip::Sip;
 use crate::error::WcsError;
+use crate::fk4;
 use crate::frame::SkyFrame;
 use crate::vector::{Mat3, Vec3, lonlat_deg, mul, mul_vec, transposed, unit_vector};
 
 pub(crate) use self::keys::float as header_float;
+
+/// Directions this near to the native meridian of 180 deg (radians) lie on the seam of a map.
+const SEAM: f64 = 1e-12;
 
 /// A celestial world coordinate system. Immutable and cheap to clone.
 ///
@@ -32,12 +39,28 @@ pub struct Wcs {
     cd_rad: [[f64; 2]; 2],
     cd_inverse_rad: [[f64; 2]; 2],
     projection: Projection,
-    sip: Option<Arc<Sip>>,
+    distortion: Distortion,
+    /// Plane position of the reference point (PVi_0), radians; (0, 0) but for rare headers.
+    offset_rad: (f64, f64),
     pole: Pole,
+    /// Centre of the image, where the header tells its size: decides on which side of a map its seam is shown.
+    centre_px: Option<[f64; 2]>,
     names: [String; 2],
     frame: SkyFrame,
     native_to_frame: Mat3,
     native_to_icrs: Option<Mat3>,
+    /// FK4 only: to be taken off directions of the frame before `frame_to_icrs`.
+    e_terms: Option<Vec3>,
+    frame_to_icrs: Option<Mat3>,
+}
+
+/// How directions of one native sphere are brought to another.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Link {
+    /// `n_other = M n_self`.
+    Rotation(Mat3),
+    /// Through ICRS: one of the frames is FK4, whose E-terms are no rotation.
+    ThroughIcrs,
 }
 
 /// Everything that defines a [`Wcs`].
@@ -45,8 +68,11 @@ struct Parts {
     crpix0_px: [f64; 2],
     cd_deg: [[f64; 2]; 2],
     projection: Projection,
-    sip: Option<Arc<Sip>>,
+    distortion: Distortion,
+    /// Plane position of the reference point (PVi_0), radians; (0, 0) but for rare headers.
+    offset_rad: (f64, f64),
     pole: Pole,
+    centre_px: Option<[f64; 2]>,
     names: [String; 2],
     frame: SkyFrame,
 }
@@ -54,8 +80,8 @@ struct Parts {
 impl Wcs {
     /// Reads the primary WCS of a header.
     ///
-    /// TAN, SIN (with slant), NCP, TAN with SIP and DSS plates are supported; the linear part may be CD, PC + CDELT or
-    /// CDELT + CROTA. Extra axes (spectral, Stokes ...) are ignored where they do not mix with the sky.
+    /// All projections of FITS paper II, HPX and XPH are supported, and the distortions SIP, TPV (also SCAMP's form on TAN),
+    /// TNX, ZPX and DSS plates; the linear part may be CD, PC + CDELT or CDELT + CROTA. Extra axes (spectral, Stokes ...) are ignored where they do not mix with the sky.
     ///
     /// # Errors
     /// A [`WcsError`] with a stable [`WcsError::code`] says why a header is refused.
@@ -78,11 +104,14 @@ impl Wcs {
     ) -> Result<Self, WcsError> {
         let names = match &frame {
             SkyFrame::Galactic => ["GLON".to_string(), "GLAT".to_string()],
-            SkyFrame::Icrs | SkyFrame::Fk5 { .. } => ["RA".to_string(), "DEC".to_string()],
+            SkyFrame::Ecliptic { .. } => ["ELON".to_string(), "ELAT".to_string()],
+            SkyFrame::Icrs | SkyFrame::Fk5 { .. } | SkyFrame::Fk4 { .. } | SkyFrame::Fk4NoE { .. } => {
+                ["RA".to_string(), "DEC".to_string()]
+            }
             SkyFrame::Other(name) => {
                 return Err(WcsError::Frame {
                     name: name.clone(),
-                    reason: "only ICRS, FK5 and Galactic can be made".into(),
+                    reason: "only systems with a known way to ICRS can be made".into(),
                 });
             }
         };
@@ -92,7 +121,17 @@ impl Wcs {
             lonpole_deg: 180.0,
             latpole_deg: crval_deg[1],
         };
-        Self::build(Parts { crpix0_px, cd_deg, projection: Projection::Tan, sip: None, pole, names, frame })
+        Self::build(Parts {
+            crpix0_px,
+            cd_deg,
+            projection: Projection::Tan,
+            distortion: Distortion::None,
+            offset_rad: (0.0, 0.0),
+            pole,
+            centre_px: None,
+            names,
+            frame,
+        })
     }
 
     fn build(parts: Parts) -> Result<Self, WcsError> {
@@ -110,6 +149,8 @@ impl Wcs {
         linear::check(&parts.cd_deg)?;
         let cd_rad = parts.cd_deg.map(|row| row.map(f64::to_radians));
         let native_to_frame = parts.pole.native_to_celestial()?;
+        let e_terms = parts.frame.e_terms();
+        let frame_to_icrs = parts.frame.matrix_to_icrs();
         let native_to_icrs = parts.frame.to_icrs().map(|m| mul(&m, &native_to_frame));
         Ok(Self {
             crpix0_px: parts.crpix0_px,
@@ -117,12 +158,16 @@ impl Wcs {
             cd_rad,
             cd_inverse_rad: linear::inverse(&cd_rad),
             projection: parts.projection,
-            sip: parts.sip,
+            distortion: parts.distortion,
+            offset_rad: parts.offset_rad,
             pole: parts.pole,
+            centre_px: parts.centre_px,
             names: parts.names,
             frame: parts.frame,
             native_to_frame,
             native_to_icrs,
+            e_terms,
+            frame_to_icrs,
         })
     }
 
@@ -141,51 +186,105 @@ impl Wcs {
 
     /// ICRS unit vector of a pixel position; `None` off the sky or for [`SkyFrame::Other`].
     pub fn pixel_to_icrs(&self, x: f64, y: f64) -> Option<[f64; 3]> {
-        let to_icrs = self.native_to_icrs.as_ref()?;
-        Some(mul_vec(to_icrs, &self.pixel_to_native(x, y)?))
+        self.native_to_icrs(&self.pixel_to_native(x, y)?)
     }
 
     /// Pixel position of an ICRS direction; `None` where the projection does not show it or for [`SkyFrame::Other`].
     pub fn icrs_to_pixel(&self, icrs: &[f64; 3]) -> Option<(f64, f64)> {
-        let to_icrs = self.native_to_icrs.as_ref()?;
-        self.native_to_pixel(&mul_vec(&transposed(to_icrs), icrs))
+        self.native_to_pixel(&self.icrs_to_native(icrs)?)
+    }
+
+    fn native_to_icrs(&self, n: &Vec3) -> Option<Vec3> {
+        if let Some(m) = &self.native_to_icrs {
+            return Some(mul_vec(m, n));
+        }
+        let (e, m) = (self.e_terms.as_ref()?, self.frame_to_icrs.as_ref()?);
+        Some(mul_vec(m, &fk4::without_e_terms(&mul_vec(&self.native_to_frame, n), e)))
+    }
+
+    fn icrs_to_native(&self, icrs: &Vec3) -> Option<Vec3> {
+        if let Some(m) = &self.native_to_icrs {
+            return Some(mul_vec(&transposed(m), icrs));
+        }
+        let (e, m) = (self.e_terms.as_ref()?, self.frame_to_icrs.as_ref()?);
+        let v = fk4::with_e_terms(&mul_vec(&transposed(m), icrs), e);
+        Some(mul_vec(&transposed(&self.native_to_frame), &v))
     }
 
     /// Native unit vector of a pixel position.
     #[inline]
     pub(crate) fn pixel_to_native(&self, x: f64, y: f64) -> Option<Vec3> {
         let (mut u, mut v) = (x - self.crpix0_px[0], y - self.crpix0_px[1]);
-        if let Some(sip) = &self.sip {
+        if let Distortion::Sip(sip) = &self.distortion {
             (u, v) = sip.forward(u, v);
         }
         let m = &self.cd_rad;
-        self.projection.unproject(m[0][0] * u + m[0][1] * v, m[1][0] * u + m[1][1] * v)
+        let (mut x, mut y) = (m[0][0] * u + m[0][1] * v, m[1][0] * u + m[1][1] * v);
+        if let Distortion::Plane(plane) = &self.distortion {
+            (x, y) = plane.forward(x, y);
+        }
+        self.projection.unproject(x + self.offset_rad.0, y + self.offset_rad.1)
     }
 
     /// Pixel position of a native unit vector.
     #[inline]
     pub(crate) fn native_to_pixel(&self, n: &Vec3) -> Option<(f64, f64)> {
         let (x, y) = self.projection.project(n)?;
+        let position = self.plane_to_pixel(x, y);
+        if n[1].abs() < -SEAM * n[0] && self.projection.has_seam() {
+            return self.nearer_to_centre(position, self.plane_to_pixel(-x, y));
+        }
+        position
+    }
+
+    /// Of the two images of a point on the seam (native longitude 180 deg) the one nearer to the image.
+    fn nearer_to_centre(&self, a: Option<(f64, f64)>, b: Option<(f64, f64)>) -> Option<(f64, f64)> {
+        let Some([cx, cy]) = self.centre_px else { return a.or(b) };
+        let distance = |p: &(f64, f64)| (p.0 - cx).hypot(p.1 - cy);
+        match (a, b) {
+            (Some(p), Some(q)) if distance(&q) < distance(&p) => b,
+            _ => a.or(b),
+        }
+    }
+
+    #[inline]
+    fn plane_to_pixel(&self, mut x: f64, mut y: f64) -> Option<(f64, f64)> {
+        (x, y) = (x - self.offset_rad.0, y - self.offset_rad.1);
+        if let Distortion::Plane(plane) = &self.distortion {
+            (x, y) = plane.inverse(x, y)?;
+        }
         let m = &self.cd_inverse_rad;
         let (mut u, mut v) = (m[0][0] * x + m[0][1] * y, m[1][0] * x + m[1][1] * y);
-        if let Some(sip) = &self.sip {
+        if let Distortion::Sip(sip) = &self.distortion {
             (u, v) = sip.inverse(u, v)?;
         }
         Some((u + self.crpix0_px[0], v + self.crpix0_px[1]))
     }
 
-    /// Rotation from the native sphere of `self` to that of `other` (`n_other = M n_self`).
-    pub(crate) fn native_rotation_to(&self, other: &Self) -> Result<Mat3, WcsError> {
+    /// The way from the native sphere of `self` to that of `other`.
+    pub(crate) fn link_to(&self, other: &Self) -> Result<Link, WcsError> {
         if self.frame == other.frame {
-            return Ok(mul(&transposed(&other.native_to_frame), &self.native_to_frame));
+            return Ok(Link::Rotation(mul(&transposed(&other.native_to_frame), &self.native_to_frame)));
         }
-        match (&self.native_to_icrs, &other.native_to_icrs) {
-            (Some(a), Some(b)) => Ok(mul(&transposed(b), a)),
-            _ => Err(WcsError::Frame {
-                name: if self.native_to_icrs.is_none() { &self.frame } else { &other.frame }.to_string(),
-                reason: "it has no fixed rotation to ICRS here, so frames of other systems cannot be mapped"
-                    .into(),
-            }),
+        if let (Some(a), Some(b)) = (&self.native_to_icrs, &other.native_to_icrs) {
+            return Ok(Link::Rotation(mul(&transposed(b), a)));
+        }
+        if self.frame.has_icrs() && other.frame.has_icrs() {
+            return Ok(Link::ThroughIcrs);
+        }
+        Err(WcsError::Frame {
+            name: if self.frame.has_icrs() { &other.frame } else { &self.frame }.to_string(),
+            reason: "it has no fixed rotation to ICRS here, so frames of other systems cannot be mapped"
+                .into(),
+        })
+    }
+
+    /// Pixel of `other` that shows the native direction `n` of `self`.
+    #[inline]
+    pub(crate) fn carry(&self, link: &Link, other: &Self, n: &Vec3) -> Option<(f64, f64)> {
+        match link {
+            Link::Rotation(m) => other.native_to_pixel(&mul_vec(m, n)),
+            Link::ThroughIcrs => other.icrs_to_pixel(&self.native_to_icrs(n)?),
         }
     }
 
@@ -241,14 +340,17 @@ impl Wcs {
         self.projection.name()
     }
 
-    /// True when a distortion (SIP) acts.
+    /// True when a distortion (SIP, TPV, TNX, ZPX) acts.
     pub fn has_distortion(&self) -> bool {
-        self.sip.is_some()
+        self.distortion != Distortion::None
     }
 
-    /// True for TAN without distortion: straight lines are great circles, and two such systems differ by a homography.
+    /// True for TAN without distortion (nor the E-terms of FK4): straight lines are great circles, and two such systems differ by a homography.
     pub fn is_plain_tan(&self) -> bool {
-        self.projection == Projection::Tan && self.sip.is_none()
+        self.projection == Projection::Tan
+            && self.distortion == Distortion::None
+            && self.offset_rad == (0.0, 0.0)
+            && self.e_terms.is_none()
     }
 
     /// Celestial coordinates of the reference point in the own frame, degrees.
@@ -271,6 +373,7 @@ impl Wcs {
     pub fn shifted(&self, dx_px: f64, dy_px: f64) -> Self {
         let mut wcs = self.clone();
         wcs.crpix0_px = [self.crpix0_px[0] - dx_px, self.crpix0_px[1] - dy_px];
+        wcs.centre_px = self.centre_px.map(|[x, y]| [x - dx_px, y - dy_px]);
         wcs
     }
 

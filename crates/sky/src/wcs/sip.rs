@@ -6,64 +6,13 @@
 use zemosaic_fits::Header;
 
 use super::keys;
+use super::polynomial::Polynomial;
 use crate::error::WcsError;
 
 const MAX_ORDER: i64 = 9;
 /// Newton stops after a step below this; the error left is then of the order of curvature x step^2, far below 1e-11 px.
 const LAST_STEP_PX: f64 = 1e-7;
 const MAX_STEPS: usize = 30;
-
-/// A bivariate polynomial with all terms u^p v^q, p + q <= order.
-#[derive(Debug, Clone, PartialEq)]
-struct Polynomial {
-    order: usize,
-    /// Coefficient of u^p v^q at `p * (order + 1) + q`.
-    coefficients: Vec<f64>,
-}
-
-impl Polynomial {
-    fn read(header: &Header, name: &str, order: usize) -> Result<Self, WcsError> {
-        let mut coefficients = vec![0.0; (order + 1) * (order + 1)];
-        for p in 0..=order {
-            for q in 0..=order - p {
-                if let Some(c) = keys::float(header, &format!("{name}_{p}_{q}"))? {
-                    coefficients[p * (order + 1) + q] = c;
-                }
-            }
-        }
-        Ok(Self { order, coefficients })
-    }
-
-    #[inline]
-    fn value(&self, u: f64, v: f64) -> f64 {
-        let n = self.order;
-        let mut value = 0.0;
-        for p in (0..=n).rev() {
-            let row = &self.coefficients[p * (n + 1)..=p * (n + 1) + (n - p)];
-            value = value * u + row.iter().rev().fold(0.0, |g, c| g * v + c);
-        }
-        value
-    }
-
-    /// Value and the derivatives with respect to u and v.
-    #[inline]
-    fn value_and_slopes(&self, u: f64, v: f64) -> (f64, f64, f64) {
-        let n = self.order;
-        let (mut value, mut du, mut dv) = (0.0, 0.0, 0.0);
-        for p in (0..=n).rev() {
-            let row = &self.coefficients[p * (n + 1)..=p * (n + 1) + (n - p)];
-            let (mut g, mut slope) = (0.0, 0.0);
-            for c in row.iter().rev() {
-                slope = slope * v + g;
-                g = g * v + c;
-            }
-            du = du * u + value;
-            dv = dv * u + slope;
-            value = value * u + g;
-        }
-        (value, du, dv)
-    }
-}
 
 /// A SIP distortion.
 #[derive(Debug, Clone, PartialEq)]
@@ -159,6 +108,18 @@ impl Sip {
     }
 }
 
+fn read_polynomial(header: &Header, name: &str, order: usize) -> Result<Polynomial, WcsError> {
+    let mut coefficients = vec![0.0; (order + 1) * (order + 1)];
+    for p in 0..=order {
+        for q in 0..=order - p {
+            if let Some(c) = keys::float(header, &format!("{name}_{p}_{q}"))? {
+                coefficients[p * (order + 1) + q] = c;
+            }
+        }
+    }
+    Ok(Polynomial { order, coefficients })
+}
+
 fn read_order(header: &Header, name: &str) -> Result<Option<usize>, WcsError> {
     let keyword = format!("{name}_ORDER");
     let Some(value) = keys::float(header, &keyword)? else { return Ok(None) };
@@ -182,7 +143,7 @@ fn read_pair(
             Err(WcsError::Distortion { reason: format!("SIP has {second}_ORDER without {first}_ORDER") })
         }
         (Some(m), Some(n)) if m > 1 && n > 1 => {
-            Ok(Some((Polynomial::read(header, first, m)?, Polynomial::read(header, second, n)?)))
+            Ok(Some((read_polynomial(header, first, m)?, read_polynomial(header, second, n)?)))
         }
         _ => Ok(None),
     }

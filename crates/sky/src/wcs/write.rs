@@ -3,7 +3,8 @@
 use zemosaic_fits::Header;
 
 use super::Wcs;
-use super::projection::Projection;
+use super::distortion::{Distortion, PlaneKind};
+use super::projection;
 use crate::frame::SkyFrame;
 
 /// Cards that would act beside, or instead of, the new ones (PLTRAH makes a header a DSS plate).
@@ -15,8 +16,12 @@ const STALE: [&str; 13] = [
 /// Writes the WCS cards (see [`Wcs::write_to`]).
 pub(super) fn write_to(wcs: &Wcs, header: &mut Header) {
     remove_stale(header);
-    let suffix = if wcs.sip.is_some() { "-SIP" } else { "" };
-    let ctype = |name: &str| format!("{name:-<4}-{}{suffix}", wcs.projection.name());
+    let code = match &wcs.distortion {
+        Distortion::None => wcs.projection.name().to_string(),
+        Distortion::Sip(_) => format!("{}-SIP", wcs.projection.name()),
+        Distortion::Plane(plane) => plane.code().to_string(),
+    };
+    let ctype = |name: &str| format!("{name:-<4}-{code}");
     let unit = ["deg", "deg"];
     header.set_i64("WCSAXES", 2, "number of world axes");
     for (i, name) in wcs.names.iter().enumerate() {
@@ -37,29 +42,44 @@ pub(super) fn write_to(wcs: &Wcs, header: &mut Header) {
     header.set_f64("LATPOLE", wcs.pole.latpole_deg, "[deg] native latitude of the celestial pole");
     match &wcs.frame {
         SkyFrame::Icrs => header.set_str("RADESYS", "ICRS", "reference system"),
-        SkyFrame::Fk5 { equinox } => {
+        SkyFrame::Fk5 { equinox } | SkyFrame::Ecliptic { equinox } => {
             header.set_str("RADESYS", "FK5", "reference system");
+            header.set_f64("EQUINOX", *equinox, "[yr] equinox of the coordinates");
+        }
+        SkyFrame::Fk4 { equinox } => {
+            header.set_str("RADESYS", "FK4", "reference system");
+            header.set_f64("EQUINOX", *equinox, "[yr] equinox of the coordinates");
+        }
+        SkyFrame::Fk4NoE { equinox } => {
+            header.set_str("RADESYS", "FK4-NO-E", "reference system");
             header.set_f64("EQUINOX", *equinox, "[yr] equinox of the coordinates");
         }
         SkyFrame::Other(name) if wcs.names[0] == "RA" => header.set_str("RADESYS", name, "reference system"),
         SkyFrame::Galactic | SkyFrame::Other(_) => {}
     }
-    if let Some(sip) = &wcs.sip {
-        sip.write_to(header);
+    match &wcs.distortion {
+        Distortion::None => {}
+        Distortion::Sip(sip) => sip.write_to(header),
+        Distortion::Plane(plane) => match &plane.kind {
+            PlaneKind::Tpv(tpv) => tpv.write_to(header),
+            PlaneKind::Tnx(tnx) | PlaneKind::Zpx(tnx) => tnx.write_to(header, plane.code()),
+        },
     }
 }
 
 fn write_projection(wcs: &Wcs, header: &mut Header) {
-    if let Projection::Sin { xi, eta } = wcs.projection
-        && (xi != 0.0 || eta != 0.0)
-    {
-        header.set_f64("PV2_1", xi, "slant of the SIN projection");
-        header.set_f64("PV2_2", eta, "slant of the SIN projection");
+    if wcs.distortion == Distortion::None {
+        for (j, value) in wcs.projection.parameters() {
+            header.set_f64(&format!("PV2_{j}"), value, "parameter of the projection");
+        }
     }
     let (phi0, theta0) = wcs.pole.native_ref_deg;
-    if (phi0, theta0) != (0.0, 90.0) {
+    if (phi0, theta0) != projection::native_ref_deg(&wcs.projection) {
         header.set_f64("PV1_1", phi0, "[deg] native longitude of the reference point");
         header.set_f64("PV1_2", theta0, "[deg] native latitude of the reference point");
+    }
+    if wcs.offset_rad != (0.0, 0.0) {
+        header.set_f64("PV1_0", 1.0, "the plane is counted from the reference point");
     }
 }
 
@@ -92,5 +112,6 @@ fn is_old_distortion(keyword: &str) -> bool {
 
 fn is_old_parameter(keyword: &str) -> bool {
     keyword.strip_prefix("PV1_").or_else(|| keyword.strip_prefix("PV2_")).is_some()
+        || ["WAT0_", "WAT1_", "WAT2_"].iter().any(|prefix| keyword.starts_with(prefix))
         || keyword.strip_prefix("PC00").or_else(|| keyword.strip_prefix("CD00")).is_some()
 }
