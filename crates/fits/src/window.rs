@@ -41,6 +41,27 @@ impl Window {
         self.width * self.height
     }
 
+    /// Refuses a window outside the plane and a buffer of another size.
+    pub(crate) fn check(
+        &self,
+        path: &Path,
+        layout: &ImageLayout,
+        plane: usize,
+        values: usize,
+    ) -> Result<(), FitsError> {
+        if plane >= layout.planes() || !self.fits(layout.width(), layout.height()) {
+            let (w, h, n) = (layout.width(), layout.height(), layout.planes());
+            let what =
+                format!("{self:?} of plane {plane} is outside an image of {w} x {h} pixels and {n} planes");
+            return Err(FitsError::bad_request(path, what));
+        }
+        if values != self.area() {
+            let what = format!("the buffer holds {values} values, the window {}", self.area());
+            return Err(FitsError::bad_request(path, what));
+        }
+        Ok(())
+    }
+
     /// Whether the window lies inside a plane of this size.
     pub(crate) fn fits(&self, width: usize, height: usize) -> bool {
         self.x0.checked_add(self.width).is_some_and(|x1| x1 <= width)
@@ -69,16 +90,7 @@ pub fn read_window(
     scratch: &mut ReadScratch,
     out: &mut [f32],
 ) -> Result<(), FitsError> {
-    if plane >= layout.planes() || !window.fits(layout.width(), layout.height()) {
-        let (w, h, n) = (layout.width(), layout.height(), layout.planes());
-        let what =
-            format!("{window:?} of plane {plane} is outside an image of {w} x {h} pixels and {n} planes");
-        return Err(FitsError::bad_request(path, what));
-    }
-    if out.len() != window.area() {
-        let what = format!("the buffer holds {} values, the window {}", out.len(), window.area());
-        return Err(FitsError::bad_request(path, what));
-    }
+    window.check(path, layout, plane, out.len())?;
     if out.is_empty() {
         return Ok(());
     }
