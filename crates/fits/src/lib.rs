@@ -23,7 +23,7 @@ mod window;
 
 pub use checksum::{CheckState, HduCheck, verify_checksums};
 pub use error::FitsError;
-pub use gzip::{is_gzip, scan_gzip, scan_gzip_header, unpack_gzip};
+pub use gzip::{is_gzip, scan_gzip, scan_gzip_hdus, scan_gzip_header, unpack_gzip};
 pub use hdu::{FitsFile, Hdu, HduKind, Truncation, scan};
 pub use header::Header;
 pub use image_writer::{ImageData, write_image};
