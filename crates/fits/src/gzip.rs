@@ -3,7 +3,7 @@
 
 use crate::error::FitsError;
 use crate::file_io;
-use crate::hdu::{Hdu, begins_hdu, describe, find_end};
+use crate::hdu::{Hdu, HduKind, begins_hdu, describe, find_end};
 use crate::header::Header;
 use crate::{BLOCK_BYTES, CARD_BYTES};
 use flate2::bufread::{GzDecoder, MultiGzDecoder};
@@ -43,20 +43,62 @@ pub fn scan_gzip(path: &Path) -> Result<Hdu, FitsError> {
     describe(0, header, 0, length as u64, path)
 }
 
+/// The HDUs of a gzipped FITS file, as they lie in the unpacked file. When the first one is an image only that is
+/// read; otherwise the whole file is unpacked in memory, piece by piece, for the headers behind it.
+///
+/// # Errors
+/// As [`scan_gzip_header`] for the first HDU; what cannot be read behind it ends the list.
+pub fn scan_gzip_hdus(path: &Path) -> Result<Vec<Hdu>, FitsError> {
+    let file = File::open(path).map_err(|e| FitsError::io(path, "open", 0, e))?;
+    let mut decoder = MultiGzDecoder::new(BufReader::with_capacity(BUFFER_BYTES, file));
+    let mut hdus = Vec::new();
+    let mut offset = 0;
+    loop {
+        let index = hdus.len();
+        let hdu = next_header(&mut decoder, path, index).and_then(|found| {
+            let Some((header, length)) = found else { return Ok(None) };
+            describe(index, header, offset, offset + length as u64, path).map(Some)
+        });
+        let hdu = match hdu {
+            Ok(Some(hdu)) => hdu,
+            Err(e) if index == 0 => return Err(e),
+            Ok(None) | Err(_) => return Ok(hdus),
+        };
+        let is_alone = index == 0 && matches!(hdu.kind, HduKind::Image(_));
+        let padded = hdu.data_len.checked_next_multiple_of(BLOCK_BYTES as u64);
+        let end = padded.and_then(|n| hdu.data_offset.checked_add(n));
+        hdus.push(hdu);
+        let (Some(end), Some(padded), false) = (end, padded, is_alone) else { return Ok(hdus) };
+        match io::copy(&mut (&mut decoder).take(padded), &mut io::sink()) {
+            Ok(skipped) if skipped == padded => offset = end,
+            _ => return Ok(hdus),
+        }
+    }
+}
+
 /// The first header and its length with padding.
 fn first_header(path: &Path) -> Result<(Header, usize), FitsError> {
     let file = File::open(path).map_err(|e| FitsError::io(path, "open", 0, e))?;
     let mut decoder = MultiGzDecoder::new(BufReader::with_capacity(1 << 14, file));
+    next_header(&mut decoder, path, 0)?.ok_or_else(|| FitsError::NotFits { path: path.to_path_buf() })
+}
+
+/// The header that starts here and its length with padding, which is read too; `None` when no HDU starts here.
+fn next_header(
+    stream: &mut impl Read,
+    path: &Path,
+    index: usize,
+) -> Result<Option<(Header, usize)>, FitsError> {
     let mut bytes = Vec::new();
     loop {
         let have = bytes.len();
-        let piece = (&mut decoder).take(BLOCK_BYTES as u64).read_to_end(&mut bytes);
+        let piece = stream.by_ref().take(BLOCK_BYTES as u64).read_to_end(&mut bytes);
         let got = piece.map_err(|e| stream_error(path, e))?;
-        if have == 0 {
-            begins_hdu(&bytes, path, 0)?;
+        if have == 0 && !begins_hdu(&bytes, path, index)? {
+            return Ok(None);
         }
         if let Some(end) = find_end(&bytes, have / CARD_BYTES) {
-            return Header::parse(&bytes[..end]).map_err(|e| e.at(path));
+            return Header::parse(&bytes[..end]).map(Some).map_err(|e| e.at(path));
         }
         if got == 0 || bytes.len() > MAX_HEADER_BYTES {
             return Err(FitsError::bad_header(path, "there is no END card"));

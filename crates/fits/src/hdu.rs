@@ -6,6 +6,7 @@ use crate::card;
 use crate::error::FitsError;
 use crate::header::Header;
 use crate::layout::{self, ImageLayout};
+use crate::tiles::CompressedLayout;
 use crate::{BLOCK_BYTES, CARD_BYTES, file_io};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,9 @@ pub enum HduKind {
     /// An ASCII table.
     AsciiTable,
     /// A tile-compressed image in a binary table (ZIMAGE = T).
-    CompressedImage,
+    CompressedImage(Box<CompressedLayout>),
+    /// A tile-compressed image that cannot be read, and why.
+    BadCompressedImage(String),
     /// The deprecated random groups structure.
     RandomGroups,
     /// An extension of another type; its data are skipped.
@@ -56,6 +59,14 @@ impl Hdu {
     pub fn image(&self) -> Option<&ImageLayout> {
         match &self.kind {
             HduKind::Image(layout) => Some(layout),
+            _ => None,
+        }
+    }
+
+    /// The layout of a tile-compressed image.
+    pub fn compressed(&self) -> Option<&CompressedLayout> {
+        match &self.kind {
+            HduKind::CompressedImage(layout) => Some(layout),
             _ => None,
         }
     }
@@ -230,7 +241,12 @@ pub(crate) fn describe(
         _ if groups => HduKind::RandomGroups,
         _ if image_like && data_len == 0 => HduKind::Empty,
         _ if image_like => HduKind::Image(ImageLayout::from_header(index, &header, dims, data_offset, path)?),
-        "BINTABLE" | "A3DTABLE" if header.get_bool("ZIMAGE") == Some(true) => HduKind::CompressedImage,
+        "BINTABLE" | "A3DTABLE" if header.get_bool("ZIMAGE") == Some(true) => {
+            match CompressedLayout::from_header(index, &header, data_offset, data_len, path) {
+                Ok(layout) => HduKind::CompressedImage(Box::new(layout)),
+                Err(reason) => HduKind::BadCompressedImage(reason),
+            }
+        }
         "BINTABLE" | "A3DTABLE" => HduKind::BinTable,
         "TABLE" => HduKind::AsciiTable,
         _ => HduKind::Other,

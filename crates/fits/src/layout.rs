@@ -89,6 +89,8 @@ pub struct ImageLayout {
     pub blank: Option<i64>,
     /// Offset of the first sample in the file, bytes.
     pub data_offset: u64,
+    /// Samples of one pixel that lie together: 1, or 3 when the colours vary fastest ([`ImageLayout::as_planes`]).
+    pub interleave: usize,
 }
 
 impl ImageLayout {
@@ -110,10 +112,21 @@ impl ImageLayout {
             bzero: header.get_f64("BZERO").unwrap_or(0.0),
             blank,
             data_offset,
+            interleave: 1,
         })
     }
 
-    /// NAXIS1, pixels.
+    /// An image whose colours vary fastest (NAXIS1 = 3, and no planar RGB) as three planes of the other two axes;
+    /// [`crate::read_window`] picks the samples of a plane. Other images stay as they are.
+    #[must_use]
+    pub fn as_planes(self) -> Self {
+        match self.dims[..] {
+            [3, width, height] if height != 3 => Self { dims: vec![width, height, 3], interleave: 3, ..self },
+            _ => self,
+        }
+    }
+
+    /// Length of the first axis, pixels.
     pub fn width(&self) -> usize {
         self.dims.first().copied().unwrap_or(0)
     }

@@ -18,11 +18,12 @@ mod pool;
 mod product;
 mod table;
 mod text;
+mod tiles;
 mod window;
 
 pub use checksum::{CheckState, HduCheck, verify_checksums};
 pub use error::FitsError;
-pub use gzip::{is_gzip, open_unpacked, scan_gzip, scan_gzip_header, unpack_gzip};
+pub use gzip::{is_gzip, open_unpacked, scan_gzip, scan_gzip_hdus, scan_gzip_header, unpack_gzip};
 pub use hdu::{FitsFile, Hdu, HduKind, Truncation, scan};
 pub use header::Header;
 pub use image_writer::{ImageData, write_image};
@@ -30,6 +31,7 @@ pub use layout::{HduRole, ImageLayout, SampleType};
 pub use pool::FilePool;
 pub use product::{DataSpec, HduSpec, Overwrite, ProductWriter};
 pub use table::{Column, ColumnData, TableSpec, read_table};
+pub use tiles::{CompressedLayout, read_compressed_window, unpack_compressed};
 pub use window::{ReadScratch, Window, read_window};
 
 /// Bytes of a FITS block; headers and data units are padded to whole blocks.

@@ -41,6 +41,27 @@ impl Window {
         self.width * self.height
     }
 
+    /// Refuses a window outside the plane and a buffer of another size.
+    pub(crate) fn check(
+        &self,
+        path: &Path,
+        layout: &ImageLayout,
+        plane: usize,
+        values: usize,
+    ) -> Result<(), FitsError> {
+        if plane >= layout.planes() || !self.fits(layout.width(), layout.height()) {
+            let (w, h, n) = (layout.width(), layout.height(), layout.planes());
+            let what =
+                format!("{self:?} of plane {plane} is outside an image of {w} x {h} pixels and {n} planes");
+            return Err(FitsError::bad_request(path, what));
+        }
+        if values != self.area() {
+            let what = format!("the buffer holds {values} values, the window {}", self.area());
+            return Err(FitsError::bad_request(path, what));
+        }
+        Ok(())
+    }
+
     /// Whether the window lies inside a plane of this size.
     pub(crate) fn fits(&self, width: usize, height: usize) -> bool {
         self.x0.checked_add(self.width).is_some_and(|x1| x1 <= width)
@@ -52,6 +73,7 @@ impl Window {
 #[derive(Debug, Default)]
 pub struct ReadScratch {
     bytes: Vec<u8>,
+    values: Vec<f32>,
 }
 
 /// Reads a window of one plane as physical values into `out` (row-major, `window.area()` values). BLANK and
@@ -69,18 +91,12 @@ pub fn read_window(
     scratch: &mut ReadScratch,
     out: &mut [f32],
 ) -> Result<(), FitsError> {
-    if plane >= layout.planes() || !window.fits(layout.width(), layout.height()) {
-        let (w, h, n) = (layout.width(), layout.height(), layout.planes());
-        let what =
-            format!("{window:?} of plane {plane} is outside an image of {w} x {h} pixels and {n} planes");
-        return Err(FitsError::bad_request(path, what));
-    }
-    if out.len() != window.area() {
-        let what = format!("the buffer holds {} values, the window {}", out.len(), window.area());
-        return Err(FitsError::bad_request(path, what));
-    }
+    window.check(path, layout, plane, out.len())?;
     if out.is_empty() {
         return Ok(());
+    }
+    if layout.interleave > 1 {
+        return read_interleaved(pool, path, layout, plane, window, scratch, out);
     }
     let file = pool.get(path)?;
     let reader = Reader { file: &file, path, layout };
@@ -98,6 +114,37 @@ pub fn read_window(
             .enumerate()
             .try_for_each(|(y, row)| reader.run(first + y as u64 * layout.row_bytes(), scratch, row))
     }
+}
+
+/// One colour of a window whose colours vary fastest: all are read, some rows at a time.
+fn read_interleaved(
+    pool: &FilePool,
+    path: &Path,
+    layout: &ImageLayout,
+    plane: usize,
+    window: Window,
+    scratch: &mut ReadScratch,
+    out: &mut [f32],
+) -> Result<(), FitsError> {
+    let colours = layout.interleave;
+    let dims = vec![layout.width() * colours, layout.height()];
+    let stored = ImageLayout { dims, interleave: 1, ..layout.clone() };
+    let rows = (CHUNK_BYTES / (window.width * colours * layout.sample.bytes())).max(1);
+    let mut values = std::mem::take(&mut scratch.values);
+    let mut y0 = window.y0;
+    let result = out.chunks_mut(rows * window.width).try_for_each(|part| {
+        let height = part.len() / window.width;
+        values.resize(part.len() * colours, 0.0);
+        let all = Window { x0: window.x0 * colours, y0, width: window.width * colours, height };
+        read_window(pool, path, &stored, 0, all, scratch, &mut values)?;
+        for (value, pixel) in part.iter_mut().zip(values.chunks_exact(colours)) {
+            *value = pixel[plane];
+        }
+        y0 += height;
+        Ok(())
+    });
+    scratch.values = values;
+    result
 }
 
 struct Reader<'a> {

@@ -20,10 +20,10 @@ pub struct InputFile {
 
 const SUFFIXES: [&str; 3] = [".fit", ".fits", ".fts"];
 
-/// Whether a file name looks like a FITS image we read (`.fit`, `.fits`, `.fts`, each also with `.gz`).
+/// Whether a file name looks like a FITS image we read (`.fit`, `.fits`, `.fts`, each also with `.gz` or `.fz`).
 pub fn has_fits_name(name: &str) -> bool {
     let lower = name.to_lowercase();
-    let plain = lower.strip_suffix(".gz").unwrap_or(&lower);
+    let plain = lower.strip_suffix(".gz").or_else(|| lower.strip_suffix(".fz")).unwrap_or(&lower);
     SUFFIXES.iter().any(|suffix| plain.ends_with(suffix))
 }
 

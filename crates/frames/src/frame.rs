@@ -45,6 +45,8 @@ pub enum Packing {
     Plain,
     /// The whole file is gzip-compressed: unpacked once before pixels are read.
     Gzip,
+    /// The image is tile-compressed inside its file: unpacked once before pixels are read.
+    Compressed,
 }
 
 /// Where a frame's WCS came from.
@@ -103,7 +105,7 @@ pub struct FrameMeta {
 /// One usable input image.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// Path below its input root, `/`-separated, NFC; with `[n]` behind it when not the first image.
+    /// Path below its input root, `/`-separated, NFC; with `[n]` behind it when the image is in a later HDU.
     pub id: String,
     /// The file as given; opened read-only, never changed.
     pub path: PathBuf,

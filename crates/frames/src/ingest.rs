@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use zemosaic_fits::{FitsError, HduKind, Header, ImageLayout, is_gzip, open_unpacked, scan, scan_gzip};
+use zemosaic_fits::{
+    FitsError, Hdu, HduKind, Header, ImageLayout, is_gzip, open_unpacked, scan, scan_gzip_hdus,
+};
 
 use crate::dialect::{frame_kind, frame_meta};
 use crate::discover::InputFile;
@@ -48,33 +50,54 @@ struct ImagePart {
 /// Scan `files` (in frame order). `progress` is told how many are done; it is called from many threads.
 pub fn ingest(files: &[InputFile], options: &IngestOptions, progress: &(dyn Fn(usize) + Sync)) -> Ingested {
     let done = AtomicUsize::new(0);
-    let verdicts: Vec<Result<Frame, Reason>> = files
+    let verdicts: Vec<Vec<Verdict>> = files
         .par_iter()
         .map(|file| {
-            let verdict = ingest_one(file, options);
+            let verdicts = ingest_file(file, options);
             progress(done.fetch_add(1, Ordering::Relaxed) + 1);
-            verdict
+            verdicts
         })
         .collect();
     let mut result = Ingested::default();
-    for (file, verdict) in files.iter().zip(verdicts) {
-        match verdict {
-            Ok(frame) => result.frames.push(frame),
-            Err(reason) => {
-                result.left_out.push(LeftOut { id: file.id.clone(), path: file.path.clone(), reason });
+    for (file, verdicts) in files.iter().zip(verdicts) {
+        for (hdu, verdict) in verdicts {
+            match verdict {
+                Ok(frame) => result.frames.push(*frame),
+                Err(reason) => {
+                    result.left_out.push(LeftOut { id: id_of(file, hdu), path: file.path.clone(), reason });
+                }
             }
         }
     }
     result
 }
 
-fn ingest_one(file: &InputFile, options: &IngestOptions) -> Result<Frame, Reason> {
-    let part = image_part(&file.path)?;
-    let is_own = part.header.get_str("SWCREATE").is_some_and(|name| name.starts_with("zemosaic"))
-        && part.header.contains("RUNID");
-    if is_own && !file.named {
-        return Err(Reason::OwnProduct("a mosaic made by zemosaic; name the file itself to use it".into()));
+/// An HDU of a file, and the frame it is or the reason why not.
+type Verdict = (usize, Result<Box<Frame>, Reason>);
+
+fn id_of(file: &InputFile, hdu: usize) -> String {
+    if hdu == 0 { file.id.clone() } else { format!("{}[{hdu}]", file.id) }
+}
+
+/// One verdict for each image of the file, or a single one for the file.
+fn ingest_file(file: &InputFile, options: &IngestOptions) -> Vec<Verdict> {
+    let parts = match image_parts(&file.path) {
+        Ok(parts) => parts,
+        Err(reason) => return vec![(0, Err(reason))],
+    };
+    let is_own = |header: &Header| {
+        header.get_str("SWCREATE").is_some_and(|name| name.starts_with("zemosaic"))
+            && header.contains("RUNID")
+    };
+    if !file.named && parts.iter().any(|(_, part)| part.as_ref().is_ok_and(|part| is_own(&part.header))) {
+        let reason = Reason::OwnProduct("a mosaic made by zemosaic; name the file itself to use it".into());
+        return vec![(0, Err(reason))];
     }
+    let frame = |part| ingest_part(file, part, options).map(Box::new);
+    parts.into_iter().map(|(hdu, part)| (hdu, part.and_then(frame))).collect()
+}
+
+fn ingest_part(file: &InputFile, part: ImagePart, options: &IngestOptions) -> Result<Frame, Reason> {
     let kind = frame_kind(&part.header, &part.layout).map_err(Reason::NotAnImage)?;
     let (wcs, wcs_origin) = find_wcs(&file.path, &part.header, &options.wcs)?;
     let mut hasher = blake3::Hasher::new();
@@ -84,7 +107,7 @@ fn ingest_one(file: &InputFile, options: &IngestOptions) -> Result<Frame, Reason
     let file_bytes =
         std::fs::metadata(&file.path).map_err(|error| Reason::Unreadable(error.to_string()))?.len();
     Ok(Frame {
-        id: if part.hdu == 0 { file.id.clone() } else { format!("{}[{}]", file.id, part.hdu) },
+        id: id_of(file, part.hdu),
         path: file.path.clone(),
         pixels_path: file.path.clone(),
         packing: part.packing,
@@ -102,46 +125,123 @@ fn ingest_one(file: &InputFile, options: &IngestOptions) -> Result<Frame, Reason
     })
 }
 
-/// The first image of a file.
-fn image_part(path: &Path) -> Result<ImagePart, Reason> {
-    if is_gzip(path).map_err(|error| reason_of(&error))? {
-        let hdu = scan_gzip(path).map_err(|error| reason_of(&error))?;
-        let HduKind::Image(layout) = hdu.kind else {
-            return Err(Reason::NotAnImage(
-                "the first HDU of this packed file holds no image; unpack the file to use a later one".into(),
-            ));
-        };
+/// An image HDU, readable or not.
+type Part = (usize, Result<ImagePart, Reason>);
+
+/// The images of a file by HDU. Where some are named SCI only those count: the others are their weights, masks
+/// and errors.
+fn image_parts(path: &Path) -> Result<Vec<Part>, Reason> {
+    let at_fault = |error: FitsError| reason_of(&error);
+    let (hdus, packing, file_bytes, truncated) = if is_gzip(path).map_err(at_fault)? {
         let stated = gzip_length(path).map_err(|error| Reason::Unreadable(error.to_string()))?;
-        let unpacked_bytes = unpacked_length(&layout, stated);
-        return Ok(ImagePart { hdu: 0, header: hdu.header, layout, packing: Packing::Gzip, unpacked_bytes });
-    }
-    let file = scan(path).map_err(|error| reason_of(&error))?;
-    let mut other = None;
-    for hdu in file.hdus {
-        match hdu.kind {
-            HduKind::Image(layout) if layout.dims.len() >= 2 => {
-                if let Some(cut) = file.truncated.as_ref().filter(|cut| cut.hdu == hdu.index) {
-                    return Err(Reason::Truncated(format!(
-                        "HDU {} ends after {} of {} bytes; copy the file again",
-                        cut.hdu, cut.found, cut.expected
-                    )));
+        (scan_gzip_hdus(path).map_err(at_fault)?, Packing::Gzip, stated, None)
+    } else {
+        let file = scan(path).map_err(at_fault)?;
+        (file.hdus, Packing::Plain, file.len, file.truncated)
+    };
+    let primary = hdus.first().filter(|hdu| hdu.kind == HduKind::Empty).map(|hdu| hdu.header.clone());
+    let mut parts = Vec::new();
+    let mut others = Vec::new();
+    for hdu in hdus {
+        let index = hdu.index;
+        match image_part(hdu, packing, file_bytes) {
+            Found::Nothing => {}
+            Found::Other(what) => others.push(what),
+            Found::Unreadable(reason) => parts.push((index, Err(reason))),
+            Found::Image(mut part) => {
+                if let Some(primary) = &primary {
+                    inherit(&mut part.header, primary);
                 }
-                return Ok(ImagePart {
-                    hdu: hdu.index,
-                    header: hdu.header,
-                    layout,
-                    packing: Packing::Plain,
-                    unpacked_bytes: file.len,
-                });
+                let cut = truncated.as_ref().filter(|cut| cut.hdu == index);
+                parts.push((
+                    index,
+                    cut.map_or(Ok(part), |cut| {
+                        Err(Reason::Truncated(format!(
+                            "HDU {} ends after {} of {} bytes; copy the file again",
+                            cut.hdu, cut.found, cut.expected
+                        )))
+                    }),
+                ));
             }
-            HduKind::Empty | HduKind::Image(_) => {}
-            kind => other = other.or(Some(format!("{kind:?}"))),
         }
     }
-    Err(Reason::NotAnImage(match other {
-        Some(kind) => format!("no plain image in the file (it holds {kind}, which is not read yet)"),
-        None => "no image in the file".into(),
-    }))
+    let is_science = |part: &Result<ImagePart, Reason>| {
+        let name = part.as_ref().ok().and_then(|part| part.header.get_str("EXTNAME"));
+        name.is_some_and(|name| name.trim().eq_ignore_ascii_case("SCI"))
+    };
+    if parts.iter().any(|(_, part)| is_science(part)) {
+        parts.retain(|(_, part)| part.is_err() || is_science(part));
+    }
+    if parts.is_empty() {
+        others.dedup();
+        return Err(Reason::NotAnImage(match others.join(", ") {
+            what if what.is_empty() => "no image in the file".into(),
+            what => format!("no image in the file (it holds {what})"),
+        }));
+    }
+    Ok(parts)
+}
+
+/// What an HDU is to us.
+enum Found {
+    Image(ImagePart),
+    Unreadable(Reason),
+    Other(&'static str),
+    Nothing,
+}
+
+fn image_part(hdu: Hdu, packing: Packing, file_bytes: u64) -> Found {
+    let index = hdu.index;
+    match (&hdu.kind, packing) {
+        (HduKind::CompressedImage(_), Packing::Gzip) => Found::Unreadable(Reason::NotAnImage(
+            "a tile-compressed image in a gzip file; unpack the file to use it".into(),
+        )),
+        (HduKind::CompressedImage(compressed), _) => {
+            let Some(header) = hdu.restored_header() else { return Found::Nothing };
+            let layout = compressed.image.clone().as_planes();
+            if layout.dims.len() < 2 {
+                return Found::Nothing;
+            }
+            let unpacked_bytes =
+                (layout.data_offset + layout.data_bytes()).next_multiple_of(FITS_BLOCK_BYTES);
+            let packing = Packing::Compressed;
+            Found::Image(ImagePart { hdu: index, header, layout, packing, unpacked_bytes })
+        }
+        (HduKind::Image(layout), _) if layout.dims.len() >= 2 => {
+            let layout = layout.clone().as_planes();
+            let unpacked_bytes = match packing {
+                Packing::Gzip => unpacked_length(&layout, file_bytes),
+                Packing::Plain | Packing::Compressed => file_bytes,
+            };
+            Found::Image(ImagePart { hdu: index, header: hdu.header, layout, packing, unpacked_bytes })
+        }
+        (HduKind::BadCompressedImage(what), _) => {
+            Found::Unreadable(Reason::NotAnImage(format!("HDU {index}, a tile-compressed image: {what}")))
+        }
+        (HduKind::RandomGroups, _) => Found::Other("random groups"),
+        (HduKind::BinTable, _) => Found::Other("a binary table"),
+        (HduKind::AsciiTable, _) => Found::Other("an ASCII table"),
+        (HduKind::Other, _) => Found::Other("an extension of unknown type"),
+        (HduKind::Image(_), _) => Found::Other("a one-dimensional image"),
+        (HduKind::Empty, _) => Found::Nothing,
+    }
+}
+
+/// Cards of a primary header that say nothing about the extensions.
+const NOT_INHERITED: [&str; 13] = [
+    "SIMPLE", "BITPIX", "NAXIS", "EXTEND", "CHECKSUM", "DATASUM", "EXTNAME", "EXTVER", "NEXTEND", "BSCALE",
+    "BZERO", "COMMENT", "HISTORY",
+];
+
+/// Takes over what the primary header says for all extensions (INHERIT = T); an extension's own cards win.
+fn inherit(header: &mut Header, primary: &Header) {
+    if header.get_bool("INHERIT") != Some(true) {
+        return;
+    }
+    let present: std::collections::HashSet<String> = header.keywords().map(str::to_owned).collect();
+    header.extend_from(primary, |key| {
+        !key.is_empty() && !NOT_INHERITED.contains(&key) && !present.contains(key)
+    });
 }
 
 /// The length of the unpacked file. What a gzip file states is not to be trusted when it cannot be the
@@ -188,16 +288,18 @@ pub fn find_duplicates(ingested: &mut Ingested) {
         .collect::<Vec<_>>()
         .into_iter()
         .collect();
-    let mut first: BTreeMap<[u8; 32], String> = BTreeMap::new();
+    let mut first: BTreeMap<([u8; 32], usize), String> = BTreeMap::new();
     let mut kept = Vec::with_capacity(ingested.frames.len());
     for (index, frame) in std::mem::take(&mut ingested.frames).into_iter().enumerate() {
         if let Some(Some(hash)) = hashes.get(&index) {
-            if let Some(original) = first.get(hash) {
+            // Two images of one file are no copies of each other.
+            let key = (*hash, frame.hdu);
+            if let Some(original) = first.get(&key) {
                 let reason = Reason::Duplicate(format!("same content as {original}, which is used"));
                 ingested.left_out.push(LeftOut { id: frame.id, path: frame.path, reason });
                 continue;
             }
-            first.insert(*hash, frame.id.clone());
+            first.insert(key, frame.id.clone());
         }
         kept.push(frame);
     }

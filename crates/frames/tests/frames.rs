@@ -4,7 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
-use zemosaic_fits::{FilePool, Header, ImageData, scan, write_image};
+use zemosaic_fits::{
+    DataSpec, FilePool, HduRole, HduSpec, Header, ImageData, Overwrite, ProductWriter, SampleType, Window,
+    scan, write_image,
+};
 use zemosaic_frames::dialect::{frame_kind, frame_meta};
 use zemosaic_frames::pixels::read_planes;
 use zemosaic_frames::{
@@ -200,4 +203,99 @@ fn equal_content_is_used_once_and_equal_headers_alone_are_not_enough() {
     assert_eq!(ingested.left_out[0].id, "c.fits");
     assert_eq!(ingested.left_out[0].reason.code(), "W-FRAME-DUPLICATE");
     assert!(ingested.left_out[0].reason.message().contains("a.fits"));
+}
+
+/// A file of an empty primary HDU and image extensions of 4 x 3 floats, with these names.
+fn write_extensions(path: &Path, names: &[&str], edit: impl Fn(&mut Header)) {
+    let frame = wcs(4, 3);
+    let mut primary = Header::for_image(HduRole::Primary, SampleType::F32, &[]);
+    primary.set_str("FILTER", "V", "");
+    let mut hdus = vec![HduSpec { header: primary, data: DataSpec::None }];
+    for name in names {
+        let mut header = Header::for_image(HduRole::Extension, SampleType::F32, &[4, 3]);
+        header.set_str("EXTNAME", name, "");
+        header.extend_from(&tan_header(&frame), |key| !header_is_structural(key));
+        edit(&mut header);
+        hdus.push(HduSpec { header, data: DataSpec::F32 { dims: vec![4, 3] } });
+    }
+    let writer = ProductWriter::create(path, hdus, Overwrite::Replace).unwrap();
+    for hdu in 1..=names.len() {
+        let values: Vec<f32> = (0..12_u8).map(|i| f32::from(i) + 100.0 * hdu as f32).collect();
+        writer.write_f32(hdu, 0, Window { x0: 0, y0: 0, width: 4, height: 3 }, &values).unwrap();
+    }
+    writer.finish(Vec::new()).unwrap();
+}
+
+fn header_is_structural(key: &str) -> bool {
+    key.starts_with("NAXIS") || ["SIMPLE", "BITPIX", "EXTEND", "BZERO", "BSCALE"].contains(&key)
+}
+
+#[test]
+fn every_image_of_a_file_is_a_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chips.fits");
+    write_extensions(&path, &["CHIP1", "CHIP2"], |header| header.set_bool("INHERIT", true, ""));
+    let packed = dir.path().join("packed.fits.gz");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, &std::fs::read(&path).unwrap()).unwrap();
+    std::fs::write(&packed, encoder.finish().unwrap()).unwrap();
+    write_extensions(&dir.path().join("triple.fits"), &["SCI", "ERR", "DQ"], |_| {});
+
+    let files = discover(&[dir.path().to_path_buf()], &[]).unwrap();
+    let found = ingest(&files, &IngestOptions::default(), &|_| {});
+    let ids: Vec<&str> = found.frames.iter().map(|frame| frame.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        ["chips.fits[1]", "chips.fits[2]", "packed.fits.gz[1]", "packed.fits.gz[2]", "triple.fits[1]"],
+        "{:?}",
+        found.left_out
+    );
+    assert!(found.left_out.is_empty());
+    assert_eq!(found.frames[1].meta.filter.as_deref(), Some("V"), "INHERIT");
+    assert_eq!(found.frames[4].meta.filter, None, "no INHERIT");
+    assert_eq!(found.frames[1].layout, found.frames[3].layout);
+    let region = Region { x0: 1, y0: 2, width: 2, height: 1 };
+    let pool = FilePool::new(4);
+    let mut scratch = PixelScratch::default();
+    let pixels = read_planes(&pool, &found.frames[1], region, &mut scratch).unwrap();
+    assert_eq!(pixels.planes[0], [209.0, 210.0]);
+}
+
+#[test]
+fn interleaved_colours_are_planes() {
+    assert_eq!(as_planes_kind(&[3, 6, 4]), (FrameKind::Rgb, (6, 4)));
+    assert_eq!(as_planes_kind(&[3, 6, 3]), (FrameKind::Rgb, (3, 6)), "three columns, planar");
+    assert_eq!(as_planes_kind(&[6, 4, 3]), (FrameKind::Rgb, (6, 4)));
+}
+
+fn as_planes_kind(dims: &[usize]) -> (FrameKind, (usize, usize)) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.fits");
+    let frame = wcs(dims[0], dims[1]);
+    let pixels = vec![7_u16; dims.iter().product()];
+    write_image(&path, &tan_header(&frame), ImageData::U16(&pixels), dims).unwrap();
+    let found = ingest(&discover(&[path], &[]).unwrap(), &IngestOptions::default(), &|_| {});
+    assert!(found.left_out.is_empty(), "{:?}", found.left_out);
+    (found.frames[0].kind, (found.frames[0].width, found.frames[0].height))
+}
+
+#[test]
+fn what_is_no_image_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut header = Header::new();
+    header.set_bool("SIMPLE", true, "");
+    header.set_i64("BITPIX", 8, "");
+    header.set_i64("NAXIS", 2, "");
+    header.set_i64("NAXIS1", 0, "");
+    header.set_i64("NAXIS2", 4, "");
+    header.set_bool("GROUPS", true, "");
+    header.set_i64("PCOUNT", 2, "");
+    header.set_i64("GCOUNT", 3, "");
+    let mut bytes = header.to_bytes();
+    bytes.resize(2 * 2880, 0);
+    let path = dir.path().join("groups.fits");
+    std::fs::write(&path, bytes).unwrap();
+    let found = ingest(&discover(&[path], &[]).unwrap(), &IngestOptions::default(), &|_| {});
+    let message = found.left_out[0].reason.message();
+    assert!(message.contains("random groups"), "{message}");
 }

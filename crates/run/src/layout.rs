@@ -102,11 +102,14 @@ impl Layout {
 
     /// Bytes of the unpacked copies that the run needs while it works.
     pub fn spill_bytes(&self) -> u64 {
-        self.frames
-            .iter()
-            .filter(|frame| frame.packing == Packing::Gzip)
-            .map(|frame| frame.unpacked_bytes)
-            .sum()
+        // The images of a gzip file share one copy.
+        let mut copied = std::collections::HashSet::new();
+        let mut needs_copy = |frame: &Frame| match frame.packing {
+            Packing::Plain => false,
+            Packing::Gzip => copied.insert(frame.path.clone()),
+            Packing::Compressed => true,
+        };
+        self.frames.iter().filter(|frame| needs_copy(frame)).map(|frame| frame.unpacked_bytes).sum()
     }
 
     /// Pixels of all frames together.

@@ -1,12 +1,13 @@
 //! Packed files are unpacked once into the spill folder, then every frame's noise is measured. Frames
 //! without a single finite pixel, and files that turn out damaged, are left out with their reason.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
 use zemosaic_coadd::CoaddError;
-use zemosaic_fits::{FilePool, FitsError, unpack_gzip};
+use zemosaic_fits::{FilePool, FitsError, scan, unpack_compressed, unpack_gzip};
 use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::{Frame, FrameNoise, LeftOut, Packing, Reason, measure_noise};
 
@@ -23,6 +24,7 @@ pub struct Prepared {
 }
 
 /// Why a frame is not ready.
+#[derive(Debug)]
 enum Failure {
     /// The frame is at fault; the others go on.
     Frame(Reason),
@@ -43,6 +45,7 @@ pub fn prepare(
     reporter: &Reporter,
     cancel: &AtomicBool,
 ) -> Result<Prepared, RunError> {
+    let copies = unpack_files(&frames, spill, cancel)?;
     let total = frames.len() as u64;
     let done = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
@@ -53,7 +56,7 @@ pub fn prepare(
             if cancel.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) {
                 return (frame, Err(Failure::Cancelled));
             }
-            let verdict = prepare_one(&mut frame, &spill.join(format!("{index}.fits")), pool);
+            let verdict = prepare_one(&mut frame, &copies, &copy_name(spill, index), pool);
             if matches!(verdict, Err(Failure::Spill(_))) {
                 stop.store(true, Ordering::Relaxed);
             }
@@ -77,21 +80,83 @@ pub fn prepare(
     if cancelled { Err(CoaddError::Cancelled.into()) } else { Ok(prepared) }
 }
 
-fn prepare_one(frame: &mut Frame, copy: &Path, pool: &FilePool) -> Result<FrameNoise, Failure> {
-    let at_fault = |error: &FitsError| Failure::Frame(reason_of(error));
-    if frame.packing == Packing::Gzip {
-        let unpacked = unpack_gzip(&frame.path, copy).map_err(|error| match error {
-            FitsError::DiskFull { .. } => Failure::Spill(error),
-            FitsError::Io { ref path, .. } if *path != frame.path => Failure::Spill(error),
-            other => at_fault(&other),
-        })?;
-        let needed = frame.layout.data_offset + frame.layout.data_bytes();
-        if unpacked < needed {
-            return Err(Failure::Frame(Reason::Truncated(format!(
-                "the unpacked file has {unpacked} bytes, its header asks for {needed}; copy the file again"
-            ))));
+/// Name of the unpacked copy for a frame.
+fn copy_name(spill: &Path, index: usize) -> PathBuf {
+    spill.join(format!("{index}.fits"))
+}
+
+/// An unpacked copy and its length in bytes, or why there is none.
+type Copied = Result<(PathBuf, u64), Reason>;
+
+/// Unpacks every gzip file once, however many frames it holds.
+fn unpack_files(
+    frames: &[Frame],
+    spill: &Path,
+    cancel: &AtomicBool,
+) -> Result<BTreeMap<PathBuf, Copied>, RunError> {
+    let mut files = BTreeMap::new();
+    for (index, frame) in frames.iter().enumerate().filter(|(_, frame)| frame.packing == Packing::Gzip) {
+        files.entry(frame.path.clone()).or_insert(index);
+    }
+    let unpack = |(path, index): (PathBuf, usize)| {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(CoaddError::Cancelled.into());
         }
-        frame.pixels_path = copy.to_path_buf();
+        let copy = copy_name(spill, index);
+        match unpack_gzip(&path, &copy) {
+            Ok(bytes) => Ok((path, Ok((copy, bytes)))),
+            Err(error) => match unpack_failure(error, &path) {
+                Failure::Frame(reason) => Ok((path, Err(reason))),
+                Failure::Spill(error) => Err(error.into()),
+                Failure::Cancelled => Err(CoaddError::Cancelled.into()),
+            },
+        }
+    };
+    files.into_par_iter().map(unpack).collect()
+}
+
+/// Whether the packed file `source` or the spill folder is at fault.
+fn unpack_failure(error: FitsError, source: &Path) -> Failure {
+    match error {
+        FitsError::DiskFull { .. } => Failure::Spill(error),
+        FitsError::Io { ref path, .. } if path != source => Failure::Spill(error),
+        other => Failure::Frame(reason_of(&other)),
+    }
+}
+
+fn prepare_one(
+    frame: &mut Frame,
+    copies: &BTreeMap<PathBuf, Copied>,
+    copy: &Path,
+    pool: &FilePool,
+) -> Result<FrameNoise, Failure> {
+    let at_fault = |error: &FitsError| Failure::Frame(reason_of(error));
+    match frame.packing {
+        Packing::Plain => {}
+        Packing::Gzip => {
+            let (copy, unpacked) = match copies.get(&frame.path) {
+                Some(Ok(copy)) => copy,
+                Some(Err(reason)) => return Err(Failure::Frame(reason.clone())),
+                None => return Err(Failure::Frame(Reason::Unreadable("the file was not unpacked".into()))),
+            };
+            let needed = frame.layout.data_offset + frame.layout.data_bytes();
+            if *unpacked < needed {
+                return Err(Failure::Frame(Reason::Truncated(format!(
+                    "the unpacked file has {unpacked} bytes, its header asks for {needed}; copy the file again"
+                ))));
+            }
+            frame.pixels_path.clone_from(copy);
+        }
+        Packing::Compressed => {
+            let file = scan(&frame.path).map_err(|error| at_fault(&error))?;
+            let hdu = file.hdus.get(frame.hdu).ok_or_else(|| {
+                Failure::Frame(Reason::Unreadable(format!("HDU {} is gone: the file has changed", frame.hdu)))
+            })?;
+            frame.layout = unpack_compressed(&frame.path, hdu, copy)
+                .map_err(|error| unpack_failure(error, &frame.path))?
+                .as_planes();
+            frame.pixels_path = copy.to_path_buf();
+        }
     }
     let noise = measure_noise(pool, frame).map_err(|error| at_fault(&error))?;
     if noise.has_data {

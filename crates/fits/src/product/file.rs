@@ -64,14 +64,21 @@ impl PartialFile {
     }
 
     /// Syncs the file and gives it its name.
-    pub(crate) fn publish(mut self) -> Result<(), FitsError> {
+    pub(crate) fn publish(self) -> Result<(), FitsError> {
         self.open()?.sync_all().map_err(|e| FitsError::io(&self.path, "sync", 0, e))?;
+        let path = self.path.clone();
+        self.publish_unsynced()?;
+        file_io::sync_folder_of(&path).map_err(|e| FitsError::io(&path, "sync the folder of", 0, e))
+    }
+
+    /// Gives the file its name; for copies that need not outlive a power cut.
+    pub(crate) fn publish_unsynced(mut self) -> Result<(), FitsError> {
         refuse_existing(&self.path, self.policy)?;
         std::fs::rename(&self.partial, &self.path)
             .map_err(|e| FitsError::io(&self.path, "rename to", 0, e))?;
         // The rename has taken the partial file away; there is nothing left to remove.
         self.file = None;
-        file_io::sync_folder_of(&self.path).map_err(|e| FitsError::io(&self.path, "sync the folder of", 0, e))
+        Ok(())
     }
 }
 

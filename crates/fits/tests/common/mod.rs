@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+pub mod tiled;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use zemosaic_fits::{FilePool, FitsError, ImageLayout, ReadScratch, Window, read_window, scan};
