@@ -1,4 +1,4 @@
-//! The automatic output grid: TAN in ICRS, round all frames.
+//! The automatic output grid: TAN (wide fields: ZEA) or a chosen projection in ICRS, round all frames.
 //!
 //! Tangent point = normalised mean of the frame centres; scale = median scale; size = bounding box of all outlines
 //! plus one pixel. Frames are sorted before anything is summed, so their order cannot change a bit.
@@ -12,12 +12,11 @@ use crate::error::{GridError, WcsError};
 use crate::footprint::boundary;
 use crate::frame::SkyFrame;
 use crate::grid::Grid;
+use crate::grid_projection::GridProjection;
 use crate::outliers::median;
 use crate::vector::{Vec3, angle_rad, dot, lonlat_deg, normalised, unit_vector};
 use crate::wcs::Wcs;
 
-/// No part of a frame may be farther than this from the tangent point.
-const MAX_DISTANCE_DEG: f64 = 75.0;
 /// Largest side and largest area of a grid, in pixels.
 const MAX_SIDE_PX: f64 = 2_147_483_647.0;
 const MAX_AREA_PX: f64 = 1e12;
@@ -48,26 +47,21 @@ impl FrameGeometry {
         (self.width as f64).hypot(self.height as f64) * self.wcs.scale_deg().to_radians()
     }
 
-    /// Directions along the outline; corners only where edges stay straight on any tangent plane.
-    fn outline(&self) -> Result<Vec<Vec3>, WcsError> {
+    /// Directions along the outline; corners only where edges stay straight on the grid.
+    fn outline(&self, projection: GridProjection) -> Result<Vec<Vec3>, WcsError> {
         let (w, h) = (self.width as f64, self.height as f64);
         let per_edge = |length: f64| {
-            if self.wcs.is_plain_tan() { 1 } else { ((length / EDGE_STEP_PX).ceil() as usize).max(8) }
+            if self.wcs.is_plain_tan() && projection == GridProjection::Tan {
+                1
+            } else {
+                ((length / EDGE_STEP_PX).ceil() as usize).max(8)
+            }
         };
         boundary(w, h, per_edge(w), per_edge(h))
             .map(|(x, y)| self.wcs.pixel_to_icrs(x, y))
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| WcsError::Footprint { reason: "a part of the frame is off the sky".into() })
     }
-}
-
-/// Projection of the output grid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum GridProjection {
-    /// Gnomonic.
-    #[default]
-    Tan,
 }
 
 /// Orientation of the output grid.
@@ -103,7 +97,7 @@ impl FromStr for Rotation {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GridOptions {
-    /// Projection of the grid.
+    /// Projection of the grid; TAN up to an extent of 10 deg and ZEA above it by default.
     pub projection: GridProjection,
     /// Pixel scale in arcsec; the median scale of the frames by default.
     pub scale_arcsec: Option<f64>,
@@ -134,22 +128,24 @@ pub fn automatic_grid(frames: &[FrameGeometry], opts: &GridOptions) -> Result<Gr
             }));
         }
     }
-    let GridProjection::Tan = opts.projection;
-    let tangent_deg = match opts.centre_deg {
+    let centre_deg = match opts.centre_deg {
         Some(centre) => centre,
         None => mean_centre_deg(frames)?,
     };
+    let projection = opts.projection.chosen(farthest_deg(frames, centre_deg)?);
+    let tangent_deg = if projection.is_equatorial() { (centre_deg.0, 0.0) } else { centre_deg };
     let scale_deg = match opts.scale_arcsec {
         Some(arcsec) => arcsec / 3600.0,
         None => median(frames.iter().map(|f| f.wcs.scale_deg()).collect()).unwrap_or(f64::NAN),
     };
-    let points = outlines_in_plane(frames, tangent_deg, scale_deg)?;
+    let points = outlines_in_plane(frames, projection, tangent_deg, scale_deg)?;
     let angle_deg = match opts.rotation {
         Rotation::NorthUp => 0.0,
         Rotation::Degrees(angle) => angle,
         Rotation::Auto => smallest_box_angle_deg(&points),
     };
-    place(&points, tangent_deg, scale_deg, angle_deg, opts)
+    let base = (projection, tangent_deg, scale_deg);
+    place(&points, base, angle_deg, opts)
 }
 
 fn check_options(opts: &GridOptions) -> Result<(), GridError> {
@@ -187,36 +183,96 @@ fn mean_centre_deg(frames: &[FrameGeometry]) -> Result<(f64, f64), GridError> {
         a[0].total_cmp(&b[0]).then_with(|| a[1].total_cmp(&b[1])).then_with(|| a[2].total_cmp(&b[2]))
     });
     let sum = centres.iter().fold([0.0; 3], |s, c| [s[0] + c[0], s[1] + c[1], s[2] + c[2]]);
-    let too_wide = GridError::TooWide { distance_deg: 180.0, limit_deg: MAX_DISTANCE_DEG };
+    let too_wide = GridError::TooWide { distance_deg: 180.0, limit_deg: GridProjection::Zea.limit_deg() };
     if dot(&sum, &sum).sqrt() < 1e-3 * centres.len() as f64 {
         return Err(too_wide);
     }
     normalised(&sum).map(|v| lonlat_deg(&v)).ok_or(too_wide)
 }
 
+/// Distance of the farthest corner from a direction, in degrees.
+fn farthest_deg(frames: &[FrameGeometry], centre_deg: (f64, f64)) -> Result<f64, GridError> {
+    let centre = unit_vector(centre_deg.0, centre_deg.1);
+    let mut farthest: f64 = 0.0;
+    for frame in frames {
+        for v in frame.outline(GridProjection::Tan)? {
+            farthest = farthest.max(angle_rad(&v, &centre).to_degrees());
+        }
+    }
+    Ok(farthest)
+}
+
 /// All outline points as (east, north) in pixels from the tangent point.
 fn outlines_in_plane(
     frames: &[FrameGeometry],
+    projection: GridProjection,
     tangent_deg: (f64, f64),
     scale_deg: f64,
 ) -> Result<Vec<(f64, f64)>, GridError> {
     let s = scale_deg;
-    let plane = Wcs::tan([tangent_deg.0, tangent_deg.1], [0.0, 0.0], [[s, 0.0], [0.0, s]], SkyFrame::Icrs)?;
+    let plane = Wcs::projected(
+        projection.code(),
+        [tangent_deg.0, tangent_deg.1],
+        [0.0, 0.0],
+        [[s, 0.0], [0.0, s]],
+        SkyFrame::Icrs,
+    )?;
     let tangent = unit_vector(tangent_deg.0, tangent_deg.1);
-    let mut points = Vec::new();
+    let mut points: Vec<(f64, f64)> = Vec::new();
     let mut farthest: f64 = 0.0;
     for frame in frames {
-        for v in frame.outline()? {
+        let first = points.len();
+        for v in frame.outline(projection)? {
             farthest = farthest.max(angle_rad(&v, &tangent).to_degrees());
             if let Some(p) = plane.icrs_to_pixel(&v) {
                 points.push(p);
             }
         }
+        if projection.is_equatorial() {
+            let extra = seam_and_poles(frame, &plane, &points[first..], scale_deg);
+            points.extend(extra);
+        }
     }
-    if farthest > MAX_DISTANCE_DEG {
-        return Err(GridError::TooWide { distance_deg: farthest, limit_deg: MAX_DISTANCE_DEG });
+    let limit_deg = projection.limit_deg();
+    if farthest > limit_deg {
+        return Err(GridError::TooWide { distance_deg: farthest, limit_deg });
     }
     Ok(points)
+}
+
+/// What the outline alone does not show on an equatorial map: the seam where it is crossed, and poles inside.
+fn seam_and_poles(
+    frame: &FrameGeometry,
+    plane: &Wcs,
+    outline: &[(f64, f64)],
+    scale_deg: f64,
+) -> Vec<(f64, f64)> {
+    let mut extra = Vec::new();
+    for (a, b) in outline.iter().zip(outline.iter().cycle().skip(1)) {
+        if (a.0 - b.0).abs() * scale_deg > 90.0 {
+            let edge = a.0.abs().max(b.0.abs()).max(180.0 / scale_deg * plane_width(plane, a.1, scale_deg));
+            extra.extend([(-edge, a.1), (edge, b.1)]);
+        }
+    }
+    for pole in [[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]] {
+        let inside = frame.wcs.icrs_to_pixel(&pole).is_some_and(|(x, y)| {
+            x >= -0.5 && y >= -0.5 && x < frame.width as f64 && y < frame.height as f64
+        });
+        if let (true, Some(p)) = (inside, plane.icrs_to_pixel(&pole)) {
+            extra.push(p);
+        }
+    }
+    extra
+}
+
+/// Half width of the map at a height, relative to that of CAR.
+fn plane_width(plane: &Wcs, y: f64, scale_deg: f64) -> f64 {
+    if plane.projection_name() == "CAR" {
+        return 1.0;
+    }
+    // The outline of AIT is an ellipse with the axes 4 sqrt(2) and 2 sqrt(2).
+    let (a, b) = (8.0_f64.sqrt().to_degrees(), 2.0_f64.sqrt().to_degrees());
+    a / 180.0 * (1.0 - (y * scale_deg / b).powi(2)).max(0.0).sqrt()
 }
 
 /// East/north offsets to grid axes turned by `angle_deg` (+x to the west for 0).
@@ -282,8 +338,7 @@ fn convex_hull(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 
 fn place(
     points: &[(f64, f64)],
-    tangent_deg: (f64, f64),
-    scale_deg: f64,
+    (projection, tangent_deg, scale_deg): (GridProjection, (f64, f64), f64),
     angle_deg: f64,
     opts: &GridOptions,
 ) -> Result<Grid, GridError> {
@@ -291,7 +346,8 @@ fn place(
     // The tangent point falls on the centre of a pixel; the outline keeps MARGIN_PX from the outer pixel edge.
     let reference = |low: f64| (MARGIN_PX - 0.5 - low).ceil();
     let extent = |low: f64, high: f64| (high + reference(low) + MARGIN_PX + 0.5).ceil();
-    let (crpix, size) = match (opts.size_px, opts.centre_deg) {
+    let centred_on_reference = opts.centre_deg.filter(|_| !projection.is_equatorial());
+    let (crpix, size) = match (opts.size_px, centred_on_reference) {
         (None, _) => ([reference(x0), reference(y0)], [extent(x0, x1), extent(y0, y1)]),
         (Some((w, h)), Some(_)) => ([(w as f64 - 1.0) / 2.0, (h as f64 - 1.0) / 2.0], [w as f64, h as f64]),
         (Some((w, h)), None) => {
@@ -305,6 +361,8 @@ fn place(
     }
     let (s, c) = angle_deg.to_radians().sin_cos();
     let cd = [[-scale_deg * c, scale_deg * s], [scale_deg * s, scale_deg * c]];
-    let wcs = Wcs::tan([tangent_deg.0, tangent_deg.1], crpix, cd, SkyFrame::Icrs)?;
+    let reference = [tangent_deg.0, tangent_deg.1];
+    let wcs = Wcs::projected(projection.code(), reference, crpix, cd, SkyFrame::Icrs)?
+        .with_centre([(size[0] - 1.0) / 2.0, (size[1] - 1.0) / 2.0]);
     Ok(Grid { wcs, width: size[0] as usize, height: size[1] as usize })
 }

@@ -22,11 +22,20 @@ pub fn grid_bounds(grid: &Grid, source: &Wcs, width: usize, height: usize) -> Op
     let mut bounds = [f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY, f64::NEG_INFINITY];
     let mut missing = false;
     let mut found = false;
+    if grid.wcs.has_seam() && pole_seen(grid, source, w, h) {
+        return Some(whole(grid));
+    }
+    let jump_px = 90.0 / grid.wcs.scale_deg();
+    let mut last: Option<(f64, f64)> = None;
     for (x, y) in boundary(w, h, steps(w), steps(h)) {
         let on_grid = source.pixel_to_native(x, y).and_then(|n| source.carry(&to_grid, &grid.wcs, &n));
         match on_grid {
             Some((gx, gy)) => {
                 found = true;
+                // Across the seam of a map the box says nothing.
+                let far = last.is_some_and(|(lx, ly): (f64, f64)| (lx - gx).hypot(ly - gy) > jump_px);
+                missing |= grid.wcs.has_seam() && far;
+                last = Some((gx, gy));
                 bounds = [bounds[0].min(gx), bounds[1].max(gx), bounds[2].min(gy), bounds[3].max(gy)];
             }
             None => missing = true,
@@ -50,6 +59,16 @@ fn side(low: f64, high: f64) -> usize {
 
 fn whole(grid: &Grid) -> Region {
     Region { x0: 0, y0: 0, width: grid.width, height: grid.height }
+}
+
+/// True when the frame holds a native pole of the grid, round which the outline runs without showing it.
+fn pole_seen(grid: &Grid, source: &Wcs, w: f64, h: f64) -> bool {
+    let Ok(link) = grid.wcs.link_to(source) else { return false };
+    [1.0, -1.0].into_iter().any(|z| {
+        grid.wcs
+            .carry(&link, source, &[0.0, 0.0, z])
+            .is_some_and(|(x, y)| x >= -0.5 && y >= -0.5 && x < w && y < h)
+    })
 }
 
 /// True when a sample position of the grid falls on the frame.

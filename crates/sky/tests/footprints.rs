@@ -4,8 +4,8 @@
 
 use zemosaic_fits::Header;
 use zemosaic_sky::{
-    Footprint, FrameGeometry, Grid, GridError, GridOptions, OutlierReason, Rotation, SkyFrame, Wcs,
-    angle_rad, automatic_grid, canvas_outliers, overlap_groups, unit_vector,
+    Footprint, FrameGeometry, Grid, GridError, GridOptions, GridProjection, OutlierReason, Rotation,
+    SkyFrame, Wcs, angle_rad, automatic_grid, canvas_outliers, grid_bounds, overlap_groups, unit_vector,
 };
 
 fn frame(lon: f64, lat: f64, angle_deg: f64) -> FrameGeometry {
@@ -204,7 +204,12 @@ fn grid_options_are_honoured() {
     assert_eq!(automatic_grid(&frames, &bad).unwrap_err().code(), "E-GRID-OPTION");
     assert_eq!(automatic_grid(&[], &opts).unwrap_err(), GridError::NoFrames);
     let spread = [frame(0.0, 0.0, 0.0), frame(170.0, 0.0, 0.0)];
-    assert_eq!(automatic_grid(&spread, &GridOptions::default()).unwrap_err().code(), "E-GRID-TOOWIDE");
+    assert_eq!(
+        automatic_grid(&spread, &GridOptions { projection: GridProjection::Tan, ..GridOptions::default() })
+            .unwrap_err()
+            .code(),
+        "E-GRID-TOOWIDE"
+    );
 }
 
 #[test]
@@ -222,4 +227,48 @@ fn canvas_outliers_are_flagged() {
     // A long strip is a mosaic, not a set of outliers.
     let strip: Vec<_> = (0..60).map(|i| frame(100.0 + 0.5 * f64::from(i), 0.0, 0.0)).collect();
     assert!(canvas_outliers(&strip).iter().all(Option::is_none));
+}
+
+/// Every pixel of every frame lies on the grid and in the bounds of the frame, also across the seam and round the pole.
+#[test]
+fn grids_of_other_projections_hold_their_frames() {
+    let k = 0.1;
+    let frame = |lon: f64, lat: f64| FrameGeometry {
+        wcs: Wcs::tan([lon, lat], [60.0, 40.0], [[-k, 0.0], [0.0, k]], SkyFrame::Icrs).unwrap(),
+        width: 121,
+        height: 81,
+    };
+    let near = vec![frame(10.0, 20.0), frame(11.0, 21.0)];
+    let wide = vec![frame(10.0, 20.0), frame(40.0, 30.0), frame(70.0, 60.0)];
+    let around = vec![frame(10.0, 20.0), frame(188.0, 10.0), frame(120.0, 86.5), frame(300.0, -30.0)];
+    let cases = [
+        (&near, GridProjection::Auto, "ZEA"),
+        (&wide, GridProjection::Auto, "ZEA"),
+        (&wide, GridProjection::Tan, "TAN"),
+        (&wide, GridProjection::Stg, "STG"),
+        (&wide, GridProjection::Sin, "SIN"),
+        (&around, GridProjection::Car, "CAR"),
+        (&around, GridProjection::Ait, "AIT"),
+    ];
+    for (frames, projection, code) in cases {
+        let grid = automatic_grid(frames, &GridOptions { projection, ..GridOptions::default() }).unwrap();
+        assert_eq!(grid.wcs.projection_name(), code);
+        let mut header = zemosaic_fits::Header::new();
+        grid.wcs.write_to(&mut header);
+        let again = Wcs::from_header(&header).unwrap();
+        for frame in frames {
+            let bounds = grid_bounds(&grid, &frame.wcs, frame.width, frame.height).unwrap();
+            for (i, j) in (0..=120).flat_map(|i| (0..=80).map(move |j| (f64::from(i), f64::from(j)))) {
+                let v = frame.wcs.pixel_to_icrs(i, j).unwrap();
+                let (x, y) = grid.wcs.icrs_to_pixel(&v).unwrap();
+                let inside = x > -0.5 && y > -0.5 && x < grid.width as f64 && y < grid.height as f64;
+                assert!(inside, "{code}: ({i}, {j}) at ({x}, {y}) of {} x {}", grid.width, grid.height);
+                let (px, py) = ((x + 0.5).floor() as i64, (y + 0.5).floor() as i64);
+                let held = (bounds.x0..bounds.x1()).contains(&px) && (bounds.y0..bounds.y1()).contains(&py);
+                assert!(held, "{code}: ({i}, {j}) at ({x}, {y}), bounds {bounds:?}");
+                let back = again.pixel_to_icrs(x, y).unwrap();
+                assert!(zemosaic_sky::angle_rad(&back, &v) < 1e-11, "{code}: ({i}, {j})");
+            }
+        }
+    }
 }

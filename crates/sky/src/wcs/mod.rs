@@ -102,6 +102,22 @@ impl Wcs {
         cd_deg: [[f64; 2]; 2],
         frame: SkyFrame,
     ) -> Result<Self, WcsError> {
+        Self::projected("TAN", crval_deg, crpix0_px, cd_deg, frame)
+    }
+
+    /// A system without distortion in the projection of a FITS code, with the standard's LONPOLE and LATPOLE and no
+    /// parameters; arguments as for [`Wcs::tan`].
+    ///
+    /// # Errors
+    /// As [`Wcs::tan`]; [`WcsError::Projection`] for an unknown code, or one that needs parameters.
+    pub fn projected(
+        code: &str,
+        crval_deg: [f64; 2],
+        crpix0_px: [f64; 2],
+        cd_deg: [[f64; 2]; 2],
+        frame: SkyFrame,
+    ) -> Result<Self, WcsError> {
+        let projection = projection::from_code(code, crval_deg[1], |_| Ok(None))?;
         let names = match &frame {
             SkyFrame::Galactic => ["GLON".to_string(), "GLAT".to_string()],
             SkyFrame::Ecliptic { .. } => ["ELON".to_string(), "ELAT".to_string()],
@@ -115,16 +131,22 @@ impl Wcs {
                 });
             }
         };
+        let native_ref_deg = projection::native_ref_deg(&projection);
+        let zenithal = native_ref_deg.1 == 90.0;
         let pole = Pole {
-            native_ref_deg: (0.0, 90.0),
+            native_ref_deg,
             crval_deg: (crval_deg[0], crval_deg[1]),
-            lonpole_deg: 180.0,
-            latpole_deg: crval_deg[1],
+            lonpole_deg: if zenithal {
+                180.0
+            } else {
+                Pole::default_lonpole_deg(native_ref_deg, crval_deg[1])
+            },
+            latpole_deg: if zenithal { crval_deg[1] } else { 90.0 },
         };
         Self::build(Parts {
             crpix0_px,
             cd_deg,
-            projection: Projection::Tan,
+            projection,
             distortion: Distortion::None,
             offset_rad: (0.0, 0.0),
             pole,
@@ -132,6 +154,17 @@ impl Wcs {
             names,
             frame,
         })
+    }
+
+    /// The same system with the centre of its image known (for the side of a seam).
+    pub(crate) fn with_centre(mut self, centre_px: [f64; 2]) -> Self {
+        self.centre_px = Some(centre_px);
+        self
+    }
+
+    /// True for maps whose native poles and seam may lie inside a frame.
+    pub(crate) fn has_seam(&self) -> bool {
+        self.projection.has_seam()
     }
 
     fn build(parts: Parts) -> Result<Self, WcsError> {
