@@ -140,6 +140,9 @@ pub struct MosaicArgs {
     /// Rotation of the grid: auto (least area), or the position angle of +y in degrees (0: north up)
     #[arg(long, value_name = "auto|DEG", default_value = "0", value_parser = parse::rotation, allow_hyphen_values = true)]
     pub rotation: Rotation,
+    /// Projection of the output: auto, tan, stg, sin, zea, car or ait.
+    #[arg(long, default_value = "auto", value_name = "NAME")]
+    pub projection: GridProjection,
     /// Largest error of interpolated coordinates in input pixels; 0: exact at every pixel
     #[arg(long, value_name = "PX", default_value_t = MapOptions::default().max_error_px, value_parser = parse::map_error_px)]
     pub map_error: f64,
@@ -267,7 +270,7 @@ impl MosaicArgs {
     /// The request these arguments make.
     pub fn request(&self, given: &[String]) -> MosaicRequest {
         let grid = GridOptions {
-            projection: GridProjection::default(),
+            projection: self.projection,
             scale_arcsec: self.scale,
             centre_deg: self.center,
             size_px: self.size,

@@ -515,9 +515,9 @@ fn file_that_is_not_fits() {
 }
 
 /// The coordinate axes of a frame or grid named as those of the ecliptic.
-fn ecliptic(header: &mut Header) {
-    header.set_str("CTYPE1", "ELON-TAN", "");
-    header.set_str("CTYPE2", "ELAT-TAN", "");
+fn helioprojective(header: &mut Header) {
+    header.set_str("CTYPE1", "HPLN-TAN", "");
+    header.set_str("CTYPE2", "HPLT-TAN", "");
 }
 
 #[test]
@@ -527,9 +527,9 @@ fn coordinates_that_are_not_supported() {
     std::fs::create_dir_all(&frames).unwrap();
     let frame = pointing(0, 0.0);
     let image = noise_image(frame.width_px, frame.height_px, LEVEL_ADU, SIGMA_ADU, 1);
-    write_test_frame(&frames.join("f0.fits"), &frame, ImageData::F32(&image), ecliptic).unwrap();
+    write_test_frame(&frames.join("f0.fits"), &frame, ImageData::F32(&image), helioprojective).unwrap();
     let ran = expect_failure(dir.path(), &[&frames], &[], 5, "E-INPUT-UNUSABLE");
-    ran.tells("E-WCS-FRAME").tells("ELON");
+    ran.tells("E-WCS-FRAME").tells("HPLN");
 }
 
 #[test]
@@ -539,9 +539,9 @@ fn grids_that_cannot_be_used() {
     let grid = dir.path().join("grid.fits");
     let frame = pointing(0, 0.0);
     let image = vec![0.0; frame.width_px * frame.height_px];
-    write_test_frame(&grid, &frame, ImageData::F32(&image), ecliptic).unwrap();
+    write_test_frame(&grid, &frame, ImageData::F32(&image), helioprojective).unwrap();
     let flags = ["--grid", grid.to_str().unwrap()];
-    expect_failure(dir.path(), &[&frames], &flags, 2, "E-GRID").tells("ELON");
+    expect_failure(dir.path(), &[&frames], &flags, 2, "E-GRID").tells("HPLN");
     std::fs::remove_file(&grid).unwrap();
     expect_failure(dir.path(), &[&frames], &flags, 2, "E-GRID").tells("grid.fits");
 }
