@@ -171,7 +171,12 @@ pub fn read_table(path: &Path, hdu: usize) -> Result<Vec<Column>, FitsError> {
     };
     let (row_bytes, rows, fields) = (count("NAXIS1")?, count("NAXIS2")?, count("TFIELDS")?);
     let file = File::open(path).map_err(|e| FitsError::io(path, "open", 0, e))?;
-    let mut bytes = vec![0; row_bytes * rows];
+    // NAXISn may disagree with NAXIS; rows without bytes could be any number.
+    let length = row_bytes.checked_mul(rows).filter(|&n| n as u64 <= table.data_len && (n > 0 || rows == 0));
+    let length = length.ok_or_else(|| {
+        FitsError::bad_header(path, format!("{rows} rows of {row_bytes} bytes are not the data of HDU {hdu}"))
+    })?;
+    let mut bytes = vec![0; length];
     let got = file_io::read_at(&file, &mut bytes, table.data_offset)
         .map_err(|e| FitsError::io(path, "read", 0, e))?;
     if got < bytes.len() {
@@ -188,13 +193,15 @@ pub fn read_table(path: &Path, hdu: usize) -> Result<Vec<Column>, FitsError> {
         let text = table.header.get_str(&format!("TFORM{n}")).unwrap_or_default();
         let unsupported =
             || FitsError::unsupported(path, format!("column {n} of HDU {hdu} (TFORM{n} = '{text}')"));
-        let (repeat, kind) = parse_tform_binary(&text).map_err(|_| unsupported())?;
+        // `fitsio_pure` cuts the text at bytes, which only ASCII survives.
+        let form = if text.is_ascii() { parse_tform_binary(&text).ok() } else { None };
+        let (repeat, kind) = form.ok_or_else(unsupported)?;
         if table.header.contains(&format!("TZERO{n}")) || table.header.contains(&format!("TSCAL{n}")) {
             return Err(unsupported());
         }
-        let width = repeat * element_bytes(kind).ok_or_else(unsupported)?;
+        let width = repeat.saturating_mul(element_bytes(kind).ok_or_else(unsupported)?);
         let cells = Cells { bytes: &bytes, row_bytes, rows, offset, width };
-        if offset + width > row_bytes {
+        if width > row_bytes - offset {
             return Err(FitsError::bad_header(path, format!("the columns of HDU {hdu} exceed NAXIS1")));
         }
         columns.push(Column {

@@ -11,8 +11,8 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use zemosaic_fits::{
-    FilePool, FitsError, Header, ImageData, ReadScratch, Window, is_gzip, read_window, scan, scan_gzip,
-    scan_gzip_header, unpack_gzip, write_image,
+    FilePool, FitsError, HduRole, Header, ImageData, ReadScratch, SampleType, Window, is_gzip, read_table,
+    read_window, scan, scan_gzip, scan_gzip_header, unpack_gzip, write_image,
 };
 
 fn temp(name: &str) -> (tempfile::TempDir, PathBuf) {
@@ -322,4 +322,37 @@ fn a_full_disk_while_unpacking_is_named() {
     let error = unpack_gzip(&path, &dest).unwrap_err();
     assert!(matches!(error, FitsError::DiskFull { needed, .. } if needed > 0), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// Found by mutation: each of these made the table reader panic or ask for memory that no file has.
+#[test]
+fn malformed_tables_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.fits");
+    let table = |numbers: [(&str, i64); 4], form: &str| {
+        let mut primary = Header::for_image(HduRole::Primary, SampleType::U8, &[]).to_bytes();
+        let mut header = Header::new();
+        header.set_str("XTENSION", "BINTABLE", "");
+        header.set_i64("BITPIX", 8, "");
+        for (key, value) in numbers {
+            header.set_i64(key, value, "");
+        }
+        header.set_i64("TFIELDS", 1, "");
+        let mut card = [b' '; 80];
+        let text = format!("TFORM1  = '{form}'").into_bytes();
+        card[..text.len()].copy_from_slice(&text);
+        header.push_card(card);
+        primary.extend(header.to_bytes());
+        primary.extend([0; 2880]);
+        std::fs::write(&path, primary).unwrap();
+        read_table(&path, 1)
+    };
+    let sound = [("NAXIS", 2), ("NAXIS1", 16), ("NAXIS2", 2), ("PCOUNT", 0)];
+    assert!(table(sound, "2D").is_ok());
+    assert!(matches!(table(sound, "2D £"), Err(FitsError::Unsupported { .. })));
+    assert!(matches!(table(sound, "18446744073709551615D"), Err(FitsError::BadHeader { .. })));
+    let empty_rows = [("NAXIS", 2), ("NAXIS1", 0), ("NAXIS2", 1 << 40), ("PCOUNT", 0)];
+    assert!(matches!(table(empty_rows, "0A"), Err(FitsError::BadHeader { .. })));
+    let no_axes = [("NAXIS", 0), ("NAXIS1", 1 << 31), ("NAXIS2", 1 << 31), ("PCOUNT", 0)];
+    assert!(matches!(table(no_axes, "2D"), Err(FitsError::BadHeader { .. })));
 }
