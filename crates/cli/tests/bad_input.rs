@@ -766,7 +766,21 @@ fn two_runs_into_one_folder() {
     let mut ran = [first, second].map(|child| Ran::of(&child.wait_with_output().unwrap()));
     ran.sort_by_key(|ran| ran.code);
     ran[0].expect(0, "");
-    ran[1].expect(8, "E-OUTPUT-EXISTS");
+    ran[1].expect(8, "E-OUTPUT-");
+    // The log is that of the run that finished.
+    let log = std::fs::read_to_string(out.join("events.jsonl")).unwrap();
+    assert!(log.lines().last().unwrap().contains("\"finished\""), "{log}");
     assert_tidy(dir.path());
     run(program().arg("check").arg(&out)).expect(0, "");
+}
+
+#[test]
+fn copies_left_by_a_killed_run_are_removed() {
+    let dir = folder();
+    let frames = mono_frames(dir.path(), 3);
+    let out = dir.path().join("out");
+    std::fs::create_dir_all(out.join(".spill-dead")).unwrap();
+    std::fs::write(out.join(".spill-dead/0.fits"), b"x").unwrap();
+    mosaic(&[&frames], &out, &[]).expect(0, "");
+    assert_tidy(dir.path());
 }

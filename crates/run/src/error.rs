@@ -85,6 +85,12 @@ pub enum RunError {
         /// The file in the way.
         path: PathBuf,
     },
+    /// Another run writes into the same folder.
+    #[error("another run is writing into {}; wait for it, or give another folder", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A file or folder of the output cannot be made.
     #[error("cannot write {}: {source}", path.display())]
     Output {
@@ -127,6 +133,7 @@ impl RunError {
             Self::Usage(_) => "E-USAGE",
             Self::Grid(_) => "E-GRID",
             Self::Resource(_) | Self::Coadd(CoaddError::Memory { .. }) => "E-RESOURCE",
+            Self::Busy { .. } => "E-OUTPUT-BUSY",
             Self::Exists { .. } | Self::Fits(FitsError::Exists { .. }) => "E-OUTPUT-EXISTS",
             Self::Output { source, .. } if is_full(source) => "E-OUTPUT-FULL",
             Self::Fits(FitsError::DiskFull { .. })
@@ -143,7 +150,7 @@ impl RunError {
             Self::NoUsableInput { unsolved: true, .. } => ExitCode::Unsolved,
             Self::NoInput { .. } | Self::NoUsableInput { .. } => ExitCode::NoInput,
             Self::MixedColour { .. } | Self::Usage(_) | Self::Grid(_) => ExitCode::Usage,
-            Self::Exists { .. } | Self::Fits(FitsError::Exists { .. }) => ExitCode::State,
+            Self::Busy { .. } | Self::Exists { .. } | Self::Fits(FitsError::Exists { .. }) => ExitCode::State,
             Self::Frames(_) | Self::Output { .. } | Self::Fits(_) | Self::Coadd(CoaddError::Write(_)) => {
                 ExitCode::InputOutput
             }

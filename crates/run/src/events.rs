@@ -186,12 +186,15 @@ impl Reporter {
         Self { sender, thread, start: Instant::now() }
     }
 
-    /// From now on events also go to `path`, those held back so far first.
+    /// From now on events also go to `path`, those held back so far first. The file stays locked as long as
+    /// the reporter lives, so that two runs never write into one folder.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// When the file cannot be made; [`std::io::ErrorKind::WouldBlock`] when another run holds it.
     pub fn open_log(&self, path: &Path) -> std::io::Result<()> {
-        let file = File::create(path)?;
+        let file = File::options().write(true).create(true).truncate(false).open(path)?;
+        file.try_lock()?;
+        file.set_len(0)?;
         self.sender.send(Message::Open(file)).map_err(std::io::Error::other)
     }
 

@@ -27,6 +27,8 @@ use crate::products::{PRODUCT_NAMES, frames_csv::frames_csv, preview::preview_pn
 use crate::scan::tell_left_out;
 use crate::time;
 
+/// How the folders of unpacked copies begin.
+const SPILL_PREFIX: &str = ".spill-";
 /// Files kept open at once.
 const MAX_OPEN_FILES: usize = 200;
 
@@ -154,10 +156,25 @@ fn one_group(
 fn open_run_folder(request: &MosaicRequest, reporter: &Reporter) -> Result<tempfile::TempDir, RunError> {
     std::fs::create_dir_all(&request.out).map_err(RunError::output(&request.out))?;
     let log = request.out.join("events.jsonl");
-    reporter.open_log(&log).map_err(RunError::output(&log))?;
+    reporter.open_log(&log).map_err(|source| match source.kind() {
+        std::io::ErrorKind::WouldBlock => RunError::Busy { path: request.out.clone() },
+        _ => RunError::output(&log)(source),
+    })?;
+    remove_stale_spill(&request.out).map_err(RunError::output(&request.out))?;
     let root = request.spill.as_ref().unwrap_or(&request.out);
     std::fs::create_dir_all(root).map_err(RunError::output(root))?;
-    tempfile::Builder::new().prefix(".spill-").tempdir_in(root).map_err(RunError::output(root))
+    tempfile::Builder::new().prefix(SPILL_PREFIX).tempdir_in(root).map_err(RunError::output(root))
+}
+
+/// Unpacked copies that a killed run left in `folder`; the lock on its log says that no run is alive there.
+fn remove_stale_spill(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(SPILL_PREFIX) && entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Unpack, measure, place; frames that fail on the way are left out and the grid is fitted to the rest.
