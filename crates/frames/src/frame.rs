@@ -162,6 +162,8 @@ pub enum Reason {
     Outlier(String),
     /// Outside the given grid.
     OffGrid(String),
+    /// An image without a WCS in a file that has another image with one: its mask, weight or error map.
+    Auxiliary(String),
     /// A product of this program, met while walking a folder.
     OwnProduct(String),
 }
@@ -181,6 +183,7 @@ impl Reason {
             Self::OtherGroup(_) => "W-FRAME-GROUP",
             Self::Outlier(_) => "W-FRAME-OUTLIER",
             Self::OffGrid(_) => "W-FRAME-OFFGRID",
+            Self::Auxiliary(_) => "W-FRAME-AUXILIARY",
             Self::OwnProduct(_) => "W-FRAME-PRODUCT",
         }
     }
@@ -199,6 +202,7 @@ impl Reason {
             | Self::OtherGroup(m)
             | Self::Outlier(m)
             | Self::OffGrid(m)
+            | Self::Auxiliary(m)
             | Self::OwnProduct(m) => m,
         }
     }

@@ -94,7 +94,17 @@ fn ingest_file(file: &InputFile, options: &IngestOptions) -> Vec<Verdict> {
         return vec![(0, Err(reason))];
     }
     let frame = |part| ingest_part(file, part, options).map(Box::new);
-    parts.into_iter().map(|(hdu, part)| (hdu, part.and_then(frame))).collect()
+    let mut verdicts: Vec<Verdict> =
+        parts.into_iter().map(|(hdu, part)| (hdu, part.and_then(frame))).collect();
+    if verdicts.iter().any(|(_, verdict)| verdict.is_ok()) {
+        for (_, verdict) in &mut verdicts {
+            if matches!(verdict, Err(Reason::NoWcs(_))) {
+                let message = "an image without a WCS beside one that has it: taken for its mask or map";
+                *verdict = Err(Reason::Auxiliary(message.into()));
+            }
+        }
+    }
+    verdicts
 }
 
 fn ingest_part(file: &InputFile, part: ImagePart, options: &IngestOptions) -> Result<Frame, Reason> {

@@ -299,3 +299,25 @@ fn what_is_no_image_is_named() {
     let message = found.left_out[0].reason.message();
     assert!(message.contains("random groups"), "{message}");
 }
+
+#[test]
+fn an_image_without_wcs_beside_one_with_it_is_no_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    write_extensions(&dir.path().join("a.fits"), &["IMAGE", "MASK"], |header| {
+        if header.get_str("EXTNAME").as_deref() == Some("MASK") {
+            for key in ["CTYPE1", "CTYPE2", "CD1_1", "CD1_2", "CD2_1", "CD2_2"] {
+                header.remove(key);
+            }
+        }
+    });
+    let files = discover(&[dir.path().to_path_buf()], &[]).unwrap();
+    let found = ingest(&files, &IngestOptions::default(), &|_| {});
+    let used: Vec<&str> = found.frames.iter().map(|frame| frame.id.as_str()).collect();
+    assert_eq!(used, ["a.fits[1]"]);
+    assert_eq!(found.left_out.len(), 1);
+    assert_eq!(
+        (found.left_out[0].id.as_str(), found.left_out[0].reason.code()),
+        ("a.fits[2]", "W-FRAME-AUXILIARY")
+    );
+    assert!(!found.left_out[0].reason.is_failure());
+}
