@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs goldens/make_*.py. A script names in its comments the folder of real data it needs (`# data:`), further inputs
-# (`# inputs:`) and the files it writes to target/goldens (`# writes:`). It runs again only when one of its inputs changed.
+# Runs goldens/make_*.py. A script names in its comments the folders of real data it needs (`# data:`; `-` for none), further
+# inputs (`# inputs:`) and the files it writes to target/goldens (`# writes:`). It runs again only when one of its inputs
+# changed. A script without `# data:` makes a small golden that is committed, see its first lines.
 source "$(dirname "$0")/common.sh"
 
 out=target/goldens
@@ -19,14 +20,21 @@ for script in goldens/make_*.py; do
   name=$(basename "$script" .py)
   read -ra inputs <<<"$(field "$script" inputs)"
   read -ra writes <<<"$(field "$script" writes)"
-  [ -n "$(field "$script" data)" ] || continue # makes a small golden that is committed, see its first lines
-  data=$data_dir/$(field "$script" data)
-  if [ ! -d "$data" ]; then
-    in_ci && die "$name: $data is not there, and it is required when CI=true"
-    skip "$name: $data is not there"
+  read -ra sets <<<"$(field "$script" data)"
+  [ ${#sets[@]} -gt 0 ] || continue
+  [ "${sets[0]}" != - ] || sets=()
+  files=()
+  missing=
+  for set in "${sets[@]}"; do
+    [ -d "$data_dir/$set" ] || missing=$data_dir/$set
+    mapfile -t -O ${#files[@]} files < <(find "$data_dir/$set" -type f 2>/dev/null | sort)
+  done
+  if [ -n "$missing" ]; then
+    in_ci && die "$name: $missing is not there, and it is required when CI=true"
+    skip "$name: $missing is not there"
     continue
   fi
-  hash=$(hash_of "$script" goldens/requirements.txt "${inputs[@]}" "$data"/*)
+  hash=$(hash_of "$script" goldens/requirements.txt "${inputs[@]}" "${files[@]}")
   if is_current "$out/$name.sha256" "$hash" "${writes[@]}"; then
     echo "$name: up to date"
   elif ! have_python; then
