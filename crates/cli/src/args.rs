@@ -13,6 +13,7 @@ use zemosaic_run::{GridSource, GroupChoice, MosaicOptions, MosaicRequest};
 use zemosaic_sky::{GridOptions, GridProjection, MapOptions, Rotation};
 use zemosaic_stack::{Combine, RejectMethod, RejectOptions};
 
+use crate::named::{name_of, named};
 use crate::parse;
 
 /// Large astronomical mosaics from FITS frames: one resampling, honest variance, bounded memory.
@@ -46,57 +47,6 @@ pub enum Command {
     },
 }
 
-/// Interpolation kernels by name.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum KernelName {
-    /// Value of the nearest pixel
-    Nearest,
-    /// Linear in x and y
-    Bilinear,
-    /// 4 x 4 taps
-    Lanczos2,
-    /// 6 x 6 taps
-    Lanczos3,
-    /// 8 x 8 taps
-    Lanczos4,
-}
-
-/// Ways to combine by name.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum CombineName {
-    /// Weighted mean
-    Mean,
-    /// Median
-    Median,
-}
-
-/// Rejections by name.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum RejectName {
-    /// Keep every sample
-    None,
-    /// Iterated clip about the median
-    Sigma,
-}
-
-/// Weights by name.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum WeightsName {
-    /// Every frame counts the same
-    None,
-    /// 1 / variance, measured per frame
-    Ivar,
-}
-
-/// Antialiasing by name.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum AntialiasName {
-    /// Stretch the kernel when output pixels are more than 1.1 times as large as input pixels
-    Auto,
-    /// Never
-    Off,
-}
-
 /// Arguments of `mosaic` and `plan`.
 #[derive(Debug, Args)]
 #[command(
@@ -111,20 +61,20 @@ pub struct MosaicArgs {
     #[arg(short, long, default_value = "mosaic")]
     pub output: PathBuf,
     /// Interpolation kernel
-    #[arg(long, value_enum, default_value = "lanczos3")]
-    pub kernel: KernelName,
+    #[arg(long, value_parser = named::<Kernel>(), default_value = name_of(Kernel::default()))]
+    pub kernel: Kernel,
     /// How samples become a pixel
-    #[arg(long, value_enum, default_value = "mean")]
-    pub combine: CombineName,
+    #[arg(long, value_parser = named::<Combine>(), default_value = name_of(Combine::default()))]
+    pub combine: Combine,
     /// Outlier rejection
-    #[arg(long, value_enum, default_value = "sigma")]
-    pub reject: RejectName,
+    #[arg(long, value_parser = named::<RejectMethod>(), default_value = name_of(RejectMethod::default()))]
+    pub reject: RejectMethod,
     /// Rejection thresholds in standard deviations
     #[arg(long, value_name = "LOW[,HIGH]", default_value = "3,3", value_parser = parse::kappa)]
     pub kappa: (f64, f64),
     /// Weights of frames in a mean
-    #[arg(long, value_enum, default_value = "ivar")]
-    pub weights: WeightsName,
+    #[arg(long, value_parser = named::<Weights>(), default_value = name_of(Weights::default()))]
+    pub weights: Weights,
     /// Take the output grid from a FITS file or a text header
     #[arg(long, value_name = "FILE", conflicts_with_all = ["scale", "center", "size", "rotation"])]
     pub grid: Option<PathBuf>,
@@ -140,15 +90,15 @@ pub struct MosaicArgs {
     /// Rotation of the grid: auto (least area), or the position angle of +y in degrees (0: north up)
     #[arg(long, value_name = "auto|DEG", default_value = "0", value_parser = parse::rotation, allow_hyphen_values = true)]
     pub rotation: Rotation,
-    /// Projection of the output: auto, tan, stg, sin, zea, car or ait.
-    #[arg(long, default_value = "auto", value_name = "NAME")]
+    /// Projection of the output
+    #[arg(long, value_parser = named::<GridProjection>(), default_value = name_of(GridProjection::default()))]
     pub projection: GridProjection,
     /// Largest error of interpolated coordinates in input pixels; 0: exact at every pixel
     #[arg(long, value_name = "PX", default_value_t = MapOptions::default().max_error_px, value_parser = parse::map_error_px)]
     pub map_error: f64,
     /// Kernel stretch when shrinking
-    #[arg(long, value_enum, default_value = "auto")]
-    pub antialias: AntialiasName,
+    #[arg(long, value_parser = named::<Antialias>(), default_value = name_of(Antialias::default()))]
+    pub antialias: Antialias,
     /// Side-car folder (NAME.head, NAME.wcs), or one file for all frames; looked at before anything else
     #[arg(long, value_name = "PATH")]
     pub wcs_from: Option<PathBuf>,
@@ -301,31 +251,13 @@ impl MosaicArgs {
 
     fn coadd_options(&self) -> CoaddOptions {
         CoaddOptions {
-            kernel: match self.kernel {
-                KernelName::Nearest => Kernel::Nearest,
-                KernelName::Bilinear => Kernel::Bilinear,
-                KernelName::Lanczos2 => Kernel::Lanczos2,
-                KernelName::Lanczos3 => Kernel::Lanczos3,
-                KernelName::Lanczos4 => Kernel::Lanczos4,
-            },
-            antialias: match self.antialias {
-                AntialiasName::Auto => Antialias::Auto,
-                AntialiasName::Off => Antialias::Off,
-            },
+            kernel: self.kernel,
+            antialias: self.antialias,
             map: MapOptions { max_error_px: self.map_error },
-            weights: match self.weights {
-                WeightsName::None => Weights::None,
-                WeightsName::Ivar => Weights::Ivar,
-            },
-            combine: match self.combine {
-                CombineName::Mean => Combine::Mean,
-                CombineName::Median => Combine::Median,
-            },
+            weights: self.weights,
+            combine: self.combine,
             reject: RejectOptions {
-                method: match self.reject {
-                    RejectName::None => RejectMethod::None,
-                    RejectName::Sigma => RejectMethod::Sigma,
-                },
+                method: self.reject,
                 kappa_low: self.kappa.0,
                 kappa_high: self.kappa.1,
                 ..RejectOptions::default()

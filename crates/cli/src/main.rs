@@ -5,6 +5,7 @@ mod say;
 
 mod args;
 mod commands;
+mod named;
 mod parse;
 mod progress;
 
