@@ -1,11 +1,11 @@
 //! The memory governor: how much there is, and what a patch needs of it.
 
-use zemosaic_frames::PixelScratch;
 use zemosaic_image::Region;
-use zemosaic_stack::{Combine, RejectMethod};
+use zemosaic_stack::streams;
 
 use crate::options::CoaddOptions;
 use crate::source::Source;
+use crate::window::WindowScratch;
 
 /// A fixed budget shared by all workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,15 +18,13 @@ pub struct MemoryBudget {
 
 /// What the program itself takes before any pixel is read: code, tables, thread stacks, write buffers.
 const BASE_BYTES: u64 = 40 << 20;
-/// Kept per source all through a run: frame record, maps, tables.
-const BYTES_PER_SOURCE: u64 = 48 << 10;
 /// Share of the rest that patches may plan with; allocator slack takes its part.
 const PLANNED_SHARE: f64 = 0.85;
 
 impl MemoryBudget {
-    /// Bytes one worker may plan with when `sources` frames take part.
-    pub fn per_worker_bytes(&self, sources: usize) -> u64 {
-        let fixed = BASE_BYTES + BYTES_PER_SOURCE * sources as u64;
+    /// Bytes one worker may plan with when `sources` take part.
+    pub fn per_worker_bytes(&self, sources: &[Source]) -> u64 {
+        let fixed = BASE_BYTES + sources.iter().map(|source| source.kept_bytes).sum::<u64>();
         let rest = self.total_bytes.saturating_sub(fixed);
         (rest as f64 * PLANNED_SHARE) as u64 / self.workers.max(1) as u64
     }
@@ -61,7 +59,12 @@ pub fn block_stride(pixels: usize) -> usize {
 
 /// Whether samples of all frames must be held until the last one is in.
 pub fn needs_block(options: &CoaddOptions) -> bool {
-    options.combine != Combine::Mean || options.reject.method != RejectMethod::None
+    !streams(options.combine, &options.reject)
+}
+
+/// Bytes of a sample in a block: value, variance factor, and a weight where samples have their own.
+fn sample_bytes(contributors: &[&Source]) -> usize {
+    if contributors.iter().any(|source| source.weighs_samples) { 12 } else { 8 }
 }
 
 /// What a patch takes.
@@ -90,7 +93,7 @@ pub fn patch_cost(
         let over: Vec<&Source> =
             contributors.iter().copied().filter(|source| source.bounds.intersect(column).is_some()).collect();
         let stride = block_stride(column.area());
-        let samples = if needs_block(options) { over.len() * stride * 8 } else { stride * 32 };
+        let samples = if needs_block(options) { over.len() * stride * sample_bytes(&over) } else { stride * 32 };
         let windows: Vec<(usize, usize)> = over.iter().map(|source| window_size(source, *column)).collect();
         let largest = over.iter().zip(&windows).map(|(source, size)| window_bytes(source, *size)).max();
         let bytes = (channels * samples) as u64 + outputs(*column) + largest.unwrap_or(0);
@@ -118,10 +121,7 @@ pub fn columns_of(region: Region) -> Vec<Region> {
 
 /// Bytes for reading a window of `source`.
 fn window_bytes(source: &Source, (width, height): (usize, usize)) -> u64 {
-    let frame = &source.frame;
-    let pixels = (width + 2) * (height + 2);
-    let row_bytes = frame.layout.row_bytes() as usize;
-    PixelScratch::bytes_for(frame.kind, pixels, row_bytes, height + 2) as u64
+    WindowScratch::bytes_for(source, (width + 2) * (height + 2), height + 2) as u64
 }
 
 /// Width and height of the frame window that `region` needs, from its mapped corners and a margin.
@@ -137,7 +137,7 @@ fn window_size(source: &Source, region: Region) -> (usize, usize) {
         low = [low[0].min(u), low[1].min(v)];
         high = [high[0].max(u), high[1].max(v)];
     }
-    let margin = 2.0 * source.kernel.margin_px() as f64 + 4.0;
+    let margin = 2.0 * source.resampler.margin_px() as f64 + 4.0;
     let extent = |axis: usize, limit: usize| {
         let inside = high[axis].min(limit as f64) - low[axis].max(0.0);
         ((inside.max(0.0) * 1.02 + margin).ceil() as usize).min(limit)

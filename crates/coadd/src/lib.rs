@@ -3,7 +3,9 @@
 //!
 //! Contents, in the order of the data:
 //! - [`options`]: what the engine is asked to do
-//! - [`source`]: a frame placed on the grid
+//! - [`resampler`]: the kernel for a source
+//! - [`source`]: a frame placed on the grid, with its noise and weights
+//! - [`noise`]: what kernels and demosaicing do to noise
 //! - [`budget`]: how much memory there is, and what a patch needs of it
 //! - [`patch`]: the grid cut into patches that fit the budget, in a space-filling order
 //! - [`worker`]: one patch: read, warp, stack
@@ -14,18 +16,25 @@
 pub mod budget;
 pub mod engine;
 mod error;
+pub mod noise;
 pub mod options;
 pub mod patch;
+pub mod resampler;
 mod result;
+mod samples;
+mod saturation;
 pub mod sink;
 pub mod source;
+mod window;
 pub mod worker;
 
 pub use budget::{MemoryBudget, available_memory_bytes};
 pub use engine::{CoaddJob, CoaddObserver, CoaddSummary, coadd};
 pub use error::CoaddError;
-pub use options::{Antialias, CoaddOptions, Weights};
+pub use options::{
+    Antialias, BackgroundMethod, CoaddOptions, FluxConvention, KernelName, PhotonNoise, Weights,
+};
 pub use patch::{Patch, PatchPlan, plan_patches};
 pub use result::{PatchResult, dq};
 pub use sink::{PatchSink, ProductPlane, ProductSink};
-pub use source::Source;
+pub use source::{Measured, PlaceError, SharedGrid, Source};

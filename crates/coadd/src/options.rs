@@ -2,9 +2,42 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use zemosaic_resample::Kernel;
+use zemosaic_image::background::BackgroundOptions;
 use zemosaic_sky::MapOptions;
 use zemosaic_stack::{Combine, RejectOptions};
+
+/// How frames are resampled: point kernels, then kernels that work with the area of the output pixel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum KernelName {
+    /// Value of the nearest pixel.
+    Nearest,
+    /// Linear in x and y.
+    Bilinear,
+    /// Cubic B-spline through the pixels, as reproject's bicubic.
+    Bicubic,
+    /// Cubic convolution (Keys, a = -0.5), 4 x 4 taps.
+    Keys,
+    /// 4 x 4 taps.
+    Lanczos2,
+    /// 6 x 6 taps.
+    #[default]
+    Lanczos3,
+    /// 8 x 8 taps.
+    Lanczos4,
+    /// Overlap of the output pixel with the frame's pixels, on the sphere where pixels are large.
+    Exact,
+    /// Gaussian that follows the local shape of the map (DeForest 2004).
+    Gaussian,
+    /// Hann window that follows the local shape of the map (DeForest 2004).
+    Hann,
+    /// Frame pixels shrunk by --pixfrac and dropped onto the grid; for many dithered frames.
+    Drizzle,
+    /// Drizzle with drops along the axes of the grid: faster.
+    DrizzleTurbo,
+    /// Drizzle of the centres of pixels.
+    DrizzlePoint,
+}
 
 /// Weights of frames in a mean.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -12,7 +45,7 @@ use zemosaic_stack::{Combine, RejectOptions};
 pub enum Weights {
     /// Every sample counts the same.
     None,
-    /// 1 / variance, measured on each frame and channel before resampling.
+    /// 1 / variance: of the frame and channel, measured before resampling, and of the pixel where there is a weight map.
     #[default]
     Ivar,
 }
@@ -28,22 +61,83 @@ pub enum Antialias {
     Off,
 }
 
+/// What is kept where output pixels are not as large as input pixels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FluxConvention {
+    /// Surface brightness: a constant sky keeps its value.
+    #[default]
+    Brightness,
+    /// Flux: values are multiplied by the area of the output pixel in input pixels, so that sums over stars are kept.
+    Flux,
+}
+
+/// Whether the photon noise of what is brighter than the sky is part of the variance.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PhotonNoise {
+    /// Where the header states the gain in electrons per ADU and no weight map says better.
+    #[default]
+    Auto,
+    /// The variance is that of the background alone.
+    Off,
+}
+
+/// What is subtracted from each frame before it is resampled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackgroundMethod {
+    /// Nothing.
+    #[default]
+    None,
+    /// A mesh of clipped modes, median-filtered, as a bicubic spline (as SExtractor and SWarp). Takes extended objects away too.
+    Mesh,
+}
+
 /// Options of the engine; all change pixels.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CoaddOptions {
-    /// Interpolation kernel.
-    pub kernel: Kernel,
-    /// Kernel stretch when shrinking.
+    /// Resampling kernel.
+    pub kernel: KernelName,
+    /// Side of a drop of drizzle in input pixels, above 0 and at most 1.
+    pub pixfrac: f64,
+    /// Kernel stretch when shrinking; of point kernels.
     pub antialias: Antialias,
+    /// Brightness or flux.
+    pub flux: FluxConvention,
     /// Coordinate maps.
     pub map: MapOptions,
+    /// Subtracted from frames.
+    pub background: BackgroundMethod,
+    /// The mesh of the background.
+    pub mesh: BackgroundOptions,
     /// Frame weights.
     pub weights: Weights,
+    /// Photon noise in the variance.
+    pub photon_noise: PhotonNoise,
     /// How samples become a pixel.
     pub combine: Combine,
     /// Which samples are outliers.
     pub reject: RejectOptions,
+}
+
+impl Default for CoaddOptions {
+    fn default() -> Self {
+        Self {
+            kernel: KernelName::default(),
+            pixfrac: 1.0,
+            antialias: Antialias::default(),
+            flux: FluxConvention::default(),
+            map: MapOptions::default(),
+            background: BackgroundMethod::default(),
+            mesh: BackgroundOptions::default(),
+            weights: Weights::default(),
+            photon_noise: PhotonNoise::default(),
+            combine: Combine::default(),
+            reject: RejectOptions::default(),
+        }
+    }
 }
 
 /// Output scale over input scale above which the kernel stretches.

@@ -124,7 +124,7 @@ impl Planner<'_> {
         let contributors: Vec<&Source> = touching.iter().map(|&index| &self.sources[index]).collect();
         let cost = patch_cost(region, &contributors, self.channels, self.options);
         let needed = cost.bytes;
-        let share = self.budget.per_worker_bytes(self.sources.len());
+        let share = self.budget.per_worker_bytes(self.sources);
         if needed <= share {
             self.peak = self.peak.max(needed);
             self.read_pixels += cost.read_pixels;

@@ -1,12 +1,36 @@
 //! A frame placed on the grid.
 
-use zemosaic_fits::FitsError;
-use zemosaic_frames::{Frame, FrameNoise};
-use zemosaic_image::Region;
-use zemosaic_resample::KernelTable;
-use zemosaic_sky::{Grid, PixelMap, WcsError, grid_bounds};
+use std::sync::Arc;
 
-use crate::options::{CoaddOptions, Weights};
+use thiserror::Error;
+use zemosaic_fits::FitsError;
+use zemosaic_frames::{Frame, FrameNoise, WeightRescale};
+use zemosaic_image::Region;
+use zemosaic_image::background::Background;
+use zemosaic_resample::area::AreaError;
+use zemosaic_sky::{Grid, PixelMap, Wcs, WcsError, grid_bounds};
+
+use crate::noise::{demosaic_correlation, largest_ratio};
+use crate::options::{BackgroundMethod, CoaddOptions, FluxConvention, PhotonNoise, Weights};
+use crate::resampler::Resampler;
+
+/// What a frame's own pixels say, measured before anything is resampled.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// Noise and level.
+    pub noise: FrameNoise,
+    /// Background per channel; empty when none is to be subtracted.
+    pub background: Arc<Vec<Background>>,
+}
+
+/// Photon noise of what is brighter than the sky: the variance grows by (value - level) x `per_adu` of itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Photons {
+    /// Level of the sky, in units of the frame as it is resampled.
+    pub level_adu: f32,
+    /// 1 / (gain x noise variance), per ADU.
+    pub per_adu: f32,
+}
 
 /// A frame with everything the engine needs to coadd it; immutable and shared by all threads.
 pub struct Source {
@@ -16,45 +40,159 @@ pub struct Source {
     pub map: PixelMap,
     /// Where on the grid it lies (conservative).
     pub bounds: Region,
-    /// The interpolation kernel with this source's stretch.
-    pub kernel: KernelTable,
+    /// The kernel at this source's scale.
+    pub resampler: Resampler,
+    /// Brightness or flux.
+    pub flux: FluxConvention,
     /// Weight per channel.
     pub weight: [f64; 3],
-    /// Variance of one pixel per channel, in squared units of the frame; NaN if unknown.
+    /// Variance of one pixel per channel, in squared units of the mosaic; NaN if unknown. For demosaiced frames with what
+    /// the correlation of neighbours adds in the kernel; for flux without the area of output pixels.
     pub noise_variance: [f64; 3],
+    /// What the variance of a weight map is multiplied with to be relative to the frame's, per channel.
+    pub map_scale: [f64; 3],
+    /// Whether samples have weights of their own.
+    pub weighs_samples: bool,
+    /// Whether these come from a weight map.
+    pub weighs_by_map: bool,
+    /// Photon noise per channel.
+    pub photons: [Option<Photons>; 3],
+    /// Background per channel, subtracted from pixels.
+    pub background: Arc<Vec<Background>>,
     /// Output scale over input scale.
     pub scale_ratio: f64,
+    /// Bytes that are kept of it through a run.
+    pub kept_bytes: u64,
 }
 
-impl Source {
-    /// Place `frame` on `grid`; `None` when it does not touch it.
-    ///
-    /// # Errors
-    /// A WCS that cannot be mapped to the grid.
-    pub fn place(
-        frame: Frame,
-        noise: &FrameNoise,
-        grid: &Grid,
-        options: &CoaddOptions,
-    ) -> Result<Option<Self>, WcsError> {
-        let Some(bounds) = grid_bounds(grid, &frame.wcs, frame.width, frame.height) else { return Ok(None) };
-        let map = PixelMap::new(grid, &frame.wcs, frame.width, frame.height, options.map)?;
-        let scale_ratio = grid.wcs.scale_deg() / frame.wcs.scale_deg();
-        let kernel = KernelTable::new(options.kernel, options.stretch(scale_ratio));
-        let mut noise_variance = [f64::NAN; 3];
-        for (variance, sigma) in noise_variance.iter_mut().zip(&noise.sigma_adu) {
-            *variance = if *sigma > 0.0 { sigma * sigma } else { f64::NAN };
-        }
-        Ok(Some(Self { frame, map, bounds, kernel, weight: [1.0; 3], noise_variance, scale_ratio }))
+/// Why a frame cannot be placed.
+#[derive(Debug, Error)]
+pub enum PlaceError {
+    /// Its WCS cannot be mapped to the grid.
+    #[error(transparent)]
+    Wcs(#[from] WcsError),
+    /// Its scale, or an option of the kernel, is out of range.
+    #[error(transparent)]
+    Kernel(#[from] AreaError),
+}
+
+/// The output grid as sources share it.
+#[derive(Debug, Clone)]
+pub struct SharedGrid {
+    /// The grid.
+    pub grid: Grid,
+    wcs: Arc<Wcs>,
+}
+
+impl SharedGrid {
+    /// Of `grid`.
+    pub fn new(grid: &Grid) -> Self {
+        Self { grid: grid.clone(), wcs: Arc::new(grid.wcs.clone()) }
     }
 }
 
+/// Kept per source all through a run: frame record, maps, tables.
+const RECORD_BYTES: u64 = 48 << 10;
+/// Kept per cell and channel of a background mesh.
+const MESH_CELL_BYTES: u64 = 64;
+
+impl Source {
+    /// Place `frame` on `grid`; `None` when it does not touch it. `rescale` is the level of its weight map.
+    ///
+    /// # Errors
+    /// [`PlaceError`].
+    pub fn place(
+        frame: Frame,
+        measured: &Measured,
+        grid: &SharedGrid,
+        options: &CoaddOptions,
+        rescale: WeightRescale,
+    ) -> Result<Option<Self>, PlaceError> {
+        let Some(bounds) = grid_bounds(&grid.grid, &frame.wcs, frame.width, frame.height) else { return Ok(None) };
+        let map = PixelMap::new(&grid.grid, &frame.wcs, frame.width, frame.height, options.map)?;
+        let scale_ratio = grid.wcs.scale_deg() / frame.wcs.scale_deg();
+        let largest = largest_ratio(&map, bounds, scale_ratio);
+        let resampler = Resampler::new(options, &grid.wcs, &frame.wcs, scale_ratio, largest)?;
+        let reference = measured.noise.reference(frame.kind, rescale);
+        let has_weight_map = frame.maps.weight.is_some();
+        let weighs_by_map = has_weight_map && options.weights == Weights::Ivar;
+        let photons = photons_of(&frame, measured, reference.variance, options);
+        let mut noise_variance = reference.variance;
+        for (channel, variance) in noise_variance.iter_mut().enumerate() {
+            *variance *= frame.flux_scale * frame.flux_scale * demosaic_correlation(&resampler, frame.kind, channel);
+        }
+        let kept_bytes = kept_bytes(&frame, options);
+        Ok(Some(Self {
+            weighs_samples: weighs_by_map || resampler.weighs_samples(),
+            frame,
+            map,
+            bounds,
+            resampler,
+            flux: options.flux,
+            weight: [1.0; 3],
+            noise_variance,
+            map_scale: reference.map_scale,
+            weighs_by_map,
+            photons,
+            background: Arc::clone(&measured.background),
+            scale_ratio,
+            kept_bytes,
+        }))
+    }
+
+    /// Weight of a pixel of this source in a channel; not finite where its noise is unknown.
+    fn own_weight(&self, channel: usize) -> f64 {
+        let area = match self.flux {
+            FluxConvention::Brightness => 1.0,
+            FluxConvention::Flux => self.scale_ratio * self.scale_ratio,
+        };
+        1.0 / (self.noise_variance[channel] * area * area)
+    }
+}
+
+fn kept_bytes(frame: &Frame, options: &CoaddOptions) -> u64 {
+    let cells = match options.background {
+        BackgroundMethod::None => 0,
+        BackgroundMethod::Mesh => {
+            let mesh = options.mesh.mesh_px.max(1);
+            frame.width.div_ceil(mesh) * frame.height.div_ceil(mesh) * frame.kind.channels()
+        }
+    };
+    RECORD_BYTES + cells as u64 * MESH_CELL_BYTES
+}
+
+fn photons_of(
+    frame: &Frame,
+    measured: &Measured,
+    variance: [f64; 3],
+    options: &CoaddOptions,
+) -> [Option<Photons>; 3] {
+    let Some(gain) = frame.meta.gain_e_per_adu.filter(|_| {
+        options.photon_noise == PhotonNoise::Auto && frame.maps.weight.is_none()
+    }) else {
+        return [None; 3];
+    };
+    std::array::from_fn(|channel| {
+        let level = measured.noise.level_adu.get(channel).copied()?;
+        // What is subtracted is gone from the values.
+        let level = if measured.background.is_empty() { level } else { 0.0 };
+        let per_adu = 1.0 / (gain * variance[channel]);
+        (level.is_finite() && per_adu.is_finite())
+            .then_some(Photons { level_adu: level as f32, per_adu: per_adu as f32 })
+    })
+}
+
 /// Give every source its weight. A source whose noise cannot be measured gets the median weight of the
-/// others (1 where there is none), and its index is returned so that the run can say so.
+/// others (1 where there is none), and its index is returned so that the run can say so. Where one source weighs
+/// its samples all do.
 pub fn set_weights(sources: &mut [Source], weights: Weights) -> Vec<usize> {
     let mut unknown = Vec::new();
+    let weighs_samples = sources.iter().any(|source| source.weighs_samples);
+    for source in sources.iter_mut() {
+        source.weighs_samples = weighs_samples;
+    }
     for channel in 0..3 {
-        let weight_of = |source: &Source| 1.0 / source.noise_variance[channel];
+        let weight_of = |source: &Source| source.own_weight(channel);
         let mut known: Vec<f64> = sources.iter().map(weight_of).filter(|weight| weight.is_finite()).collect();
         known.sort_by(f64::total_cmp);
         let median = known.get(known.len() / 2).copied().unwrap_or(1.0);

@@ -6,19 +6,21 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use zemosaic_fits::{FilePool, FitsError};
-use zemosaic_frames::PixelScratch;
-use zemosaic_frames::pixels::{FramePixels, read_planes};
 use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
-use zemosaic_resample::{SourceWindow, WarpRow, flags as warp_flags, warp_row_planes};
+use zemosaic_resample::flags as warp_flags;
 use zemosaic_sky::CellMap;
-use zemosaic_stack::{MeanAccumulator, RejectMethod, StackBlock, StackOutput, StackScratch, stack};
+use zemosaic_stack::{Accumulator, RejectMethod, StackBlock, StackOutput, StackScratch, stack};
 
 use crate::budget::{block_stride, columns_of, needs_block};
 use crate::options::CoaddOptions;
 use crate::patch::Patch;
+use crate::resampler::Positions;
 use crate::result::{PatchResult, dq, resize_exact};
+use crate::samples::SampleRow;
+use crate::saturation::Saturation;
 use crate::source::Source;
+use crate::window::WindowScratch;
 
 /// Cells of the warp map, in grid pixels (DESIGN: every decision is tied to the output grid).
 const CELL: i64 = 256;
@@ -45,11 +47,11 @@ pub struct Shared<'a> {
 /// Buffers of one thread.
 #[derive(Default)]
 pub struct Worker {
-    pixels: PixelScratch,
-    value: Vec<Vec<f32>>,
-    factor: Vec<Vec<f32>>,
-    means: Vec<MeanAccumulator>,
-    row: RowBuffers,
+    window: WindowScratch,
+    saturation: Saturation,
+    row: SampleRow,
+    block: SampleBlock,
+    sums: Vec<Accumulator>,
     depth: Vec<i32>,
     stack: StackScratch,
     /// The last patch.
@@ -58,25 +60,23 @@ pub struct Worker {
     columns: PatchResult,
 }
 
-/// One row of positions and samples.
+/// Samples of all sources at the pixels of a column, by channel; as a `StackBlock` has them.
 #[derive(Default)]
-struct RowBuffers {
-    xs: Vec<f64>,
-    ys: Vec<f64>,
-    value: [Vec<f32>; 3],
-    factor: [Vec<f32>; 3],
-    flags: [Vec<u8>; 3],
+struct SampleBlock {
+    value: Vec<Vec<f32>>,
+    factor: Vec<Vec<f32>>,
+    /// Empty where samples have no weights of their own.
+    weight: Vec<Vec<f32>>,
 }
 
-impl RowBuffers {
-    fn resize(&mut self, n: usize) {
-        self.xs.resize(n, 0.0);
-        self.ys.resize(n, 0.0);
-        for plane in self.value.iter_mut().chain(&mut self.factor) {
-            plane.resize(n, 0.0);
-        }
-        for plane in &mut self.flags {
-            plane.resize(n, 0);
+impl SampleBlock {
+    fn prepare(&mut self, channels: usize, samples: usize, weighs_samples: bool) {
+        let weights = if weighs_samples { samples } else { 0 };
+        for (planes, samples) in [(&mut self.value, samples), (&mut self.factor, samples), (&mut self.weight, weights)] {
+            planes.resize_with(channels, Vec::new);
+            for plane in planes.iter_mut() {
+                resize_exact(plane, samples, f32::NAN);
+            }
         }
     }
 }
@@ -119,7 +119,10 @@ impl Worker {
         let stride = block_stride(pixels);
         self.result.reset(column, shared.channels, stride);
         let block = needs_block(shared.options);
-        self.prepare(shared.channels, stride, if block { over.len() } else { 0 });
+        let weighs_samples = over.first().is_some_and(|&index| shared.sources[index].weighs_samples);
+        self.block.prepare(shared.channels, if block { over.len() * stride } else { 0 }, weighs_samples);
+        self.prepare_sums(shared, if block { 0 } else { stride });
+        self.depth.resize(stride, 0);
         let mut slots = Vec::with_capacity(over.len());
         for index in over {
             if shared.cancel.load(Ordering::Relaxed) {
@@ -141,23 +144,16 @@ impl Worker {
         true
     }
 
-    fn prepare(&mut self, channels: usize, stride: usize, slots: usize) {
-        for planes in [&mut self.value, &mut self.factor] {
-            planes.resize_with(channels, Vec::new);
-            for plane in planes.iter_mut() {
-                resize_exact(plane, slots * stride, f32::NAN);
+    fn prepare_sums(&mut self, shared: &Shared<'_>, pixels: usize) {
+        self.sums.resize_with(shared.channels, Accumulator::default);
+        if pixels > 0 {
+            for sums in &mut self.sums {
+                sums.reset(shared.options.combine, pixels);
             }
         }
-        self.means.resize_with(channels, MeanAccumulator::default);
-        if slots == 0 {
-            for mean in &mut self.means {
-                mean.reset(stride);
-            }
-        }
-        self.depth.resize(stride, 0);
     }
 
-    /// Warp one source onto the patch, into slot `slot` of the block or straight into the means.
+    /// Warp one source onto the patch, into slot `slot` of the block or straight into the sums.
     /// Returns whether it has any valid sample there.
     fn add_source(
         &mut self,
@@ -170,32 +166,37 @@ impl Worker {
         let source = &shared.sources[index];
         let Some(part) = patch.intersect(&source.bounds) else { return Ok(false) };
         let cells = cells_of(source, part);
-        let Some(window) = window_of(source, &cells) else { return Ok(false) };
-        let planes = read_planes(shared.pool, &source.frame, window, &mut self.pixels)?;
-        let saturated = Saturation::new(source, &planes);
+        let Some(region) = window_of(source, &cells) else { return Ok(false) };
+        let window = self.window.read(shared.pool, source, region, shared.level, &mut self.saturation)?;
         let block = needs_block(shared.options);
         if block {
-            for plane in &mut self.value {
+            for plane in &mut self.block.value {
                 plane[slot * stride..(slot + 1) * stride].fill(f32::NAN);
             }
         }
         let mut any = false;
+        self.row.begin_window();
         for (cell_part, cell) in &cells {
-            self.row.resize(cell_part.width);
+            self.row.begin_part();
             for y in cell_part.y0..cell_part.y1() {
-                warp_cell_row(&mut self.row, source, &planes, cell, *cell_part, y, shared.level);
+                self.row.fill(source, &window, cell, *cell_part, y, shared.level);
                 let offset = ((y - patch.y0) * patch.width as i64 + cell_part.x0 - patch.x0) as usize;
-                any |= note_flags(&self.row, shared.channels, &saturated, &mut self.result.quality[offset..]);
+                let n = cell_part.width;
+                let quality = &mut self.result.quality[offset..offset + n];
+                any |= note_flags(&self.row, shared.channels, &self.saturation, quality);
                 for channel in 0..shared.channels {
-                    let (value, factor) = (&self.row.value[channel], &self.row.factor[channel]);
-                    let n = cell_part.width;
+                    let (value, factor) = (&self.row.value[channel][..n], &self.row.factor[channel][..n]);
+                    let own_weight = source.weighs_samples.then(|| &self.row.weight[channel][..n]);
                     if block {
-                        let start = slot * stride + offset;
-                        self.value[channel][start..start + n].copy_from_slice(&value[..n]);
-                        self.factor[channel][start..start + n].copy_from_slice(&factor[..n]);
+                        let span = slot * stride + offset..slot * stride + offset + n;
+                        self.block.value[channel][span.clone()].copy_from_slice(value);
+                        self.block.factor[channel][span.clone()].copy_from_slice(factor);
+                        if let Some(weight) = own_weight {
+                            self.block.weight[channel][span].copy_from_slice(weight);
+                        }
                     } else {
                         let (weight, variance) = (source.weight[channel], source.noise_variance[channel]);
-                        self.means[channel].add(offset, &value[..n], &factor[..n], weight, variance);
+                        self.sums[channel].add(offset, value, factor, own_weight, weight, variance);
                     }
                 }
             }
@@ -219,25 +220,22 @@ impl Worker {
                     slots.iter().map(|&index| of(&shared.sources[index])[channel]).collect()
                 };
                 let (weight, noise_variance) = (pick(|s| s.weight), pick(|s| s.noise_variance));
+                let samples = slots.len() * stride;
+                let relative_weight = Some(&self.block.weight[channel]).filter(|plane| !plane.is_empty());
                 let block = StackBlock {
                     frames: slots.len(),
                     pixels,
                     stride,
-                    value: &self.value[channel][..slots.len() * stride],
-                    variance_factor: &self.factor[channel][..slots.len() * stride],
+                    value: &self.block.value[channel][..samples],
+                    variance_factor: &self.block.factor[channel][..samples],
+                    relative_weight: relative_weight.map(|plane| &plane[..samples]),
                     weight: &weight,
                     noise_variance: &noise_variance,
                 };
-                stack(
-                    &block,
-                    shared.options.combine,
-                    &shared.options.reject,
-                    shared.level,
-                    &mut self.stack,
-                    out,
-                );
+                let (combine, reject) = (shared.options.combine, &shared.options.reject);
+                stack(&block, combine, reject, shared.level, &mut self.stack, out);
             } else {
-                self.means[channel].finish(pixels, out);
+                self.sums[channel].finish(pixels, out);
             }
             for (total, depth) in result.depth[..pixels].iter_mut().zip(&self.depth[..pixels]) {
                 *total = (*total).max(*depth);
@@ -294,10 +292,11 @@ fn window_of(source: &Source, cells: &[(Region, CellMap)]) -> Option<Region> {
         high = [high[0].max(xmax), high[1].max(ymax)];
     }
     let (width, height) = (source.frame.width as f64, source.frame.height as f64);
-    if !(low[0] <= width && low[1] <= height && high[0] >= -1.0 && high[1] >= -1.0) {
+    let margin = source.resampler.margin_px() as f64 + 1.0;
+    let reach = if source.resampler.positions() == Positions::Corners { margin } else { 1.0 };
+    if !(low[0] <= width + reach && low[1] <= height + reach && high[0] >= -reach && high[1] >= -reach) {
         return None;
     }
-    let margin = source.kernel.margin_px() as f64 + 1.0;
     let first = |value: f64| (value.floor() - margin).max(0.0) as i64;
     let last = |value: f64, limit: f64| (value.ceil() + margin + 1.0).min(limit) as i64;
     let (x0, y0) = (first(low[0]), first(low[1]));
@@ -305,43 +304,10 @@ fn window_of(source: &Source, cells: &[(Region, CellMap)]) -> Option<Region> {
     (x1 > x0 && y1 > y0).then(|| Region { x0, y0, width: (x1 - x0) as usize, height: (y1 - y0) as usize })
 }
 
-fn warp_cell_row(
-    row: &mut RowBuffers,
-    source: &Source,
-    planes: &FramePixels<'_>,
-    cell: &CellMap,
-    part: Region,
-    y: i64,
-    level: SimdLevel,
-) {
-    let n = part.width;
-    cell.row(y as usize, part.x0 as usize, n, &mut row.xs[..n], &mut row.ys[..n]);
-    let windows: [SourceWindow<'_>; 3] = planes.planes.map(|data| SourceWindow {
-        data,
-        region: planes.region,
-        frame_width: source.frame.width,
-        frame_height: source.frame.height,
-    });
-    let mut outs: Vec<WarpRow<'_>> = row
-        .value
-        .iter_mut()
-        .zip(&mut row.factor)
-        .zip(&mut row.flags)
-        .take(planes.channels)
-        .map(|((value, factor), flags)| WarpRow {
-            value: &mut value[..n],
-            variance_factor: &mut factor[..n],
-            flags: &mut flags[..n],
-        })
-        .collect();
-    let channels = planes.channels;
-    warp_row_planes(&source.kernel, level, &windows[..channels], &row.xs[..n], &row.ys[..n], &mut outs);
-}
-
 /// Turn the flags of a row of samples into quality bits; returns whether any sample is valid.
-fn note_flags(row: &RowBuffers, channels: usize, saturated: &Saturation<'_>, quality: &mut [i32]) -> bool {
+fn note_flags(row: &SampleRow, channels: usize, saturation: &Saturation, quality: &mut [i32]) -> bool {
     let mut any = false;
-    let n = row.xs.len();
+    let n = quality.len();
     for channel in 0..channels {
         let flags = &row.flags[channel][..n];
         // Inside a frame, away from its edges and from masked pixels, there is nothing to note.
@@ -358,47 +324,13 @@ fn note_flags(row: &RowBuffers, channels: usize, saturated: &Saturation<'_>, qua
             *bits |= masked | edge;
         }
     }
-    if saturated.present {
+    if saturation.is_present() {
         for (pixel, bits) in quality.iter_mut().enumerate().take(n) {
             let valid = row.value[..channels].iter().any(|plane| !plane[pixel].is_nan());
-            if valid && saturated.at(row.xs[pixel], row.ys[pixel]) {
+            if valid && saturation.at(row.xs[pixel], row.ys[pixel]) {
                 *bits |= dq::SATURATED;
             }
         }
     }
     any
-}
-
-/// Where a window is saturated: tested only when any of its pixels is.
-struct Saturation<'a> {
-    planes: Vec<&'a [f32]>,
-    region: Region,
-    level_adu: f32,
-    present: bool,
-}
-
-impl<'a> Saturation<'a> {
-    fn new(source: &Source, pixels: &FramePixels<'a>) -> Self {
-        let (planes, region) = match pixels.raw {
-            Some((raw, region)) => (vec![raw], region),
-            None => (pixels.planes[..pixels.channels].to_vec(), pixels.region),
-        };
-        let level_adu = source.frame.meta.saturation_adu.map_or(f32::INFINITY, |level| level as f32);
-        let present = level_adu.is_finite()
-            && planes.iter().any(|plane| plane.iter().fold(f32::NEG_INFINITY, |a, b| a.max(*b)) >= level_adu);
-        Self { planes, region, level_adu, present }
-    }
-
-    /// Whether the frame pixel nearest to the position is saturated.
-    fn at(&self, x: f64, y: f64) -> bool {
-        let column = (x + 0.5).floor() as i64 - self.region.x0;
-        let row = (y + 0.5).floor() as i64 - self.region.y0;
-        let inside =
-            column >= 0 && row >= 0 && column < self.region.width as i64 && row < self.region.height as i64;
-        inside
-            && self
-                .planes
-                .iter()
-                .any(|plane| plane[row as usize * self.region.width + column as usize] >= self.level_adu)
-    }
 }

@@ -1,0 +1,110 @@
+//! What kernels and demosaicing do to noise: figures of a source that do not depend on its pixels.
+
+use zemosaic_frames::FrameKind;
+use zemosaic_image::Region;
+use zemosaic_resample::area::{AreaKernel, AreaMethod, Rotations, area_noise_correlation};
+use zemosaic_resample::{Autocorrelation, Kernel, noise_correlation};
+use zemosaic_sky::PixelMap;
+
+use crate::resampler::Resampler;
+use crate::source::Source;
+
+/// Points per axis at which the scale of a map is looked at.
+const SCALE_POINTS: i64 = 5;
+
+/// Largest side of an output pixel in frame pixels, over a few points of `bounds`; at least `scale_ratio`.
+pub(crate) fn largest_ratio(map: &PixelMap, bounds: Region, scale_ratio: f64) -> f64 {
+    let along = |start: i64, length: usize, i: i64| start as f64 + length as f64 * i as f64 / (SCALE_POINTS - 1) as f64;
+    let mut largest = scale_ratio;
+    for j in 0..SCALE_POINTS {
+        for i in 0..SCALE_POINTS {
+            let (x, y) = (along(bounds.x0, bounds.width, i), along(bounds.y0, bounds.height, j));
+            let Some((u, v)) = map.exact(x, y) else { continue };
+            for (dx, dy) in [(1.0, 0.0), (0.0, 1.0)] {
+                if let Some((u1, v1)) = map.exact(x + dx, y + dy) {
+                    largest = largest.max((u1 - u).hypot(v1 - v));
+                }
+            }
+        }
+    }
+    largest
+}
+
+/// True over stated variance of the samples of a demosaiced plane: noise of its neighbouring pixels is correlated, and a
+/// kernel's variance factor takes it as independent. Averaged over the phases of kernel and pattern
+/// (docs/methods/noise.md). 1 for other frames. Kernels of area are taken as bilinear, which the exact one is at scale 1.
+pub(crate) fn demosaic_correlation(resampler: &Resampler, kind: FrameKind, channel: usize) -> f64 {
+    let FrameKind::Cfa(_) = kind else { return 1.0 };
+    let kernel = match resampler {
+        Resampler::Point(table) => Autocorrelation::new(table.kernel(), table.stretch()),
+        Resampler::Area(_) | Resampler::Sphere(_) | Resampler::Adaptive(_) => {
+            Autocorrelation::new(Kernel::Bilinear, 1.0)
+        }
+    };
+    let stated = kernel.at(0.0).powi(2);
+    let plane = demosaic_autocovariance(channel);
+    let (_, _, own) = plane[0];
+    let true_sum: f64 =
+        plane.iter().map(|(dx, dy, covariance)| covariance * kernel.at(*dx as f64) * kernel.at(*dy as f64)).sum();
+    true_sum / (own * stated)
+}
+
+/// Covariance of two pixels of a bilinearly demosaiced plane at the offsets (dx, dy), mean over the pattern, for noise of
+/// variance 1 in the raw frame; the offset (0, 0) first.
+///
+/// A plane is its measured pixels spread by a stencil (centre 1, neighbours of the cross 1/2 and corners 1/4 for red and
+/// blue; cross 1/4 for green); the mean covariance is the stencil's autocorrelation times the share of measured pixels.
+fn demosaic_autocovariance(channel: usize) -> Vec<(i64, i64, f64)> {
+    let (share, stencil): (f64, [[f64; 3]; 3]) = if channel == 1 {
+        (0.5, [[0.0, 0.25, 0.0], [0.25, 1.0, 0.25], [0.0, 0.25, 0.0]])
+    } else {
+        (0.25, [[0.25, 0.5, 0.25], [0.5, 1.0, 0.5], [0.25, 0.5, 0.25]])
+    };
+    let at = |x: i64, y: i64| {
+        if (0..3).contains(&x) && (0..3).contains(&y) { stencil[y as usize][x as usize] } else { 0.0 }
+    };
+    let mut lags: Vec<(i64, i64)> = (-2..=2).flat_map(|dy| (-2..=2).map(move |dx| (dx, dy))).collect();
+    lags.sort_by_key(|(dx, dy)| dx * dx + dy * dy);
+    lags.into_iter()
+        .map(|(dx, dy)| {
+            let products = (0..3).flat_map(|y| (0..3).map(move |x| (x, y)));
+            (dx, dy, share * products.map(|(x, y)| at(x, y) * at(x + dx, y + dy)).sum::<f64>())
+        })
+        .collect()
+}
+
+/// Variance of the sum over an aperture of `aperture_px` x `aperture_px` output pixels over the sum of their variances,
+/// for the noise that one source brings, at random phase and rotation. `None` where it is not known: adaptive kernels,
+/// and demosaiced frames, whose noise is correlated before.
+pub fn aperture_correlation(source: &Source, aperture_px: usize) -> Option<f64> {
+    if matches!(source.frame.kind, FrameKind::Cfa(_)) {
+        return None;
+    }
+    match &source.resampler {
+        Resampler::Point(table) => {
+            Some(noise_correlation(table.kernel(), table.stretch(), source.scale_ratio, None, aperture_px))
+        }
+        Resampler::Area(kernel) => Some(area_noise_correlation(kernel, Rotations::Mean, aperture_px)),
+        Resampler::Sphere(_) => {
+            let kernel = AreaKernel::new(AreaMethod::Exact, source.scale_ratio).ok()?;
+            Some(area_noise_correlation(&kernel, Rotations::Mean, aperture_px))
+        }
+        Resampler::Adaptive(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn demosaiced_planes_have_the_known_variance() {
+        for (channel, variance) in [(0, 0.5625), (1, 0.625), (2, 0.5625)] {
+            let plane = demosaic_autocovariance(channel);
+            assert_eq!(plane[0], (0, 0, variance));
+            // Every measured pixel is spread over a sum of 4 (2 for green) by the stencil: the sum of a plane is known.
+            let all: f64 = plane.iter().map(|(_, _, covariance)| covariance).sum();
+            assert!((all - if channel == 1 { 2.0 } else { 4.0 }).abs() < 1e-12, "{all}");
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! A row of samples of one source: positions, kernel, and what becomes of values and variances on the way to the stack.
+
+use zemosaic_image::Region;
+use zemosaic_image::simd::SimdLevel;
+use zemosaic_resample::area::{AreaRow, CornerRows, SphereArea, SphereRows, area_ratio_row, area_row};
+use zemosaic_resample::{NoiseWindow, SourceWindow, WarpRow, warp_noise_row, warp_row_coefficients};
+use zemosaic_sky::CellMap;
+
+use crate::options::FluxConvention;
+use crate::resampler::{Positions, Resampler, SphereJob};
+use crate::source::Source;
+use crate::window::FrameWindow;
+
+/// Samples of a row of output pixels; the first `n` elements count.
+#[derive(Default)]
+pub(crate) struct SampleRow {
+    /// Positions of the centres in the frame.
+    pub(crate) xs: Vec<f64>,
+    pub(crate) ys: Vec<f64>,
+    /// Value per channel in the unit of the mosaic, NaN for none.
+    pub(crate) value: [Vec<f32>; 3],
+    /// Variance over that of a pixel of the frame.
+    pub(crate) factor: [Vec<f32>; 3],
+    /// Share of the frame's weight; only of sources that [weigh samples](Source::weighs_samples).
+    pub(crate) weight: [Vec<f32>; 3],
+    /// What the kernel met, `zemosaic_resample::flags`.
+    pub(crate) flags: [Vec<u8>; 3],
+    corners: Corners,
+    sphere: Sphere,
+    /// Relative variance per channel.
+    noise: [Vec<f32>; 3],
+    area_ratio: Vec<f32>,
+}
+
+/// Frame positions of the corners of a row of output pixels.
+#[derive(Default)]
+struct Corners {
+    lower: [Vec<f64>; 2],
+    upper: [Vec<f64>; 2],
+    /// Row whose upper corners are in `upper`.
+    row: Option<i64>,
+}
+
+impl Corners {
+    /// Corners of the row `y` of `part`. Rows of one part come one after the other: upper corners become lower ones.
+    fn fill(&mut self, cell: &CellMap, part: Region, y: i64) {
+        let n = part.width + 1;
+        for plane in self.lower.iter_mut().chain(&mut self.upper) {
+            plane.resize(n, 0.0);
+        }
+        let corner_row = |y: i64, [xs, ys]: &mut [Vec<f64>; 2]| {
+            cell.corner_row(y as usize, part.x0 as usize, part.width, xs, ys);
+        };
+        if y > part.y0 && self.row == Some(y - 1) {
+            std::mem::swap(&mut self.lower, &mut self.upper);
+        } else {
+            corner_row(y, &mut self.lower);
+        }
+        corner_row(y + 1, &mut self.upper);
+        self.row = Some(y);
+    }
+
+    fn rows(&self) -> CornerRows<'_> {
+        let ([lower_x, lower_y], [upper_x, upper_y]) = (&self.lower, &self.upper);
+        CornerRows { lower_x, lower_y, upper_x, upper_y }
+    }
+}
+
+/// Corners on the sky, and the corners of frame pixels that were asked for.
+#[derive(Default)]
+struct Sphere {
+    area: Option<SphereArea>,
+    lower: Vec<[f64; 3]>,
+    upper: Vec<[f64; 3]>,
+}
+
+impl SampleRow {
+    /// A new window or part begins: nothing of the last row is of use.
+    pub(crate) fn begin_part(&mut self) {
+        self.corners.row = None;
+    }
+
+    /// A new window begins.
+    pub(crate) fn begin_window(&mut self) {
+        self.sphere.area = None;
+        self.begin_part();
+    }
+
+    /// Samples of the row `y` of `part`, which lies in the cell of `cell`.
+    pub(crate) fn fill(
+        &mut self,
+        source: &Source,
+        window: &FrameWindow<'_>,
+        cell: &CellMap,
+        part: Region,
+        y: i64,
+        level: SimdLevel,
+    ) {
+        let n = part.width;
+        self.resize(n);
+        cell.row(y as usize, part.x0 as usize, n, &mut self.xs[..n], &mut self.ys[..n]);
+        if source.resampler.positions() == Positions::Corners || source.flux == FluxConvention::Flux {
+            self.corners.fill(cell, part, y);
+        }
+        match &source.resampler {
+            Resampler::Point(_) => self.sample_points(source, window, n, level),
+            _ => self.sample_areas(source, window, part, y, level),
+        }
+        self.apply_variances(source, window, n);
+        self.apply_scale(source, window.channels, n);
+    }
+
+    fn resize(&mut self, n: usize) {
+        self.xs.resize(n, 0.0);
+        self.ys.resize(n, 0.0);
+        let planes = [&mut self.value, &mut self.factor, &mut self.weight, &mut self.noise];
+        for plane in planes.into_iter().flatten() {
+            plane.resize(n, 0.0);
+        }
+        for plane in &mut self.flags {
+            plane.resize(n, 0);
+        }
+        self.area_ratio.resize(n, 0.0);
+    }
+
+    fn sample_points(&mut self, source: &Source, window: &FrameWindow<'_>, n: usize, level: SimdLevel) {
+        let Resampler::Point(table) = &source.resampler else { return };
+        let channels = window.channels;
+        let (xs, ys) = (&self.xs[..n], &self.ys[..n]);
+        let planes = self.value.iter_mut().zip(&mut self.factor).zip(&mut self.flags);
+        let mut outs: Vec<WarpRow<'_>> = planes
+            .take(channels)
+            .map(|((value, factor), flags)| WarpRow {
+                value: &mut value[..n],
+                variance_factor: &mut factor[..n],
+                flags: &mut flags[..n],
+            })
+            .collect();
+        let windows = &window.planes[..channels];
+        warp_row_coefficients(table, level, windows, &window.coefficients[..channels], xs, ys, &mut outs);
+        let Some(variances) = window.relative_variance else { return };
+        for (channel, (sampled, noise)) in outs.iter().zip(&mut self.noise).enumerate() {
+            let noise_window = NoiseWindow { pixels: windows[channel], variances: variances[channel] };
+            warp_noise_row(table, level, &noise_window, xs, ys, sampled, &mut noise[..n]);
+        }
+    }
+
+    fn sample_areas(
+        &mut self,
+        source: &Source,
+        window: &FrameWindow<'_>,
+        part: Region,
+        y: i64,
+        level: SimdLevel,
+    ) {
+        let n = part.width;
+        let channels = window.channels;
+        let corners = self.corners.rows();
+        // Overlaps are computed once for all planes; maps of one plane per channel need them per channel.
+        let together = window.relative_variance.is_none_or(|[a, b, c]| a.as_ptr() == b.as_ptr() && b.as_ptr() == c.as_ptr());
+        let groups: Vec<std::ops::Range<usize>> =
+            if together || channels == 1 { vec![0..channels] } else { (0..channels).map(|c| c..c + 1).collect() };
+        let with_noise = window.relative_variance.is_some();
+        let planes = self.value.iter_mut().zip(&mut self.factor).zip(&mut self.weight).zip(&mut self.flags);
+        let mut outs: Vec<AreaRow<'_>> = planes
+            .zip(&mut self.noise)
+            .take(channels)
+            .map(|((((value, factor), weight), flags), noise)| AreaRow {
+                value: &mut value[..n],
+                variance_factor: &mut factor[..n],
+                weight: &mut weight[..n],
+                flags: &mut flags[..n],
+                noise: with_noise.then_some(&mut noise[..n]),
+            })
+            .collect();
+        for group in groups {
+            let noise = window.relative_variance.map(|planes| planes[group.start]);
+            let (windows, outs) = (&window.planes[group.clone()], &mut outs[group]);
+            match &source.resampler {
+                Resampler::Area(kernel) => area_row(kernel, level, windows, noise, corners, outs),
+                Resampler::Adaptive(kernel) => kernel.row(windows, noise, corners, outs),
+                Resampler::Sphere(job) => self.sphere.sample(job, (part, y), windows, noise, corners, outs),
+                Resampler::Point(_) => {}
+            }
+        }
+    }
+
+    /// Everything that makes one sample noisier than another goes into its variance factor, and what a weight map
+    /// says into its weight.
+    fn apply_variances(&mut self, source: &Source, window: &FrameWindow<'_>, n: usize) {
+        for channel in 0..window.channels {
+            let (value, factor) = (&self.value[channel][..n], &mut self.factor[channel][..n]);
+            if window.relative_variance.is_some() {
+                let noise = &self.noise[channel][..n];
+                for (factor, noise) in factor.iter_mut().zip(noise) {
+                    *factor *= noise;
+                }
+            }
+            if let Some(photons) = source.photons[channel] {
+                for (factor, value) in factor.iter_mut().zip(value) {
+                    *factor *= 1.0 + (value - photons.level_adu).max(0.0) * photons.per_adu;
+                }
+            }
+            if source.weighs_samples {
+                let weight = &mut self.weight[channel][..n];
+                if !source.resampler.weighs_samples() {
+                    weight.fill(1.0);
+                }
+                if source.weighs_by_map && window.relative_variance.is_some() {
+                    for (weight, noise) in weight.iter_mut().zip(&self.noise[channel][..n]) {
+                        *weight /= noise;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Values into the unit of the mosaic. The constant scale is part of the frame's noise variance already, the area
+    /// of output pixels is not.
+    fn apply_scale(&mut self, source: &Source, channels: usize, n: usize) {
+        if source.flux == FluxConvention::Flux {
+            area_ratio_row(self.corners.rows(), &mut self.area_ratio[..n]);
+            for channel in 0..channels {
+                let samples = self.value[channel][..n].iter_mut().zip(&mut self.factor[channel][..n]);
+                for ((value, factor), ratio) in samples.zip(&self.area_ratio[..n]) {
+                    *value *= ratio;
+                    *factor *= ratio * ratio;
+                }
+            }
+        }
+        let scale = source.frame.flux_scale as f32;
+        if scale != 1.0 {
+            for plane in self.value.iter_mut().take(channels) {
+                for value in &mut plane[..n] {
+                    *value *= scale;
+                }
+            }
+        }
+    }
+}
+
+impl Sphere {
+    fn sample(
+        &mut self,
+        job: &SphereJob,
+        (part, y): (Region, i64),
+        windows: &[SourceWindow<'_>],
+        noise: Option<&[f32]>,
+        corners: CornerRows<'_>,
+        outs: &mut [AreaRow<'_>],
+    ) {
+        let Some(first) = windows.first() else { return };
+        for (row, vectors) in [(y, &mut self.lower), (y + 1, &mut self.upper)] {
+            vectors.clear();
+            vectors.extend((0..=part.width as i64).map(|i| {
+                let (x, y) = ((part.x0 + i) as f64 - 0.5, row as f64 - 0.5);
+                job.grid.pixel_to_icrs(x, y).unwrap_or([f64::NAN; 3])
+            }));
+        }
+        let area = self.area.get_or_insert_with(|| SphereArea::new(job.scale_ratio, first.region));
+        let sky = SphereRows { lower: &self.lower, upper: &self.upper };
+        area.row(windows, noise, corners, sky, &mut |x, y| job.frame.pixel_to_icrs(x, y), outs);
+    }
+}
