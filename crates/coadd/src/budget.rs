@@ -2,7 +2,7 @@
 
 use zemosaic_frames::PixelScratch;
 use zemosaic_image::Region;
-use zemosaic_stack::{Combine, RejectMethod};
+use zemosaic_stack::streams;
 
 use crate::options::CoaddOptions;
 use crate::source::Source;
@@ -61,7 +61,7 @@ pub fn block_stride(pixels: usize) -> usize {
 
 /// Whether samples of all frames must be held until the last one is in.
 pub fn needs_block(options: &CoaddOptions) -> bool {
-    options.combine != Combine::Mean || options.reject.method != RejectMethod::None
+    !streams(options.combine, &options.reject)
 }
 
 /// What a patch takes.

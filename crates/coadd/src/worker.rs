@@ -12,7 +12,7 @@ use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_resample::{SourceWindow, WarpRow, flags as warp_flags, warp_row_planes};
 use zemosaic_sky::CellMap;
-use zemosaic_stack::{MeanAccumulator, RejectMethod, StackBlock, StackOutput, StackScratch, stack};
+use zemosaic_stack::{Accumulator, Combine, RejectMethod, StackBlock, StackOutput, StackScratch, stack};
 
 use crate::budget::{block_stride, columns_of, needs_block};
 use crate::options::CoaddOptions;
@@ -48,7 +48,7 @@ pub struct Worker {
     pixels: PixelScratch,
     value: Vec<Vec<f32>>,
     factor: Vec<Vec<f32>>,
-    means: Vec<MeanAccumulator>,
+    means: Vec<Accumulator>,
     row: RowBuffers,
     depth: Vec<i32>,
     stack: StackScratch,
@@ -119,7 +119,8 @@ impl Worker {
         let stride = block_stride(pixels);
         self.result.reset(column, shared.channels, stride);
         let block = needs_block(shared.options);
-        self.prepare(shared.channels, stride, if block { over.len() } else { 0 });
+        let streamed = (!block).then_some(shared.options.combine);
+        self.prepare(shared.channels, stride, if block { over.len() } else { 0 }, streamed);
         let mut slots = Vec::with_capacity(over.len());
         for index in over {
             if shared.cancel.load(Ordering::Relaxed) {
@@ -141,17 +142,17 @@ impl Worker {
         true
     }
 
-    fn prepare(&mut self, channels: usize, stride: usize, slots: usize) {
+    fn prepare(&mut self, channels: usize, stride: usize, slots: usize, streamed: Option<Combine>) {
         for planes in [&mut self.value, &mut self.factor] {
             planes.resize_with(channels, Vec::new);
             for plane in planes.iter_mut() {
                 resize_exact(plane, slots * stride, f32::NAN);
             }
         }
-        self.means.resize_with(channels, MeanAccumulator::default);
-        if slots == 0 {
+        self.means.resize_with(channels, Accumulator::default);
+        if let Some(combine) = streamed {
             for mean in &mut self.means {
-                mean.reset(stride);
+                mean.reset(combine, stride);
             }
         }
         self.depth.resize(stride, 0);
@@ -195,7 +196,7 @@ impl Worker {
                         self.factor[channel][start..start + n].copy_from_slice(&factor[..n]);
                     } else {
                         let (weight, variance) = (source.weight[channel], source.noise_variance[channel]);
-                        self.means[channel].add(offset, &value[..n], &factor[..n], weight, variance);
+                        self.means[channel].add(offset, &value[..n], &factor[..n], None, weight, variance);
                     }
                 }
             }
@@ -225,6 +226,7 @@ impl Worker {
                     stride,
                     value: &self.value[channel][..slots.len() * stride],
                     variance_factor: &self.factor[channel][..slots.len() * stride],
+                    relative_weight: None,
                     weight: &weight,
                     noise_variance: &noise_variance,
                 };
