@@ -79,31 +79,11 @@ impl Accumulator {
         relative: &[f32],
         frame: FrameWeight,
     ) {
+        let lesser = |least: f64, x: f64| if x < least { x } else { least };
+        let greater = |most: f64, x: f64| if x > most { x } else { most };
         match self.combine {
-            Combine::Min => {
-                self.add_with::<T>(
-                    offset,
-                    value,
-                    factor,
-                    relative,
-                    frame,
-                    |least, x| {
-                        if x < least { x } else { least }
-                    },
-                )
-            }
-            Combine::Max => {
-                self.add_with::<T>(
-                    offset,
-                    value,
-                    factor,
-                    relative,
-                    frame,
-                    |most, x| {
-                        if x > most { x } else { most }
-                    },
-                )
-            }
+            Combine::Min => self.add_with::<T>(offset, value, factor, relative, frame, lesser),
+            Combine::Max => self.add_with::<T>(offset, value, factor, relative, frame, greater),
             _ => self.add_with::<T>(offset, value, factor, relative, frame, |sum, x| sum + x),
         }
     }

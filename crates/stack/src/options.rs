@@ -75,7 +75,6 @@ impl Default for RejectOptions {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
     use super::*;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -215,16 +215,14 @@ impl Planes {
 }
 
 /// Every way to combine.
-pub const COMBINES: [Combine; 9] = [
+pub const COMBINES: [Combine; 7] = [
     Combine::Mean,
     Combine::Median,
     Combine::Min,
     Combine::Max,
     Combine::Sum,
-    Combine::Percentile(0.0),
     Combine::Percentile(25.0),
     Combine::Percentile(97.3),
-    Combine::Percentile(100.0),
 ];
 
 pub const NO_REJECTION: RejectOptions =
