@@ -26,8 +26,12 @@ fn samples(frames: usize) -> Vec<f32> {
 fn stacks(criterion: &mut Criterion) {
     let none = RejectOptions { method: RejectMethod::None, ..RejectOptions::default() };
     let sigma = RejectOptions::default();
+    let mad = RejectOptions { method: RejectMethod::Mad, ..sigma };
     let cases = [
         ("mean", 30, Combine::Mean, none),
+        ("relative mean", 30, Combine::Mean, none),
+        ("mad mean", 30, Combine::Mean, mad),
+        ("percentile", 30, Combine::Percentile(25.0), none),
         ("sigma mean", 8, Combine::Mean, sigma),
         ("sigma mean", 30, Combine::Mean, sigma),
         ("sigma mean", 100, Combine::Mean, sigma),
@@ -38,6 +42,7 @@ fn stacks(criterion: &mut Criterion) {
     ];
     for (name, frames, combine, reject) in cases {
         let (value, factor) = (samples(frames), vec![0.8; frames * PIXELS]);
+        let relative: Vec<f32> = (0..frames * PIXELS).map(|k| 1.0 - (k % 1000) as f32 * 5e-4).collect();
         let (weight, noise_variance) = (vec![1.0; frames], vec![100.0; frames]);
         let block = StackBlock {
             frames,
@@ -45,6 +50,7 @@ fn stacks(criterion: &mut Criterion) {
             stride: PIXELS,
             value: &value,
             variance_factor: &factor,
+            relative_weight: name.starts_with("relative").then_some(&relative),
             weight: &weight,
             noise_variance: &noise_variance,
         };

@@ -222,6 +222,7 @@ fn assert_equals_definition(scene: &Scene) {
                     Some(Sample {
                         value: value as f32,
                         variance_factor: factor as f32,
+                        relative_weight: 1.0,
                         weight: source.weight[0],
                         noise_variance: source.noise_variance[0],
                     })

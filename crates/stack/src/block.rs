@@ -16,6 +16,9 @@ pub struct StackBlock<'a> {
     pub value: &'a [f32],
     /// Variance of the sample over that of a pixel of its frame, laid out as `value`.
     pub variance_factor: &'a [f32],
+    /// Share of the frame's weight that the sample has, at least 0, laid out as `value`; `None`: 1 everywhere.
+    /// A sample whose share is 0 or NaN is no sample.
+    pub relative_weight: Option<&'a [f32]>,
     /// Weight per frame.
     pub weight: &'a [f64],
     /// Variance of a pixel per frame; NaN if unknown.
@@ -28,6 +31,10 @@ impl StackBlock<'_> {
         assert!(self.stride >= self.pixels && self.stride.is_multiple_of(LANES), "stride of the block");
         let samples = self.frames * self.stride;
         assert!(self.value.len() >= samples && self.variance_factor.len() >= samples, "samples of the block");
+        assert!(
+            self.relative_weight.is_none_or(|plane| plane.len() >= samples),
+            "relative weights of the block"
+        );
         assert!(
             self.weight.len() == self.frames && self.noise_variance.len() == self.frames,
             "a weight per frame"
@@ -42,7 +49,8 @@ pub struct StackOutput<'a> {
     pub value: &'a mut [f32],
     /// Sum of weights of the survivors, 0 where there is no sample.
     pub weight: &'a mut [f32],
-    /// Variance of the value, NaN where there is no sample or a variance is unknown.
+    /// Variance of the value, NaN where there is no sample, a variance is unknown, or the way of combining has
+    /// none.
     pub variance: &'a mut [f32],
     /// Valid samples before rejection.
     pub depth: &'a mut [i32],

@@ -1,9 +1,11 @@
 //! The plain definition of a stacked pixel, in f64. The fast code is tested against it.
 //!
-//! Sigma clip (clauses C-61 and C-63 of SCI-05): centre = median of the survivors, spread = population
-//! standard deviation about their mean, survivors lie in the closed interval [centre - low x spread,
+//! Clips (clauses C-61 and C-63 of SCI-05): centre = median of the survivors, spread = for a sigma clip their
+//! population standard deviation about their mean, for a MAD clip [`MAD_TO_SIGMA`] x the median of their
+//! absolute deviations from the centre. Survivors lie in the closed interval [centre - low x spread,
 //! centre + high x spread]; the set only shrinks, for at most `max_iterations` rounds or until nothing
-//! changes. Fewer than [`FEWEST`] survivors are left alone.
+//! changes. Fewer than [`FEWEST`] survivors are left alone, and so are survivors of spread 0: with a MAD that
+//! only says that more than half of them are equal.
 
 use crate::options::{Combine, RejectMethod, RejectOptions};
 
@@ -14,6 +16,8 @@ pub struct Sample {
     pub value: f32,
     /// Variance factor of the resampling.
     pub variance_factor: f32,
+    /// Share of the frame's weight that this sample has; not above 0: no sample.
+    pub relative_weight: f32,
     /// Weight of the frame.
     pub weight: f64,
     /// Variance of a pixel of the frame.
@@ -39,12 +43,14 @@ pub struct Pixel {
 
 /// Stack the samples of one pixel, in frame order.
 pub fn stack_pixel(samples: &[Sample], combine: Combine, reject: &RejectOptions) -> Pixel {
-    let valid: Vec<&Sample> = samples.iter().filter(|sample| !sample.value.is_nan()).collect();
+    let is_valid = |sample: &&Sample| !sample.value.is_nan() && sample.relative_weight > 0.0;
+    let valid: Vec<&Sample> = samples.iter().filter(is_valid).collect();
     let mut sorted: Vec<f64> = valid.iter().map(|sample| f64::from(sample.value)).collect();
     sorted.sort_by(f64::total_cmp);
     let (start, end) = match reject.method {
         RejectMethod::None => (0, sorted.len()),
-        RejectMethod::Sigma => sigma_clip(&sorted, reject),
+        RejectMethod::Sigma => clip(&sorted, reject, deviation),
+        RejectMethod::Mad => clip(&sorted, reject, absolute_deviation),
     };
     let (depth, rejected_low, rejected_high) =
         (sorted.len() as i32, start as i32, (sorted.len() - end) as i32);
@@ -53,11 +59,16 @@ pub fn stack_pixel(samples: &[Sample], combine: Combine, reject: &RejectOptions)
         let (value, weight, variance) = (f64::NAN, 0.0, f64::NAN);
         return Pixel { value, weight, variance, depth, rejected_low, rejected_high };
     };
-    let (mut sum_w, mut sum_wx, mut sum_w2v) = (0.0, 0.0, 0.0);
+    let (mut sum_w, mut sum_wx, mut sum_w2v, mut sum_x, mut sum_v) = (0.0, 0.0, 0.0, 0.0, 0.0);
     for sample in valid.iter().filter(|sample| (lowest..=highest).contains(&f64::from(sample.value))) {
-        sum_w += sample.weight;
-        sum_wx += sample.weight * f64::from(sample.value);
-        sum_w2v += sample.weight * sample.weight * sample.noise_variance * f64::from(sample.variance_factor);
+        let w = sample.weight * f64::from(sample.relative_weight);
+        let x = f64::from(sample.value);
+        let v = sample.noise_variance * f64::from(sample.variance_factor);
+        sum_w += w;
+        sum_wx += w * x;
+        sum_w2v += w * w * v;
+        sum_x += x;
+        sum_v += v;
     }
     let mean_variance = sum_w2v / (sum_w * sum_w);
     let (value, variance) = match combine {
@@ -66,6 +77,10 @@ pub fn stack_pixel(samples: &[Sample], combine: Combine, reject: &RejectOptions)
             (median(survivors), mean_variance * std::f64::consts::FRAC_PI_2)
         }
         Combine::Median => (median(survivors), mean_variance),
+        Combine::Min => (lowest, f64::NAN),
+        Combine::Max => (highest, f64::NAN),
+        Combine::Sum => (sum_x, sum_v),
+        Combine::Percentile(percent) => (percentile(survivors, percent), f64::NAN),
     };
     Pixel { value, weight: sum_w, variance, depth, rejected_low, rejected_high }
 }
@@ -77,6 +92,9 @@ pub const FEWEST: usize = 3;
 /// inside, however the moments were summed.
 pub const TIE: f64 = 1e-12;
 
+/// Standard deviation of normal noise over its median absolute deviation.
+pub const MAD_TO_SIGMA: f64 = 1.4826;
+
 /// The closed interval that survivors of a round lie in.
 pub fn interval(centre: f64, spread: f64, reject: &RejectOptions) -> (f64, f64) {
     let spread = spread * (1.0 + TIE);
@@ -84,16 +102,17 @@ pub fn interval(centre: f64, spread: f64, reject: &RejectOptions) -> (f64, f64) 
 }
 
 /// The survivors of `sorted` as `start .. end`.
-fn sigma_clip(sorted: &[f64], reject: &RejectOptions) -> (usize, usize) {
+fn clip(sorted: &[f64], reject: &RejectOptions, spread_of: fn(&[f64]) -> f64) -> (usize, usize) {
     let (mut start, mut end) = (0, sorted.len());
     for _ in 0..reject.max_iterations {
         let survivors = &sorted[start..end];
         if survivors.len() < FEWEST {
             break;
         }
-        let n = survivors.len() as f64;
-        let mean = survivors.iter().sum::<f64>() / n;
-        let spread = (survivors.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt();
+        let spread = spread_of(survivors);
+        if spread == 0.0 {
+            break;
+        }
         let (low, high) = interval(median(survivors), spread, reject);
         let below = survivors.partition_point(|value| *value < low);
         let inside = survivors.partition_point(|value| *value <= high);
@@ -105,7 +124,31 @@ fn sigma_clip(sorted: &[f64], reject: &RejectOptions) -> (usize, usize) {
     (start, end)
 }
 
+/// Population standard deviation.
+fn deviation(values: &[f64]) -> f64 {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt()
+}
+
+/// Standard deviation from the median absolute deviation.
+fn absolute_deviation(sorted: &[f64]) -> f64 {
+    let centre = median(sorted);
+    let mut deviations: Vec<f64> = sorted.iter().map(|value| (value - centre).abs()).collect();
+    deviations.sort_by(f64::total_cmp);
+    MAD_TO_SIGMA * median(&deviations)
+}
+
 fn median(sorted: &[f64]) -> f64 {
     let n = sorted.len();
     if n % 2 == 1 { sorted[n / 2] } else { 0.5 * (sorted[n / 2 - 1] + sorted[n / 2]) }
+}
+
+/// Linear between the two samples about rank percent / 100 x (n - 1), which counts from 0.
+fn percentile(sorted: &[f64], percent: f64) -> f64 {
+    let last = sorted.len() - 1;
+    let rank = percent.clamp(0.0, 100.0) / 100.0 * last as f64;
+    let (below, share) = (rank.floor(), rank.fract());
+    let (lower, upper) = (sorted[below as usize], sorted[(below as usize + 1).min(last)]);
+    lower + (upper - lower) * share
 }

@@ -9,10 +9,12 @@ use zemosaic_image::simd::SimdLevel;
 use crate::block::{StackBlock, StackOutput};
 use crate::block_sort::{BLOCK, Register, sort_blocks};
 use crate::clip::sigma_clip;
-use crate::lanes::{Counts, LANES, Lane, Range, lanes_at, median_of};
+use crate::lanes::{Counts, LANES, Lane, Range, lanes_at, median_of, percentile_of};
+use crate::mad_clip::mad_clip;
 use crate::options::{Combine, RejectMethod, RejectOptions};
 use crate::sort::Network;
-use crate::sums::{FrameWeight, Sums};
+use crate::sums::Sums;
+use crate::terms::{FrameWeight, Mean, RelativeMean, RelativeSum, Sum, Terms};
 
 /// Buffers and sorting network of one thread.
 #[derive(Debug, Default)]
@@ -115,36 +117,59 @@ fn stack_body<S: Sorter>(
     scratch: &mut StackScratch,
     out: &mut StackOutput<'_>,
 ) {
-    let sorting = combine == Combine::Median || reject.method != RejectMethod::None;
+    let run = match (combine == Combine::Sum, block.relative_weight.is_some()) {
+        (false, false) => stack_terms::<S, Mean>,
+        (false, true) => stack_terms::<S, RelativeMean>,
+        (true, false) => stack_terms::<S, Sum>,
+        (true, true) => stack_terms::<S, RelativeSum>,
+    };
+    run(block, combine, reject, scratch, out);
+}
+
+#[inline(always)]
+fn stack_terms<S: Sorter, T: Terms>(
+    block: &StackBlock<'_>,
+    combine: Combine,
+    reject: &RejectOptions,
+    scratch: &mut StackScratch,
+    out: &mut StackOutput<'_>,
+) {
+    let sorting = !matches!(combine, Combine::Mean | Combine::Sum) || reject.method != RejectMethod::None;
     for start in (0..block.pixels).step_by(LANES) {
         let lanes = LANES.min(block.pixels - start);
         if sorting {
-            stack_sixteen::<S>(block, start, combine, reject, scratch).write(start, lanes, out);
+            stack_sixteen::<S, T>(block, start, combine, reject, scratch).write(start, lanes, out);
         } else {
-            let (sums, depth) = Sums::all(block, &scratch.weights, start);
-            Pixels::means(&sums, &depth, &Range::all(&depth)).write(start, lanes, out);
+            let (sums, depth) = Sums::all::<T>(block, &scratch.weights, start);
+            Pixels::of_sums::<T>(&sums, &depth, &Range::all(&depth)).write(start, lanes, out);
         }
     }
 }
 
 /// The pixels from `start` on.
 #[inline(always)]
-fn stack_sixteen<S: Sorter>(
+fn stack_sixteen<S: Sorter, T: Terms>(
     block: &StackBlock<'_>,
     start: usize,
     combine: Combine,
     reject: &RejectOptions,
     scratch: &mut StackScratch,
 ) -> Pixels {
-    let depth = load_sorted::<S>(block, start, scratch);
+    let depth = load_sorted::<S, T>(block, start, scratch);
     let range = match reject.method {
         RejectMethod::Sigma => sigma_clip(&scratch.sorted, &depth, reject),
+        RejectMethod::Mad => mad_clip(&scratch.sorted, &depth, reject),
         RejectMethod::None => Range::all(&depth),
     };
-    let sums = Sums::survivors(block, &scratch.weights, start, &range);
-    let mut pixels = Pixels::means(&sums, &depth, &range);
-    if combine == Combine::Median {
-        pixels.medians(&scratch.sorted);
+    let sums = Sums::survivors::<T>(block, &scratch.weights, start, &range);
+    let mut pixels = Pixels::of_sums::<T>(&sums, &depth, &range);
+    match combine {
+        Combine::Mean | Combine::Sum => {}
+        Combine::Median => pixels.medians(&scratch.sorted),
+        Combine::Min => pixels.order_statistics(|lane, low, _| f64::from(scratch.sorted[low].0[lane])),
+        Combine::Max => pixels.order_statistics(|lane, _, last| f64::from(scratch.sorted[last].0[lane])),
+        Combine::Percentile(percent) => pixels
+            .order_statistics(|lane, low, last| percentile_of(&scratch.sorted, low, last, lane, percent)),
     }
     pixels
 }
@@ -159,8 +184,9 @@ struct Pixels {
 }
 
 impl Pixels {
+    /// Totals or means.
     #[inline(always)]
-    fn means(sums: &Sums, depth: &Counts, range: &Range) -> Self {
+    fn of_sums<T: Terms>(sums: &Sums, depth: &Counts, range: &Range) -> Self {
         let mut pixels = Self {
             value: [0.0; LANES],
             weight: [0.0; LANES],
@@ -170,9 +196,10 @@ impl Pixels {
         };
         for lane in 0..LANES {
             let (w, any) = (sums.w[lane], range.high[lane] > range.low[lane]);
-            pixels.value[lane] = if any { (sums.wx[lane] / w) as f32 } else { f32::NAN };
+            let (value_over, variance_over) = if T::TOTAL { (1.0, 1.0) } else { (w, w * w) };
+            pixels.value[lane] = if any { (sums.wx[lane] / value_over) as f32 } else { f32::NAN };
             pixels.weight[lane] = w as f32;
-            pixels.variance[lane] = if any { sums.w2v[lane] / (w * w) } else { f64::NAN };
+            pixels.variance[lane] = if any { sums.w2v[lane] / variance_over } else { f64::NAN };
         }
         pixels
     }
@@ -188,6 +215,18 @@ impl Pixels {
             if high - low > 2 {
                 self.variance[lane] *= std::f64::consts::FRAC_PI_2;
             }
+        }
+    }
+
+    /// What `pick` takes from each lane, from its first to its last survivor; no variance.
+    #[inline(always)]
+    fn order_statistics(&mut self, pick: impl Fn(usize, usize, usize) -> f64) {
+        for lane in 0..LANES {
+            let (low, high) = (self.range.low[lane], self.range.high[lane]);
+            if high > low {
+                self.value[lane] = pick(lane, low as usize, high as usize - 1) as f32;
+            }
+            self.variance[lane] = f64::NAN;
         }
     }
 
@@ -219,13 +258,21 @@ fn put<T: Copy>(plane: &mut [T], start: usize, lanes: usize, values: &[T; LANES]
 
 /// Sorted samples of 16 pixels, valid ones first; returns how many are valid.
 #[inline(always)]
-fn load_sorted<S: Sorter>(block: &StackBlock<'_>, start: usize, scratch: &mut StackScratch) -> Counts {
+fn load_sorted<S: Sorter, T: Terms>(
+    block: &StackBlock<'_>,
+    start: usize,
+    scratch: &mut StackScratch,
+) -> Counts {
     let mut depth = [0; LANES];
     let (rows, padding) = scratch.sorted.split_at_mut(block.frames);
-    for (row, plane) in rows.iter_mut().zip(block.value.chunks_exact(block.stride)) {
+    // As in the sums: a plane that is only walked where samples have no weights of their own.
+    let relative = block.relative_weight.unwrap_or(block.value).chunks_exact(block.stride);
+    let planes = block.value.chunks_exact(block.stride).zip(relative);
+    for (row, (plane, relative)) in rows.iter_mut().zip(planes) {
         let samples: [f32; LANES] = lanes_at(plane, start);
+        let relative: [f32; LANES] = if T::RELATIVE { lanes_at(relative, start) } else { [1.0; LANES] };
         for lane in 0..LANES {
-            let valid = !samples[lane].is_nan();
+            let valid = !samples[lane].is_nan() && relative[lane] > 0.0;
             // + 0.0 makes -0 a 0: equal samples are then the same bits, wherever the sort leaves them.
             row.0[lane] = if valid { samples[lane] + 0.0 } else { f32::INFINITY };
             depth[lane] += i32::from(valid);

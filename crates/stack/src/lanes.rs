@@ -66,3 +66,13 @@ pub fn median_of(sorted: &[Lane], low: i32, high: i32, lane: usize) -> f64 {
     let lower = f64::from(sorted[(low + high - 1) as usize / 2].0[lane]);
     0.5 * (lower + upper)
 }
+
+/// Percentile of the samples `low ..= last` of one lane, linear between neighbours.
+#[inline(always)]
+pub fn percentile_of(sorted: &[Lane], low: usize, last: usize, lane: usize, percent: f64) -> f64 {
+    let rank = percent.clamp(0.0, 100.0) / 100.0 * (last - low) as f64;
+    let (below, share) = (rank as usize, rank.fract());
+    let lower = f64::from(sorted[low + below].0[lane]);
+    let upper = f64::from(sorted[(low + below + 1).min(last)].0[lane]);
+    lower + (upper - lower) * share
+}

@@ -1,10 +1,12 @@
 //! How samples are combined and which are outliers.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// How the surviving samples become a value.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+///
+/// In files and JSON: `"mean"`, `"median"`, ..., `{percentile: 25.0}`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Combine {
     /// Weighted mean.
@@ -12,6 +14,29 @@ pub enum Combine {
     Mean,
     /// Median; of an even number the mean of the middle two. Weights do not count.
     Median,
+    /// Least sample. Weights do not count; no variance is known.
+    Min,
+    /// Greatest sample. Weights do not count; no variance is known.
+    Max,
+    /// Sum of the samples. Weights do not count; the variances add up.
+    Sum,
+    /// Percentile, 0 to 100, linear between the two nearest samples (as numpy's default; method 7 of Hyndman
+    /// and Fan 1996). Weights do not count; no variance is known.
+    Percentile(
+        #[serde(deserialize_with = "percent")]
+        #[schemars(range(min = 0.0, max = 100.0))]
+        f64,
+    ),
+}
+
+/// A number from 0 to 100.
+fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let value = f64::deserialize(deserializer)?;
+    if (0.0..=100.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err(serde::de::Error::custom(format!("a percentile lies between 0 and 100, not at {value}")))
+    }
 }
 
 /// Which samples are outliers.
@@ -23,6 +48,9 @@ pub enum RejectMethod {
     /// Iterated clip: centre = median of the survivors, spread = their population standard deviation.
     #[default]
     Sigma,
+    /// Iterated clip: centre = median of the survivors, spread = 1.4826 x the median of their absolute
+    /// deviations from it; where that is 0 (more than half of them equal) nothing more is rejected.
+    Mad,
 }
 
 /// Options of the rejection.
@@ -42,5 +70,45 @@ pub struct RejectOptions {
 impl Default for RejectOptions {
     fn default() -> Self {
         Self { method: RejectMethod::default(), kappa_low: 3.0, kappa_high: 3.0, max_iterations: 5 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct File {
+        combine: Combine,
+        reject: RejectOptions,
+    }
+
+    #[test]
+    fn names_in_toml_and_json() {
+        let combines = [
+            (Combine::Mean, "\"mean\""),
+            (Combine::Median, "\"median\""),
+            (Combine::Min, "\"min\""),
+            (Combine::Max, "\"max\""),
+            (Combine::Sum, "\"sum\""),
+            (Combine::Percentile(25.0), "{\"percentile\":25.0}"),
+        ];
+        for (combine, json) in combines {
+            assert_eq!(serde_json::to_string(&combine).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Combine>(json).unwrap(), combine);
+            let reject = RejectOptions { method: RejectMethod::Mad, ..RejectOptions::default() };
+            let file = File { combine, reject };
+            let text = toml::to_string(&file).unwrap();
+            assert!(text.contains("method = \"mad\""), "{text}");
+            assert_eq!(toml::from_str::<File>(&text).unwrap(), file);
+        }
+        let by_hand = "combine = { percentile = 25 }\n[reject]\n";
+        assert_eq!(toml::from_str::<File>(by_hand).unwrap().combine, Combine::Percentile(25.0));
+        for wrong in ["{\"percentile\":-1.0}", "{\"percentile\":100.5}"] {
+            let error = serde_json::from_str::<Combine>(wrong).unwrap_err().to_string();
+            assert!(error.contains("between 0 and 100"), "{error}");
+        }
+        let schema = serde_json::to_string(&schemars::schema_for!(Combine)).unwrap();
+        assert!(schema.contains("\"percentile\"") && schema.contains("\"maximum\":100"), "{schema}");
     }
 }

@@ -1,37 +1,22 @@
 //! Weighted sums over the survivors, in frame order and f64.
 //!
 //! Two forms of the same sums, equal to the bit: without selection where all lanes keep all samples, and
-//! with masks (a dropped sample adds +0, which changes nothing).
+//! with masks (a dropped sample adds +0, which changes nothing). What is summed is said by [`Terms`].
 
 use crate::block::StackBlock;
 use crate::lanes::{Counts, LANES, Range, lanes_at};
+use crate::terms::{FrameWeight, Terms};
 
 /// Lanes summed at a time: three sums of eight doubles fit the registers.
 const PART: usize = 8;
-
-/// What a frame brings to the sums.
-#[derive(Debug, Clone, Copy)]
-pub struct FrameWeight {
-    /// w.
-    w: f64,
-    /// w^2 x noise variance.
-    w2v: f64,
-}
-
-impl FrameWeight {
-    /// Of a frame with `weight` and `noise_variance`.
-    pub fn new(weight: f64, noise_variance: f64) -> Self {
-        Self { w: weight, w2v: weight * weight * noise_variance }
-    }
-}
 
 /// Sums over the survivors of each lane.
 pub struct Sums {
     /// w.
     pub w: [f64; LANES],
-    /// w x.
+    /// w x, or x.
     pub wx: [f64; LANES],
-    /// w^2 v.
+    /// w^2 v, or v.
     pub w2v: [f64; LANES],
 }
 
@@ -58,14 +43,14 @@ impl Sums {
 
     /// Over all samples of the pixels from `start` on, with their number.
     #[inline(always)]
-    pub fn all(block: &StackBlock<'_>, weights: &[FrameWeight], start: usize) -> (Self, Counts) {
+    pub fn all<T: Terms>(block: &StackBlock<'_>, weights: &[FrameWeight], start: usize) -> (Self, Counts) {
         let (mut sums, mut depth) = (Self::ZERO, [0; LANES]);
         for part in (0..LANES).step_by(PART) {
-            let mut found = unselected(block, weights, start + part);
+            let (mut found, complete) = unselected::<T>(block, weights, start + part);
             let mut count = [block.frames as i32; PART];
             // A NaN sample makes its lane's sum NaN; so may overflow, then the masked form says so too.
-            if found.wx.iter().any(|wx| wx.is_nan()) {
-                (found, count) = masked(block, weights, start + part, &EVERYTHING);
+            if !complete || found.wx.iter().any(|wx| wx.is_nan()) {
+                (found, count) = masked::<T>(block, weights, start + part, &EVERYTHING);
             }
             sums.put(part, &found);
             depth[part..part + PART].copy_from_slice(&count);
@@ -75,7 +60,12 @@ impl Sums {
 
     /// Over the survivors `range` of the pixels from `start` on.
     #[inline(always)]
-    pub fn survivors(block: &StackBlock<'_>, weights: &[FrameWeight], start: usize, range: &Range) -> Self {
+    pub fn survivors<T: Terms>(
+        block: &StackBlock<'_>,
+        weights: &[FrameWeight],
+        start: usize,
+        range: &Range,
+    ) -> Self {
         let mut sums = Self::ZERO;
         for part in (0..LANES).step_by(PART) {
             let mut complete = true;
@@ -83,10 +73,10 @@ impl Sums {
                 complete &= range.low[lane] == 0 && range.high[lane] == block.frames as i32;
             }
             if complete {
-                sums.put(part, &unselected(block, weights, start + part));
+                sums.put(part, &unselected::<T>(block, weights, start + part).0);
             } else {
                 let bounds = Bounds { low: lanes_at(&range.least, part), high: lanes_at(&range.most, part) };
-                sums.put(part, &masked(block, weights, start + part, &bounds).0);
+                sums.put(part, &masked::<T>(block, weights, start + part, &bounds).0);
             }
         }
         sums
@@ -101,31 +91,52 @@ struct Bounds {
 
 const EVERYTHING: Bounds = Bounds { low: [f32::NEG_INFINITY; PART], high: [f32::INFINITY; PART] };
 
-/// Samples and variance factors of the pixels from `start` on, frame by frame.
-#[inline(always)]
-fn rows<'a>(
-    block: &'a StackBlock<'_>,
-    start: usize,
-) -> impl Iterator<Item = ([f32; PART], [f32; PART])> + 'a {
-    let planes = block.value.chunks_exact(block.stride).zip(block.variance_factor.chunks_exact(block.stride));
-    planes.map(move |(values, factors)| (lanes_at(values, start), lanes_at(factors, start)))
+/// What a frame has at [`PART`] pixels.
+struct Row {
+    values: [f32; PART],
+    factors: [f32; PART],
+    /// All 1 where samples have no weights of their own.
+    relative: [f32; PART],
 }
 
+/// Samples of the pixels from `start` on, frame by frame.
 #[inline(always)]
-fn unselected(block: &StackBlock<'_>, weights: &[FrameWeight], start: usize) -> PartSums {
-    let (mut w, mut wx, mut w2v) = (0.0, [0.0; PART], [0.0; PART]);
-    for (weight, (values, factors)) in weights.iter().zip(rows(block, start)) {
-        w += weight.w;
+fn rows<'a, T: Terms>(block: &'a StackBlock<'_>, start: usize) -> impl Iterator<Item = Row> + 'a {
+    // Where samples have no weights of their own the third plane is only walked, not read.
+    let relative = if T::RELATIVE { block.relative_weight } else { None }.unwrap_or(block.value);
+    let planes = block.value.chunks_exact(block.stride).zip(block.variance_factor.chunks_exact(block.stride));
+    planes.zip(relative.chunks_exact(block.stride)).map(move |((values, factors), relative)| Row {
+        values: lanes_at(values, start),
+        factors: lanes_at(factors, start),
+        relative: if T::RELATIVE { lanes_at(relative, start) } else { [1.0; PART] },
+    })
+}
+
+/// Over all samples; whether all relative weights are above 0.
+#[inline(always)]
+fn unselected<T: Terms>(block: &StackBlock<'_>, weights: &[FrameWeight], start: usize) -> (PartSums, bool) {
+    let PartSums { mut w, mut wx, mut w2v } = PartSums::ZERO;
+    let (mut common_w, mut usable) = (0.0, [true; PART]);
+    for (weight, row) in weights.iter().zip(rows::<T>(block, start)) {
+        common_w += weight.w;
         for lane in 0..PART {
-            wx[lane] += weight.w * f64::from(values[lane]);
-            w2v[lane] += weight.w2v * f64::from(factors[lane]);
+            let term = T::of(weight, row.values[lane], row.factors[lane], row.relative[lane]);
+            wx[lane] += term.wx;
+            w2v[lane] += term.w2v;
+            if T::RELATIVE {
+                w[lane] += term.w;
+                usable[lane] &= row.relative[lane] > 0.0;
+            }
         }
     }
-    PartSums { w: [w; PART], wx, w2v }
+    if !T::RELATIVE {
+        w = [common_w; PART];
+    }
+    (PartSums { w, wx, w2v }, usable == [true; PART])
 }
 
 #[inline(always)]
-fn masked(
+fn masked<T: Terms>(
     block: &StackBlock<'_>,
     weights: &[FrameWeight],
     start: usize,
@@ -133,16 +144,16 @@ fn masked(
 ) -> (PartSums, [i32; PART]) {
     let PartSums { mut w, mut wx, mut w2v } = PartSums::ZERO;
     let mut count = [0_i64; PART];
-    for (weight, (values, factors)) in weights.iter().zip(rows(block, start)) {
+    for (weight, row) in weights.iter().zip(rows::<T>(block, start)) {
         let mut terms = PartSums::ZERO;
         for lane in 0..PART {
-            terms.w[lane] = weight.w;
-            terms.wx[lane] = weight.w * f64::from(values[lane]);
-            terms.w2v[lane] = weight.w2v * f64::from(factors[lane]);
+            let term = T::of(weight, row.values[lane], row.factors[lane], row.relative[lane]);
+            (terms.w[lane], terms.wx[lane], terms.w2v[lane]) = (term.w, term.wx, term.w2v);
         }
         for lane in 0..PART {
             // Comparisons with NaN are false, so missing samples drop out here.
-            let keep = values[lane] >= bounds.low[lane] && values[lane] <= bounds.high[lane];
+            let inside = row.values[lane] >= bounds.low[lane] && row.values[lane] <= bounds.high[lane];
+            let keep = inside && row.relative[lane] > 0.0;
             // A mask, not a branch: terms of dropped samples may be NaN.
             let mask = u64::from(keep).wrapping_neg();
             w[lane] += f64::from_bits(terms.w[lane].to_bits() & mask);

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Block, all_options};
+use common::{Block, COMBINES, NO_REJECTION, all_options};
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_stack::{Combine, RejectMethod, RejectOptions};
 
@@ -23,11 +23,8 @@ fn compare(block: &Block, combine: Combine, reject: &RejectOptions, level: SimdL
         let counts = (planes.depth[pixel], planes.rejected_low[pixel], planes.rejected_high[pixel]);
         assert_eq!(counts, (exact.depth, exact.rejected_low, exact.rejected_high), "{what}");
         let samples = block.samples(pixel);
-        let scale = samples
-            .iter()
-            .filter(|s| !s.value.is_nan())
-            .map(|s| f64::from(s.value.abs()))
-            .fold(0.0, f64::max);
+        let sizes = samples.iter().filter(|s| !s.value.is_nan()).map(|s| f64::from(s.value.abs()));
+        let scale = if combine == Combine::Sum { sizes.sum() } else { sizes.fold(0.0, f64::max) };
         close(planes.value[pixel], exact.value, scale, &what);
         close(planes.weight[pixel], exact.weight, 0.0, &what);
         close(planes.variance[pixel], exact.variance, 0.0, &what);
@@ -38,9 +35,11 @@ fn compare(block: &Block, combine: Combine, reject: &RejectOptions, level: SimdL
 fn every_number_of_frames_from_1_to_70() {
     for frames in 1..=70 {
         let block = Block::random(frames, 64, frames as u64);
-        for (combine, reject) in all_options() {
-            for level in SimdLevel::available() {
-                compare(&block, combine, &reject, level);
+        for block in [block.clone(), block.with_relative(3 * frames as u64)] {
+            for (combine, reject) in all_options() {
+                for level in SimdLevel::available() {
+                    compare(&block, combine, &reject, level);
+                }
             }
         }
     }
@@ -50,9 +49,13 @@ fn every_number_of_frames_from_1_to_70() {
 fn many_pixels_and_many_frames() {
     for (frames, pixels) in [(8, 8000), (30, 8000), (128, 800), (333, 160), (1000, 48)] {
         let block = Block::random(frames, pixels, 4242 + frames as u64);
-        for level in SimdLevel::available() {
-            compare(&block, Combine::Mean, &RejectOptions::default(), level);
-            compare(&block, Combine::Median, &RejectOptions::default(), level);
+        for method in [RejectMethod::Sigma, RejectMethod::Mad] {
+            let reject = RejectOptions { method, ..RejectOptions::default() };
+            for level in SimdLevel::available() {
+                for combine in COMBINES {
+                    compare(&block, combine, &reject, level);
+                }
+            }
         }
     }
 }
@@ -108,6 +111,62 @@ fn known_values() {
 }
 
 #[test]
+fn known_values_of_order_statistics_and_sums() {
+    // Unsorted 1, 2, 4, 8 and a NaN; 2 has the relative weight 0.5, a fifth sample the weight 0.
+    let rows = [8.0, 2.0, f32::NAN, 1.0, 500.0, 4.0];
+    let mut block = Block::new(6, 17, |_, frame| rows[frame]);
+    block.weight.fill(3.0);
+    block.factor.fill(0.5);
+    block.noise_variance.fill(4.0);
+    let mut relative = vec![1.0; block.value.len()];
+    relative[block.stride..2 * block.stride].fill(0.5);
+    relative[4 * block.stride..5 * block.stride].fill(0.0);
+    block.relative = Some(relative);
+    let weight = 3.0 * 3.5;
+    let mean = (3.0 * 13.0 + 1.5 * 2.0) / weight;
+    let mean_variance = (3.0 * 9.0 + 2.25) * 2.0 / (weight * weight);
+    let cases = [
+        (Combine::Mean, mean, mean_variance),
+        (Combine::Median, 3.0, mean_variance * std::f64::consts::FRAC_PI_2),
+        (Combine::Min, 1.0, f64::NAN),
+        (Combine::Max, 8.0, f64::NAN),
+        (Combine::Sum, 15.0, 8.0),
+        (Combine::Percentile(0.0), 1.0, f64::NAN),
+        (Combine::Percentile(25.0), 1.75, f64::NAN),
+        (Combine::Percentile(50.0), 3.0, f64::NAN),
+        (Combine::Percentile(90.0), 6.8, f64::NAN),
+        (Combine::Percentile(100.0), 8.0, f64::NAN),
+    ];
+    for level in SimdLevel::available() {
+        for (combine, value, variance) in cases {
+            let planes = block.stack(combine, &NO_REJECTION, level);
+            for pixel in 0..block.pixels {
+                close(planes.value[pixel], value, 0.0, &format!("{combine:?}"));
+                close(planes.variance[pixel], variance, 0.0, &format!("VAR of {combine:?}"));
+                close(planes.weight[pixel], weight, 0.0, &format!("WHT of {combine:?}"));
+                assert_eq!(planes.depth[pixel], 4);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_mad_of_zero_rejects_nothing_and_a_lone_outlier_among_four_goes() {
+    let mad = RejectOptions { method: RejectMethod::Mad, ..RejectOptions::default() };
+    // Five of eight are equal: 90 stays, however far. Then four that differ.
+    let equal = Block::new(8, 16, |_, frame| if frame < 5 { 7.0 } else { 30.0 * (frame - 4) as f32 });
+    let apart = Block::new(4, 16, |_, frame| [10.0, 11.0, 9.0, 5000.0][frame]);
+    for level in SimdLevel::available() {
+        let planes = equal.stack(Combine::Max, &mad, level);
+        assert!(planes.rejected_high.iter().all(|n| *n == 0) && planes.value.iter().all(|x| *x == 90.0));
+        let planes = apart.stack(Combine::Max, &mad, level);
+        assert!(planes.rejected_high.iter().all(|n| *n == 1) && planes.value.iter().all(|x| *x == 11.0));
+        let sigma = apart.stack(Combine::Max, &RejectOptions::default(), level);
+        assert!(sigma.rejected_high.iter().all(|n| *n == 0));
+    }
+}
+
+#[test]
 fn a_sample_exactly_on_the_limit_stays() {
     // Four equal samples and one outlier: the outlier lies exactly 2.5 spreads from the median.
     let on_limit = RejectOptions { kappa_low: 2.5, kappa_high: 2.5, ..RejectOptions::default() };
@@ -134,9 +193,8 @@ fn unknown_noise_gives_unknown_variance_only_where_the_frame_counts() {
             },
         );
     block.noise_variance[2] = f64::NAN;
-    let none = RejectOptions { method: RejectMethod::None, ..RejectOptions::default() };
     for level in SimdLevel::available() {
-        for reject in [none, RejectOptions::default()] {
+        for reject in [NO_REJECTION, RejectOptions::default()] {
             let planes = block.stack(Combine::Mean, &reject, level);
             for pixel in 0..32 {
                 assert_eq!(planes.variance[pixel].is_nan(), pixel % 2 == 1);

@@ -34,6 +34,7 @@ pub struct Block {
     pub stride: usize,
     pub value: Vec<f32>,
     pub factor: Vec<f32>,
+    pub relative: Option<Vec<f32>>,
     pub weight: Vec<f64>,
     pub noise_variance: Vec<f64>,
 }
@@ -54,7 +55,7 @@ impl Block {
         }
         let weight = (0..frames).map(|_| 0.2 + random.uniform()).collect();
         let noise_variance = (0..frames).map(|_| 50.0 + 100.0 * random.uniform()).collect();
-        Self { frames, pixels, stride, value, factor, weight, noise_variance }
+        Self { frames, pixels, stride, value, factor, relative: None, weight, noise_variance }
     }
 
     /// Sky with noise, outliers of all sizes, NaN, and pixels of few or equal values.
@@ -84,11 +85,48 @@ impl Block {
         })
     }
 
+    /// The same with a weight per sample; of every twelve about one 0, one NaN, one 1.
+    pub fn with_relative(mut self, seed: u64) -> Self {
+        let mut random = Random(seed);
+        let mut relative = vec![1.5; self.value.len()];
+        for frame in 0..self.frames {
+            for pixel in 0..self.pixels {
+                relative[frame * self.stride + pixel] = match random.below(12) {
+                    _ if pixel % 32 < 16 => 0.5 + random.uniform() as f32,
+                    0 => 0.0,
+                    1 => f32::NAN,
+                    2 => 1.0,
+                    3 => 1e-3,
+                    _ => (2.0 * random.uniform()) as f32,
+                };
+            }
+        }
+        self.relative = Some(relative);
+        self
+    }
+
+    pub fn view(&self) -> StackBlock<'_> {
+        StackBlock {
+            frames: self.frames,
+            pixels: self.pixels,
+            stride: self.stride,
+            value: &self.value,
+            variance_factor: &self.factor,
+            relative_weight: self.relative.as_deref(),
+            weight: &self.weight,
+            noise_variance: &self.noise_variance,
+        }
+    }
+
     pub fn samples(&self, pixel: usize) -> Vec<Sample> {
         (0..self.frames)
             .map(|frame| Sample {
                 value: self.value[frame * self.stride + pixel],
                 variance_factor: self.factor[frame * self.stride + pixel],
+                relative_weight: self
+                    .relative
+                    .as_ref()
+                    .map_or(1.0, |plane| plane[frame * self.stride + pixel]),
                 weight: self.weight[frame],
                 noise_variance: self.noise_variance[frame],
             })
@@ -102,16 +140,7 @@ impl Block {
     pub fn stack(&self, combine: Combine, reject: &RejectOptions, level: SimdLevel) -> Planes {
         let mut scratch = StackScratch::default();
         let mut planes = Planes::new(self.pixels);
-        let block = StackBlock {
-            frames: self.frames,
-            pixels: self.pixels,
-            stride: self.stride,
-            value: &self.value,
-            variance_factor: &self.factor,
-            weight: &self.weight,
-            noise_variance: &self.noise_variance,
-        };
-        stack(&block, combine, reject, level, &mut scratch, planes.output());
+        stack(&self.view(), combine, reject, level, &mut scratch, planes.output());
         planes
     }
 
@@ -119,11 +148,15 @@ impl Block {
     pub fn part(&self, from: usize, pixels: usize) -> Self {
         let mut part =
             Self::new(self.frames, pixels, |pixel, frame| self.value[frame * self.stride + from + pixel]);
-        for frame in 0..self.frames {
-            for pixel in 0..pixels {
-                part.factor[frame * part.stride + pixel] = self.factor[frame * self.stride + from + pixel];
+        let cut = |plane: &[f32]| {
+            let mut cut = vec![-7.0; part.factor.len()];
+            for frame in 0..self.frames {
+                let (to, at) = (frame * part.stride, frame * self.stride + from);
+                cut[to..to + pixels].copy_from_slice(&plane[at..at + pixels]);
             }
-        }
+            cut
+        };
+        (part.factor, part.relative) = (cut(&self.factor), self.relative.as_deref().map(cut));
         part.weight.clone_from(&self.weight);
         part.noise_variance.clone_from(&self.noise_variance);
         part
@@ -181,27 +214,38 @@ impl Planes {
     }
 }
 
+/// Every way to combine.
+pub const COMBINES: [Combine; 7] = [
+    Combine::Mean,
+    Combine::Median,
+    Combine::Min,
+    Combine::Max,
+    Combine::Sum,
+    Combine::Percentile(25.0),
+    Combine::Percentile(97.3),
+];
+
+pub const NO_REJECTION: RejectOptions =
+    RejectOptions { method: RejectMethod::None, kappa_low: 3.0, kappa_high: 3.0, max_iterations: 5 };
+
 /// Every combination of methods, with narrow, wide, lopsided and early-ending clips.
 pub fn all_options() -> Vec<(Combine, RejectOptions)> {
-    let sigma = |kappa_low, kappa_high, max_iterations| RejectOptions {
-        method: RejectMethod::Sigma,
-        kappa_low,
-        kappa_high,
-        max_iterations,
-    };
-    let rejects = [
-        RejectOptions { method: RejectMethod::None, ..RejectOptions::default() },
-        sigma(3.0, 3.0, 5),
-        sigma(1.0, 1.0, 5),
-        sigma(2.5, 1.5, 5),
-        sigma(2.0, 2.0, 1),
-        sigma(0.1, 0.1, 5),
-        sigma(3.0, 3.0, 0),
-    ];
-    let mut all = Vec::new();
-    for reject in rejects {
-        all.push((Combine::Mean, reject));
-        all.push((Combine::Median, reject));
+    let mut rejects = vec![NO_REJECTION];
+    for method in [RejectMethod::Sigma, RejectMethod::Mad] {
+        let with = |kappa_low, kappa_high, max_iterations| RejectOptions {
+            method,
+            kappa_low,
+            kappa_high,
+            max_iterations,
+        };
+        rejects.extend([
+            with(3.0, 3.0, 5),
+            with(1.0, 1.0, 5),
+            with(2.5, 1.5, 5),
+            with(2.0, 2.0, 1),
+            with(0.1, 0.1, 5),
+            with(3.0, 3.0, 0),
+        ]);
     }
-    all
+    rejects.into_iter().flat_map(|reject| COMBINES.map(|combine| (combine, reject))).collect()
 }
