@@ -38,7 +38,10 @@ pub fn noise_correlation(
     let sum = |deg: f64| aperture_variance(&table, scale_ratio, deg, aperture_px as i64);
     let variance = match rotation_deg {
         Some(deg) => sum(deg),
-        None => (0..ROTATIONS).map(|i| sum(45.0 * (f64::from(i) + 0.5) / f64::from(ROTATIONS))).sum::<f64>() / f64::from(ROTATIONS),
+        None => {
+            (0..ROTATIONS).map(|i| sum(45.0 * (f64::from(i) + 0.5) / f64::from(ROTATIONS))).sum::<f64>()
+                / f64::from(ROTATIONS)
+        }
     };
     variance / ((aperture_px * aperture_px) as f64 * table.at(0.0).powi(2))
 }
@@ -125,7 +128,9 @@ mod tests {
 
     #[test]
     fn a_pixel_alone_is_its_own_variance_and_large_apertures_keep_the_sum() {
-        for kernel in [Kernel::Nearest, Kernel::Bilinear, Kernel::Keys, Kernel::BsplineCubic, Kernel::Lanczos3] {
+        for kernel in
+            [Kernel::Nearest, Kernel::Bilinear, Kernel::Keys, Kernel::BsplineCubic, Kernel::Lanczos3]
+        {
             assert!((noise_correlation(kernel, 1.0, 1.0, None, 1) - 1.0).abs() < 1e-12);
             let gain = Autocorrelation::new(kernel, 1.0).at(0.0).powi(2);
             let wide = noise_correlation(kernel, 1.0, 1.0, Some(0.0), 101);

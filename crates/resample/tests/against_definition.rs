@@ -90,7 +90,11 @@ fn compare(kernel: Kernel, stretch: f64, frame: &Frame, at: &[(f64, f64)]) -> (f
             let factor_error = (f64::from(found.factor[i]) / factor - 1.0).abs();
             let close = beyond_rounding <= share * range;
             assert!(close, "{label}: {} is not {value}, {local:?}", found.value[i]);
-            assert!(factor_error < factor_share, "{label}: factor {} is not {factor}, {local:?}", found.factor[i]);
+            assert!(
+                factor_error < factor_share,
+                "{label}: factor {} is not {factor}, {local:?}",
+                found.factor[i]
+            );
             if range >= largest {
                 worst = worst.max(error / range);
             }

@@ -7,9 +7,7 @@ use proptest::prelude::*;
 use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_resample::definition::taps;
-use zemosaic_resample::{
-    Kernel, KernelTable, SourceWindow, WarpRow, warp_row_coefficients, warp_row_planes,
-};
+use zemosaic_resample::{Kernel, KernelTable, SourceWindow, WarpRow, warp_row_coefficients, warp_row_planes};
 
 fn frame() -> Frame {
     Frame::noise(70, 60, 500.0, 100.0, 1).with_holes(2)

@@ -65,9 +65,10 @@ pub(crate) fn cardinal_weights(position: f64, reach: i64, weights: &mut Vec<f64>
     let nearest = position.floor() as i64 - 1;
     let basis = [0, 1, 2, 3].map(|j| Kernel::BsplineCubic.value((nearest + j) as f64 - position));
     weights.clear();
-    weights.extend((first..first + 2 * reach).map(|i| {
-        (nearest..).zip(basis).map(|(j, beta)| beta * impulse(i - j)).sum::<f64>()
-    }));
+    weights.extend(
+        (first..first + 2 * reach)
+            .map(|i| (nearest..).zip(basis).map(|(j, beta)| beta * impulse(i - j)).sum::<f64>()),
+    );
     first
 }
 

@@ -100,9 +100,8 @@ fn filter(window: &SourceWindow<'_>, scratch: &mut PrefilterScratch, pixels: &mu
         }
         for (x, filtered) in filtered.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
             let centre = x * LANES + R;
-            *filtered = filter_lanes(&taps, lanes(row, centre), |j| {
-                (lanes(row, centre - j), lanes(row, centre + j))
-            });
+            *filtered =
+                filter_lanes(&taps, lanes(row, centre), |j| (lanes(row, centre - j), lanes(row, centre + j)));
         }
     }
 

@@ -8,7 +8,8 @@ use crate::warp::coefficients::SplinePass;
 use crate::warp::general::General;
 use crate::warp::split::{Block, CHUNK, Split};
 use crate::warp::sums::{
-    Lanes, bilinear, bilinear_factor, square_fraction, square_lanes, square_weights, sum_lanes, sum_many, sum_rows,
+    Lanes, bilinear, bilinear_factor, square_fraction, square_lanes, square_weights, sum_lanes, sum_many,
+    sum_rows,
 };
 use crate::warp::{SourceWindow, WarpRow};
 
@@ -148,7 +149,13 @@ impl Pass for NearestPass {
     }
 
     #[inline(always)]
-    fn values(&self, Plane { data, stride, .. }: Plane<'_>, split: &Split, n: usize, value: &mut [f32; CHUNK]) {
+    fn values(
+        &self,
+        Plane { data, stride, .. }: Plane<'_>,
+        split: &Split,
+        n: usize,
+        value: &mut [f32; CHUNK],
+    ) {
         for (i, value) in value.iter_mut().enumerate().take(n) {
             *value = data[split.offset(i, stride)];
         }
@@ -174,7 +181,13 @@ impl Pass for BilinearPass {
     }
 
     #[inline(always)]
-    fn values(&self, Plane { data, stride, .. }: Plane<'_>, split: &Split, n: usize, value: &mut [f32; CHUNK]) {
+    fn values(
+        &self,
+        Plane { data, stride, .. }: Plane<'_>,
+        split: &Split,
+        n: usize,
+        value: &mut [f32; CHUNK],
+    ) {
         // First the pixels side by side, then vectors of them.
         let mut taps = [[0.0_f32; CHUNK]; 4];
         #[expect(clippy::needless_range_loop, reason = "four arrays, one index")]
@@ -261,7 +274,13 @@ impl<const TAPS: usize> Pass for PhasePass<TAPS> {
     }
 
     #[inline(always)]
-    fn values(&self, Plane { data, stride, .. }: Plane<'_>, split: &Split, n: usize, value: &mut [f32; CHUNK]) {
+    fn values(
+        &self,
+        Plane { data, stride, .. }: Plane<'_>,
+        split: &Split,
+        n: usize,
+        value: &mut [f32; CHUNK],
+    ) {
         // In two loops: seen together, the compiler shapes the sums after the way their lanes are added up.
         let mut sums = [[0.0_f32; 8]; CHUNK];
         for (i, sums) in sums.iter_mut().enumerate().take(n) {
@@ -325,7 +344,13 @@ impl Pass for StretchedPass {
     }
 
     #[inline(always)]
-    fn values(&self, Plane { data, stride, .. }: Plane<'_>, split: &Split, n: usize, value: &mut [f32; CHUNK]) {
+    fn values(
+        &self,
+        Plane { data, stride, .. }: Plane<'_>,
+        split: &Split,
+        n: usize,
+        value: &mut [f32; CHUNK],
+    ) {
         let parts = self.parts();
         let pixels = self.wx.chunks_exact(parts).zip(self.wy.chunks_exact(self.taps));
         for (i, (wx, wy)) in pixels.enumerate().take(n) {

@@ -8,7 +8,8 @@ use crate::kernel::Kernel;
 use crate::table::{KernelTable, Near};
 use crate::warp::fast::One;
 use crate::warp::sums::{
-    Lanes, bilinear, bilinear_factor, square_fraction, square_lanes, square_weights, sum_lanes, sum_many, sum_rows,
+    Lanes, bilinear, bilinear_factor, square_fraction, square_lanes, square_weights, sum_lanes, sum_many,
+    sum_rows,
 };
 use crate::warp::{SourceWindow, WarpRow};
 

@@ -104,7 +104,8 @@ impl Row<'_> {
             for i in 0..n {
                 let place = from + i;
                 let is_valid = !self.sampled.value[place].is_nan();
-                let is_whole = is_possible && split.fits[i] == 1 && self.sampled.flags[place] == flags::INSIDE;
+                let is_whole =
+                    is_possible && split.fits[i] == 1 && self.sampled.flags[place] == flags::INSIDE;
                 out[place] = if is_valid && is_whole && !mean[i].is_nan() {
                     mean[i]
                 } else if is_valid {

@@ -6,7 +6,8 @@ use std::f64::consts::PI;
 use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_resample::{
-    Kernel, KernelTable, PrefilterScratch, SourceWindow, WarpRow, bspline_prefilter, flags, warp_row_coefficients,
+    Kernel, KernelTable, PrefilterScratch, SourceWindow, WarpRow, bspline_prefilter, flags,
+    warp_row_coefficients,
 };
 
 pub const KERNELS: [Kernel; 7] = [
