@@ -1,8 +1,10 @@
 //! The plain definition of a sample, in f64. The fast code is tested against it.
 
+use crate::bspline;
+use crate::bspline::effective::effective_sum;
 use crate::flags;
 use crate::kernel::Kernel;
-use crate::warp::SourceWindow;
+use crate::warp::{NoiseWindow, SourceWindow};
 
 /// A sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,13 +60,28 @@ impl Share {
     }
 }
 
+/// Pixels on each side of which [`sample`] takes the interpolating spline: what is left out is below 1e-11.
+const SPLINE_REACH_PX: i64 = 20;
+
 /// Sample `window` at the frame position (`x`, `y`) with `kernel` stretched by `stretch`.
+///
+/// For [`Kernel::BsplineCubic`] the window must hold 28 pixels around the position. Its share and flags are those
+/// of the basis function's taps; the value is that of the spline through the pixels with their holes filled,
+/// not divided by anything; the variance factor is that of a good neighbourhood where no flag is set, else it
+/// follows the frame's borders and holes.
 pub fn sample(kernel: Kernel, stretch: f64, window: &SourceWindow<'_>, x: f64, y: f64) -> Sample {
     let (width, height) = (window.frame_width as f64, window.frame_height as f64);
     let inside = x >= -0.5 && y >= -0.5 && x < width - 0.5 && y < height - 0.5;
     if !inside {
         return Sample { valid: None, flags: 0 };
     }
+    let kernel = kernel.at_stretch(stretch);
+    let is_spline = kernel == Kernel::BsplineCubic;
+    let (x, y) = if is_spline {
+        (bspline::clamp(x, window.frame_width), bspline::clamp(y, window.frame_height))
+    } else {
+        (x, y)
+    };
     let mut found = flags::INSIDE;
     let (mut columns, mut rows) = (Vec::new(), Vec::new());
     let (column0, row0) = (weights(kernel, stretch, x, &mut columns), weights(kernel, stretch, y, &mut rows));
@@ -88,11 +105,76 @@ pub fn sample(kernel: Kernel, stretch: f64, window: &SourceWindow<'_>, x: f64, y
             sum_k2 += k * k;
         }
     }
-    let valid = share.sum_if_valid().map(|sum_k| (sum_kx / sum_k, sum_k2 / (sum_k * sum_k)));
+    let valid = share.sum_if_valid().map(|sum_k| {
+        if is_spline {
+            let (value, factor) = effective_sum(window, x, y, SPLINE_REACH_PX);
+            return (value, if found == flags::INSIDE { spline_factor(x, y) } else { factor });
+        }
+        (sum_kx / sum_k, sum_k2 / (sum_k * sum_k))
+    });
     Sample { valid, flags: found }
 }
 
-/// First tap and number of taps of `kernel` at `position` along one axis. Fixed by position and kernel
+/// Variance factor of the interpolating spline far from borders and holes.
+fn spline_factor(x: f64, y: f64) -> f64 {
+    let mut weights = Vec::new();
+    [x, y].iter().fold(1.0, |product, position| {
+        bspline::cardinal_weights(*position, SPLINE_REACH_PX, &mut weights);
+        product * weights.iter().map(|k| k * k).sum::<f64>()
+    })
+}
+
+/// Mean of the relative variances of the pixels as the sample at (`x`, `y`) weighs them: sum k^2 r / sum k^2 over the good taps inside the frame; for [`Kernel::BsplineCubic`] with the k of
+/// [`Kernel::Keys`] at its position, an approximation. `None` where there is no such tap.
+///
+/// The variance of a valid sample is that of the frame x its variance factor x this.
+pub fn noise(kernel: Kernel, stretch: f64, window: &NoiseWindow<'_>, x: f64, y: f64) -> Option<f64> {
+    let NoiseWindow { pixels, variances } = *window;
+    let mut kernel = kernel.at_stretch(stretch);
+    let (mut x, mut y) = (x, y);
+    if kernel == Kernel::BsplineCubic {
+        (x, y) = (bspline::clamp(x, pixels.frame_width), bspline::clamp(y, pixels.frame_height));
+        kernel = Kernel::Keys;
+    }
+    let variances = SourceWindow { data: variances, ..pixels };
+    let (mut columns, mut rows) = (Vec::new(), Vec::new());
+    let (column0, row0) = (weights(kernel, stretch, x, &mut columns), weights(kernel, stretch, y, &mut rows));
+    let mut mean = SquaredMean::default();
+    for (row, ky) in (row0..).zip(&rows) {
+        for (column, kx) in (column0..).zip(&columns) {
+            if pixels.in_frame(column, row) && !pixels.at(column, row).is_nan() {
+                mean.add(kx * ky, f64::from(variances.at(column, row)));
+            }
+        }
+    }
+    mean.get()
+}
+
+/// Mean with squared weights; where all weights are zero (Keys on a bad pixel), the plain mean.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SquaredMean {
+    sum: f64,
+    weight: f64,
+    plain_sum: f64,
+    count: f64,
+}
+
+impl SquaredMean {
+    pub(crate) fn add(&mut self, k: f64, value: f64) {
+        self.sum += k * k * value;
+        self.weight += k * k;
+        self.plain_sum += value;
+        self.count += 1.0;
+    }
+
+    pub(crate) fn get(self) -> Option<f64> {
+        let weighted = (self.weight > 0.0).then(|| self.sum / self.weight);
+        weighted.or((self.count > 0.0).then(|| self.plain_sum / self.count))
+    }
+}
+
+/// First tap and number of taps of `kernel` (of the B-spline: its basis function) at `position` along one
+/// axis. Fixed by position and kernel
 /// alone; taps at the very edge of the support may have weight 0.
 pub fn taps(kernel: Kernel, stretch: f64, position: f64) -> (i64, i64) {
     if kernel == Kernel::Nearest {

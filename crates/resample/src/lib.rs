@@ -1,8 +1,11 @@
 //! Resampling kernels: normalised, weighted, with the variance they leave.
 //!
-//! - [`Kernel`]: nearest, bilinear, Lanczos 2/3/4
+//! - [`Kernel`]: nearest, bilinear, both bicubics, Lanczos 2/3/4
 //! - [`KernelTable`]: a kernel's weights by phase, with its stretch
 //! - [`warp_row`], [`warp_row_planes`]: samples of a row of positions
+//! - [`bspline_prefilter`], [`warp_row_coefficients`]: the same of the B-spline, which needs coefficients
+//! - [`warp_noise_row`]: the input's noise as the samples weigh it
+//! - [`noise_correlation`]: what sums over several output pixels have more of variance
 //! - [`definition`]: the same as a plain scalar function in f64
 //! - [`flags`]: what a sample's taps met
 //!
@@ -11,12 +14,18 @@
 //! lies inside the frame, good taps hold more than half of the sum of |k| and more than a quarter of the sum
 //! of k; the second caps the noise where a masked centre leaves negative lobes to cancel the rest.
 
+mod bspline;
+mod correlation;
 pub mod definition;
 pub mod flags;
 mod kernel;
 mod table;
 mod warp;
 
+pub use bspline::{FILL_RADIUS_PX, FILTER_RADIUS_PX, PrefilterScratch, bspline_prefilter};
+pub use correlation::noise_correlation;
 pub use kernel::Kernel;
 pub use table::KernelTable;
-pub use warp::{SourceWindow, WarpRow, warp_row, warp_row_planes};
+pub use warp::{
+    NoiseWindow, SourceWindow, WarpRow, warp_noise_row, warp_row, warp_row_coefficients, warp_row_planes,
+};

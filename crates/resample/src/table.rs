@@ -4,6 +4,7 @@
 //! that w(f) = w + d (w' + d w''/2) with |d| <= 1/512 is good to 1e-7 in f32; likewise the sum of their
 //! squares. Stretched kernels (anti-aliasing): the kernel itself, finely sampled.
 
+use crate::bspline;
 use crate::definition;
 use crate::kernel::Kernel;
 
@@ -40,14 +41,17 @@ pub struct KernelTable {
     stretch: f64,
     phases: Vec<Phase>,
     fine: Vec<f32>,
+    /// What weighs an input's noise where the kernel's own weights reach too far.
+    noise: Option<Box<Self>>,
 }
 
 impl KernelTable {
     /// `stretch` above 1 widens the kernel by that factor (output scale over input scale).
     pub fn new(kernel: Kernel, stretch: f64) -> Self {
+        let kernel = kernel.at_stretch(stretch);
         let stretched = stretch > 1.0 && kernel != Kernel::Nearest;
-        let is_lanczos = matches!(kernel, Kernel::Lanczos2 | Kernel::Lanczos3 | Kernel::Lanczos4);
-        let phases = if is_lanczos && !stretched {
+        let has_phases = !matches!(kernel, Kernel::Nearest | Kernel::Bilinear);
+        let phases = if has_phases && !stretched {
             (0..=PHASES).map(|phase| Phase::new(kernel, phase as f64 / PHASES as f64)).collect()
         } else {
             Vec::new()
@@ -58,10 +62,11 @@ impl KernelTable {
         } else {
             Vec::new()
         };
-        Self { kernel, stretch: if stretched { stretch } else { 1.0 }, phases, fine }
+        let noise = (kernel == Kernel::BsplineCubic).then(|| Box::new(Self::new(Kernel::Keys, 1.0)));
+        Self { kernel, stretch: if stretched { stretch } else { 1.0 }, phases, fine, noise }
     }
 
-    /// The kernel.
+    /// The kernel; for a stretched bicubic [`Kernel::Keys`].
     pub fn kernel(&self) -> Kernel {
         self.kernel
     }
@@ -71,8 +76,18 @@ impl KernelTable {
         self.stretch
     }
 
-    /// Pixels beyond a position's own pixel that taps can reach.
+    /// Whether samples are made from the coefficients of [`bspline_prefilter`](crate::bspline_prefilter), by
+    /// [`warp_row_coefficients`](crate::warp_row_coefficients).
+    pub fn needs_prefilter(&self) -> bool {
+        self.kernel == Kernel::BsplineCubic
+    }
+
+    /// Pixels beyond a position's own pixel that a sample depends on: how far taps reach, for prefiltered kernels
+    /// with the reach of the filter and of the filling of holes.
     pub fn margin_px(&self) -> usize {
+        if self.needs_prefilter() {
+            return self.kernel.taps() / 2 + bspline::FILTER_RADIUS_PX + bspline::FILL_RADIUS_PX;
+        }
         (self.kernel.radius_px() * self.stretch).ceil() as usize
     }
 
@@ -81,7 +96,12 @@ impl KernelTable {
         definition::taps(self.kernel, self.stretch, 0.0).1 as usize
     }
 
-    /// Weights at a phase (unstretched Lanczos only).
+    /// The table whose squared weights average the noise of the input.
+    pub(crate) fn noise_table(&self) -> &Self {
+        self.noise.as_deref().unwrap_or(self)
+    }
+
+    /// Weights at a phase (unstretched kernels of four taps and more).
     #[inline(always)]
     pub(crate) fn weights(&self, Near { index, d }: Near, weights: &mut Lanes) {
         let phase = &self.phases[index as usize];
@@ -158,7 +178,10 @@ impl Phase {
             phase.value[lane] = at[lane] as f32;
             (phase.slope[lane], phase.bend[lane]) = derivatives(before[lane], at[lane], after[lane]);
         }
-        let squares = [before, at, after].map(|weights| weights.iter().map(|w| w * w).sum::<f64>());
+        let squares = [before, at, after].map(|weights| match kernel {
+            Kernel::BsplineCubic => bspline::squares_sum([weights[0], weights[1], weights[2], weights[3]]),
+            _ => weights.iter().map(|w| w * w).sum::<f64>(),
+        });
         let (slope, bend) = derivatives(squares[0], squares[1], squares[2]);
         phase.squares = [squares[1] as f32, slope, bend];
         if kernel.taps() <= SQUARES {
@@ -178,7 +201,8 @@ fn normalised(kernel: Kernel, f: f64) -> [f64; 8] {
     let first = 1 - taps as i64 / 2;
     let mut weights = [0.0; 8];
     for (lane, weight) in weights.iter_mut().enumerate().take(taps) {
-        *weight = kernel.smooth((first + lane as i64) as f64 - f);
+        let whole = first + lane as i64;
+        *weight = kernel.smooth(whole as f64 - f, if whole > 0 { whole - 1 } else { -whole });
     }
     let sum: f64 = weights.iter().sum();
     weights.map(|weight| weight / sum)

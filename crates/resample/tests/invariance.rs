@@ -2,12 +2,12 @@
 
 mod common;
 
-use common::{Frame, KERNELS, Random, Warped, positions, warp};
+use common::{Frame, KERNELS, Random, Warped, coefficients, positions, warp};
 use proptest::prelude::*;
 use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_resample::definition::taps;
-use zemosaic_resample::{Kernel, KernelTable, SourceWindow, WarpRow, warp_row_planes};
+use zemosaic_resample::{Kernel, KernelTable, SourceWindow, WarpRow, warp_row_coefficients, warp_row_planes};
 
 fn frame() -> Frame {
     Frame::noise(70, 60, 500.0, 100.0, 1).with_holes(2)
@@ -30,8 +30,14 @@ fn all_instruction_sets_give_equal_bits() {
 
 /// The smallest window that holds all taps inside the frame of these positions.
 fn tight_region(kernel: Kernel, stretch: f64, frame: &Frame, at: &[(f64, f64)]) -> Option<Region> {
+    let table = KernelTable::new(kernel, stretch);
+    let margin = table.margin_px() as i64;
+    let reached = |p: f64| match table.needs_prefilter() {
+        true => ((p + 0.5).floor() as i64 - margin, 2 * margin + 1),
+        false => taps(kernel, stretch, p),
+    };
     let span = |values: &mut dyn Iterator<Item = f64>| {
-        values.map(|p| taps(kernel, stretch, p)).fold((i64::MAX, i64::MIN), |(low, high), (first, count)| {
+        values.map(reached).fold((i64::MAX, i64::MIN), |(low, high), (first, count)| {
             (low.min(first), high.max(first + count))
         })
     };
@@ -131,7 +137,9 @@ fn planes_together_equal_planes_alone() {
             for level in SimdLevel::available() {
                 let mut out = [0; 3].map(|_| Warped::new(at.len()));
                 let mut rows: Vec<WarpRow<'_>> = out.iter_mut().map(Warped::row).collect();
-                warp_row_planes(&table, level, &windows, &xs, &ys, &mut rows);
+                let coefficients = windows.map(|window| coefficients(&table, level, &window));
+                let coefficients: Vec<&[f32]> = coefficients.iter().map(Vec::as_slice).collect();
+                warp_row_coefficients(&table, level, &windows, &coefficients, &xs, &ys, &mut rows);
                 for (together, window) in out.iter().zip(&windows) {
                     assert!(
                         together.bits() == warp(&table, level, window, &at).bits(),
@@ -159,7 +167,7 @@ proptest! {
         seed in any::<u64>(),
         width in 1_usize..40,
         height in 1_usize..40,
-        kernel in 0_usize..5,
+        kernel in 0_usize..KERNELS.len(),
         stretch in prop_oneof![Just(1.0), 1.0_f64..3.5],
         at in prop::collection::vec((-2.0_f64..42.0, -2.0_f64..42.0), 1..12),
         by in prop::array::uniform4(0_usize..12),

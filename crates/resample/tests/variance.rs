@@ -27,6 +27,9 @@ fn mean_gains_are_the_known_ones() {
     let known = [
         (Kernel::Nearest, 1.0),
         (Kernel::Bilinear, 4.0 / 9.0),
+        // The square of the integral of k^2; of the spline: sum over k of r_k beta7(k), r as in `squares_sum`.
+        (Kernel::Keys, (57.0_f64 / 70.0).powi(2)),
+        (Kernel::BsplineCubic, 0.874_231_f64.powi(2)),
         (Kernel::Lanczos2, 0.669),
         (Kernel::Lanczos3, 0.798),
         (Kernel::Lanczos4, 0.836),
@@ -67,8 +70,8 @@ fn white_noise_at_edges_and_holes() {
     let mut random = Random(2);
     let at = [(-0.5, -0.5), (-0.3, 6.2), (7.5, 7.5), (7.2, 6.9), (8.4, 7.0), (15.4, 3.3), (4.5, 4.5)];
     let rounds = 20_000;
-    let mut squares = [[0.0; 7]; 5];
-    let mut factors = [[0.0; 7]; 5];
+    let mut squares = [[0.0; 7]; KERNELS.len()];
+    let mut factors = [[0.0; 7]; KERNELS.len()];
     let tables = KERNELS.map(|kernel| KernelTable::new(kernel, 1.0));
     for _ in 0..rounds {
         let mut noise = white(16, 16, &mut random);
@@ -139,7 +142,7 @@ fn masks_multiply_the_variance_by_a_bounded_factor() {
             // Kernels without negative lobes never need the rule; the long ones do.
             match kernel {
                 Kernel::Nearest | Kernel::Bilinear => assert_eq!(refused, 0, "{kernel:?} x {stretch}"),
-                Kernel::Lanczos2 => {}
+                Kernel::Keys | Kernel::BsplineCubic | Kernel::Lanczos2 => {}
                 Kernel::Lanczos3 | Kernel::Lanczos4 => assert!(refused > 0, "{kernel:?} x {stretch}"),
             }
         }
@@ -164,6 +167,8 @@ fn demosaiced_planes_keep_more_variance_than_the_factor_says() {
     for (kernel, known) in [
         (Kernel::Nearest, [1.0, 1.0, 1.0]),
         (Kernel::Bilinear, [1.778, 1.425, 1.778]),
+        (Kernel::Keys, [1.423, 1.250, 1.423]),
+        (Kernel::BsplineCubic, [1.287, 1.179, 1.287]),
         (Kernel::Lanczos2, [1.412, 1.244, 1.412]),
         (Kernel::Lanczos3, [1.264, 1.169, 1.264]),
         (Kernel::Lanczos4, [1.190, 1.126, 1.190]),

@@ -4,16 +4,21 @@
 use crate::flags;
 use crate::kernel::Kernel;
 use crate::table::{KernelTable, Near};
+use crate::warp::coefficients::SplinePass;
 use crate::warp::general::General;
 use crate::warp::split::{Block, CHUNK, Split};
-use crate::warp::sums::{Lanes, bilinear, bilinear_factor, sum_lanes, sum_many, sum_rows};
+use crate::warp::sums::{
+    Lanes, bilinear, bilinear_factor, square_fraction, square_lanes, square_weights, sum_lanes, sum_many,
+    sum_rows,
+};
 use crate::warp::{SourceWindow, WarpRow};
 
-/// A row of positions through the kernel of `table`.
+/// A row of positions through the kernel of `table`; `coefficients` of every plane for kernels that need them.
 #[inline(always)]
 pub(super) fn warp(
     table: &KernelTable,
     windows: &[SourceWindow<'_>],
+    coefficients: &[&[f32]],
     xs: &[f64],
     ys: &[f64],
     outs: &mut [WarpRow<'_>],
@@ -23,23 +28,56 @@ pub(super) fn warp(
         Kernel::Nearest => job.run(&mut NearestPass, outs),
         _ if table.stretch() > 1.0 => job.run(&mut StretchedPass::new(table), outs),
         Kernel::Bilinear => job.run(&mut BilinearPass, outs),
-        Kernel::Lanczos2 => job.run(&mut LanczosPass::<4>::new(), outs),
-        Kernel::Lanczos3 => job.run(&mut LanczosPass::<6>::new(), outs),
-        Kernel::Lanczos4 => job.run(&mut LanczosPass::<8>::new(), outs),
+        Kernel::BsplineCubic => job.run(&mut SplinePass::new(coefficients), outs),
+        Kernel::Keys | Kernel::Lanczos2 => job.run(&mut PhasePass::<4>::new(), outs),
+        Kernel::Lanczos3 => job.run(&mut PhasePass::<6>::new(), outs),
+        Kernel::Lanczos4 => job.run(&mut PhasePass::<8>::new(), outs),
     }
 }
 
 /// How a kernel makes the samples of a chunk.
-trait Pass {
+pub(super) trait Pass {
     /// The taps that it reads in one piece.
     fn block(&self) -> Block;
 
     /// What all planes share: weights, and the variance factors of the first `n` pixels into `factor`.
     fn prepare(&mut self, table: &KernelTable, split: &Split, n: usize, factor: &mut [f32; CHUNK]);
 
-    /// Values of the first `n` pixels of the chunk. Pixels whose block is not in the window read the one at the
-    /// window's corner.
-    fn values(&self, split: &Split, n: usize, data: &[f32], stride: usize, value: &mut [f32; CHUNK]);
+    /// Values of the first `n` pixels of the chunk from the data of a plane. Pixels whose block is not in the
+    /// window read the one at the window's corner.
+    fn values(&self, plane: Plane<'_>, split: &Split, n: usize, value: &mut [f32; CHUNK]);
+
+    /// Make what was prepared the squares of the weights, normalised.
+    fn square(&mut self, split: &mut Split, n: usize);
+
+    /// The general path for one sample.
+    #[inline(always)]
+    fn sample(&self, general: &mut General, one: One<'_>, plane: usize, out: &mut WarpRow<'_>) {
+        let _ = plane;
+        general.sample(one, out);
+    }
+}
+
+/// Data of one plane of a row.
+#[derive(Clone, Copy)]
+pub(super) struct Plane<'a> {
+    /// Its number.
+    pub(super) index: usize,
+    /// Its pixels.
+    pub(super) data: &'a [f32],
+    /// Pixels from a row to the next.
+    pub(super) stride: usize,
+}
+
+/// One sample that is asked of the general path.
+#[derive(Clone, Copy)]
+pub(super) struct One<'a> {
+    pub(super) table: &'a KernelTable,
+    pub(super) window: &'a SourceWindow<'a>,
+    /// Frame position.
+    pub(super) at: (f64, f64),
+    /// Place in the row.
+    pub(super) i: usize,
 }
 
 /// What a row asks for.
@@ -57,9 +95,9 @@ impl Job<'_, '_> {
         let mut general = General::default();
         let block = pass.block();
         if !Split::possible(first, block) {
-            for (window, out) in self.windows.iter().zip(outs.iter_mut()) {
+            for (plane, (window, out)) in self.windows.iter().zip(outs.iter_mut()).enumerate() {
                 for (i, (&x, &y)) in self.xs.iter().zip(self.ys).enumerate() {
-                    general.sample(self.table, window, (x, y), i, out);
+                    pass.sample(&mut general, One { table: self.table, window, at: (x, y), i }, plane, out);
                 }
             }
             return;
@@ -73,10 +111,11 @@ impl Job<'_, '_> {
             if fitting > 0 {
                 pass.prepare(self.table, &split, n, &mut factor);
             }
-            for (window, out) in self.windows.iter().zip(outs.iter_mut()) {
+            for (index, (window, out)) in self.windows.iter().zip(outs.iter_mut()).enumerate() {
                 let span = from..from + n;
                 if fitting > 0 {
-                    pass.values(&split, n, window.data, window.region.width, &mut value);
+                    let plane = Plane { index, data: window.data, stride: window.region.width };
+                    pass.values(plane, &split, n, &mut value);
                     out.value[span.clone()].copy_from_slice(&value[..n]);
                     out.variance_factor[span.clone()].copy_from_slice(&factor[..n]);
                     out.flags[span].fill(flags::INSIDE);
@@ -87,7 +126,8 @@ impl Job<'_, '_> {
                 }
                 for i in 0..n {
                     if fitting == 0 || split.fits[i] == 0 || value[i].is_nan() {
-                        general.sample(self.table, window, (xs[i], ys[i]), from + i, out);
+                        let one = One { table: self.table, window, at: (xs[i], ys[i]), i: from + i };
+                        pass.sample(&mut general, one, index, out);
                     }
                 }
             }
@@ -95,7 +135,7 @@ impl Job<'_, '_> {
     }
 }
 
-struct NearestPass;
+pub(super) struct NearestPass;
 
 impl Pass for NearestPass {
     #[inline(always)]
@@ -109,14 +149,23 @@ impl Pass for NearestPass {
     }
 
     #[inline(always)]
-    fn values(&self, split: &Split, n: usize, data: &[f32], stride: usize, value: &mut [f32; CHUNK]) {
+    fn values(
+        &self,
+        Plane { data, stride, .. }: Plane<'_>,
+        split: &Split,
+        n: usize,
+        value: &mut [f32; CHUNK],
+    ) {
         for (i, value) in value.iter_mut().enumerate().take(n) {
             *value = data[split.offset(i, stride)];
         }
     }
+
+    #[inline(always)]
+    fn square(&mut self, _: &mut Split, _: usize) {}
 }
 
-struct BilinearPass;
+pub(super) struct BilinearPass;
 
 impl Pass for BilinearPass {
     #[inline(always)]
@@ -132,7 +181,13 @@ impl Pass for BilinearPass {
     }
 
     #[inline(always)]
-    fn values(&self, split: &Split, n: usize, data: &[f32], stride: usize, value: &mut [f32; CHUNK]) {
+    fn values(
+        &self,
+        Plane { data, stride, .. }: Plane<'_>,
+        split: &Split,
+        n: usize,
+        value: &mut [f32; CHUNK],
+    ) {
         // First the pixels side by side, then vectors of them.
         let mut taps = [[0.0_f32; CHUNK]; 4];
         #[expect(clippy::needless_range_loop, reason = "four arrays, one index")]
@@ -151,6 +206,13 @@ impl Pass for BilinearPass {
         for i in 0..CHUNK {
             let four = [taps[0][i], taps[1][i], taps[2][i], taps[3][i]];
             value[i] = bilinear(four, split.fx[i], split.fy[i]);
+        }
+    }
+
+    #[inline(always)]
+    fn square(&mut self, split: &mut Split, _: usize) {
+        for fraction in split.fx.iter_mut().chain(&mut split.fy) {
+            *fraction = square_fraction(*fraction);
         }
     }
 }
@@ -178,20 +240,20 @@ impl Phases {
     }
 }
 
-/// Unstretched Lanczos with its weights of a chunk.
-struct LanczosPass<const TAPS: usize> {
+/// An unstretched kernel of four taps and more with its weights of a chunk.
+pub(super) struct PhasePass<const TAPS: usize> {
     wx: [Lanes; CHUNK],
     wy: [Lanes; CHUNK],
 }
 
-impl<const TAPS: usize> LanczosPass<TAPS> {
+impl<const TAPS: usize> PhasePass<TAPS> {
     #[inline(always)]
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { wx: [[0.0; 8]; CHUNK], wy: [[0.0; 8]; CHUNK] }
     }
 }
 
-impl<const TAPS: usize> Pass for LanczosPass<TAPS> {
+impl<const TAPS: usize> Pass for PhasePass<TAPS> {
     #[inline(always)]
     fn block(&self) -> Block {
         Block { wide: 8, high: TAPS, before: TAPS / 2 - 1, shift: 0.0 }
@@ -212,7 +274,13 @@ impl<const TAPS: usize> Pass for LanczosPass<TAPS> {
     }
 
     #[inline(always)]
-    fn values(&self, split: &Split, n: usize, data: &[f32], stride: usize, value: &mut [f32; CHUNK]) {
+    fn values(
+        &self,
+        Plane { data, stride, .. }: Plane<'_>,
+        split: &Split,
+        n: usize,
+        value: &mut [f32; CHUNK],
+    ) {
         // In two loops: seen together, the compiler shapes the sums after the way their lanes are added up.
         let mut sums = [[0.0_f32; 8]; CHUNK];
         for (i, sums) in sums.iter_mut().enumerate().take(n) {
@@ -228,10 +296,17 @@ impl<const TAPS: usize> Pass for LanczosPass<TAPS> {
             *value = sum_lanes::<TAPS>(sums);
         }
     }
+
+    #[inline(always)]
+    fn square(&mut self, _: &mut Split, n: usize) {
+        for weights in self.wx.iter_mut().take(n).chain(self.wy.iter_mut().take(n)) {
+            square_lanes::<TAPS>(weights);
+        }
+    }
 }
 
 /// A stretched kernel with its weights of a chunk.
-struct StretchedPass {
+pub(super) struct StretchedPass {
     taps: usize,
     before: usize,
     wx: Vec<Lanes>,
@@ -239,7 +314,7 @@ struct StretchedPass {
 }
 
 impl StretchedPass {
-    fn new(table: &KernelTable) -> Self {
+    pub(super) fn new(table: &KernelTable) -> Self {
         let taps = table.taps();
         let parts = taps.div_ceil(8);
         let (wx, wy) = (vec![[0.0; 8]; parts * CHUNK], vec![0.0; taps * CHUNK]);
@@ -269,7 +344,13 @@ impl Pass for StretchedPass {
     }
 
     #[inline(always)]
-    fn values(&self, split: &Split, n: usize, data: &[f32], stride: usize, value: &mut [f32; CHUNK]) {
+    fn values(
+        &self,
+        Plane { data, stride, .. }: Plane<'_>,
+        split: &Split,
+        n: usize,
+        value: &mut [f32; CHUNK],
+    ) {
         let parts = self.parts();
         let pixels = self.wx.chunks_exact(parts).zip(self.wy.chunks_exact(self.taps));
         for (i, (wx, wy)) in pixels.enumerate().take(n) {
@@ -280,6 +361,16 @@ impl Pass for StretchedPass {
                 // the length of `block`.
                 unsafe { *block.as_ptr().add(j * stride + 8 * c).cast::<Lanes>() }
             });
+        }
+    }
+
+    #[inline(always)]
+    fn square(&mut self, _: &mut Split, n: usize) {
+        let parts = self.parts();
+        let pixels = self.wx.chunks_exact_mut(parts).zip(self.wy.chunks_exact_mut(self.taps));
+        for (wx, wy) in pixels.take(n) {
+            square_weights(&mut wx.as_flattened_mut()[..self.taps]);
+            square_weights(wy);
         }
     }
 }

@@ -5,8 +5,10 @@
 //! NaN) takes the general path, which for good taps makes the same sums in the same order, so that the
 //! result never depends on the window or the instruction set.
 
+mod coefficients;
 mod fast;
 mod general;
+mod noise;
 mod split;
 mod sums;
 
@@ -14,6 +16,8 @@ use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
 
 use crate::table::KernelTable;
+
+pub use noise::{NoiseWindow, warp_noise_row};
 
 /// A part of a frame's plane. It must hold all taps inside the frame of the positions asked for.
 #[derive(Debug, Clone, Copy)]
@@ -76,11 +80,28 @@ pub fn warp_row(
 ///
 /// # Panics
 /// When the slices of an output or `ys` are shorter than `xs`, a window's data than its region, or the regions
-/// of the windows differ.
+/// of the windows differ; when the kernel [needs coefficients](KernelTable::needs_prefilter).
 pub fn warp_row_planes(
     table: &KernelTable,
     level: SimdLevel,
     windows: &[SourceWindow<'_>],
+    xs: &[f64],
+    ys: &[f64],
+    outs: &mut [WarpRow<'_>],
+) {
+    warp_row_coefficients(table, level, windows, &[], xs, ys, outs);
+}
+
+/// The same for kernels that need [`bspline_prefilter`](crate::bspline_prefilter): `coefficients` are those of
+/// each window, which says where pixels are NaN. Other kernels do not look at them.
+///
+/// # Panics
+/// As [`warp_row_planes`], and when a kernel that needs coefficients has less of them than pixels.
+pub fn warp_row_coefficients(
+    table: &KernelTable,
+    level: SimdLevel,
+    windows: &[SourceWindow<'_>],
+    coefficients: &[&[f32]],
     xs: &[f64],
     ys: &[f64],
     outs: &mut [WarpRow<'_>],
@@ -90,19 +111,23 @@ pub fn warp_row_planes(
         assert!(window.region == first.region, "planes of one frame have one region");
         assert!(window.data.len() >= window.region.area(), "data of the window");
     }
+    if table.needs_prefilter() {
+        let enough = coefficients.iter().all(|own| own.len() >= first.region.area());
+        assert!(coefficients.len() >= windows.len() && enough, "coefficients of every window");
+    }
     for out in outs.iter() {
         let shortest = out.value.len().min(out.variance_factor.len()).min(out.flags.len());
         assert!(shortest >= xs.len() && ys.len() >= xs.len(), "slices as long as the positions");
     }
     match level {
-        SimdLevel::Portable => fast::warp(table, windows, xs, ys, outs),
+        SimdLevel::Portable => fast::warp(table, windows, coefficients, xs, ys, outs),
         #[cfg(target_arch = "x86_64")]
         SimdLevel::Avx2 => {
             // SAFETY: `SimdLevel::Avx2` is only made by `detect` and `available` on processors that have it.
-            unsafe { warp_avx2(table, windows, xs, ys, outs) }
+            unsafe { warp_avx2(table, windows, coefficients, xs, ys, outs) }
         }
         #[cfg(not(target_arch = "x86_64"))]
-        SimdLevel::Avx2 => fast::warp(table, windows, xs, ys, outs),
+        SimdLevel::Avx2 => fast::warp(table, windows, coefficients, xs, ys, outs),
     }
 }
 
@@ -111,9 +136,10 @@ pub fn warp_row_planes(
 fn warp_avx2(
     table: &KernelTable,
     windows: &[SourceWindow<'_>],
+    coefficients: &[&[f32]],
     xs: &[f64],
     ys: &[f64],
     outs: &mut [WarpRow<'_>],
 ) {
-    fast::warp(table, windows, xs, ys, outs);
+    fast::warp(table, windows, coefficients, xs, ys, outs);
 }

@@ -15,7 +15,7 @@ pub(super) fn sum_lanes<const TAPS: usize>(lanes: &Lanes) -> f32 {
     (pairs[0] + pairs[1]) + 0.0
 }
 
-/// Rows of an unstretched Lanczos kernel; `row(j)` are the eight columns of row j.
+/// Rows of an unstretched kernel of four taps and more; `row(j)` are the eight columns of row j.
 #[inline(always)]
 pub(super) fn sum_rows<const TAPS: usize>(wx: &Lanes, wy: &Lanes, row: impl Fn(usize) -> Lanes) -> Lanes {
     let mut sums = [0.0_f32; 8];
@@ -63,4 +63,37 @@ pub(super) fn bilinear(taps: [f32; 4], fx: f32, fy: f32) -> f32 {
 pub(super) fn bilinear_factor(fx: f32, fy: f32) -> f32 {
     let (gx, gy) = (1.0 - fx, 1.0 - fy);
     (gx * gx + fx * fx) * (gy * gy + fy * fy)
+}
+
+/// The fraction at which the weights (1 - f, f) are the squares of those at `f`, normalised.
+#[inline(always)]
+pub(super) fn square_fraction(f: f32) -> f32 {
+    let g = 1.0 - f;
+    f * f / (g * g + f * f)
+}
+
+/// The first `TAPS` weights squared and normalised to sum 1.
+#[inline(always)]
+pub(super) fn square_lanes<const TAPS: usize>(weights: &mut Lanes) {
+    for weight in weights.iter_mut() {
+        *weight *= *weight;
+    }
+    let scale = 1.0 / sum_lanes::<TAPS>(weights);
+    for weight in weights {
+        *weight *= scale;
+    }
+}
+
+/// Any number of weights squared and normalised to sum 1.
+#[inline(always)]
+pub(super) fn square_weights(weights: &mut [f32]) {
+    let mut sum = 0.0_f64;
+    for weight in weights.iter_mut() {
+        *weight *= *weight;
+        sum += f64::from(*weight);
+    }
+    let scale = (1.0 / sum) as f32;
+    for weight in weights {
+        *weight *= scale;
+    }
 }

@@ -5,10 +5,20 @@
 use std::f64::consts::PI;
 use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
-use zemosaic_resample::{Kernel, KernelTable, SourceWindow, WarpRow, flags, warp_row};
+use zemosaic_resample::{
+    Kernel, KernelTable, PrefilterScratch, SourceWindow, WarpRow, bspline_prefilter, flags,
+    warp_row_coefficients,
+};
 
-pub const KERNELS: [Kernel; 5] =
-    [Kernel::Nearest, Kernel::Bilinear, Kernel::Lanczos2, Kernel::Lanczos3, Kernel::Lanczos4];
+pub const KERNELS: [Kernel; 7] = [
+    Kernel::Nearest,
+    Kernel::Bilinear,
+    Kernel::Keys,
+    Kernel::BsplineCubic,
+    Kernel::Lanczos2,
+    Kernel::Lanczos3,
+    Kernel::Lanczos4,
+];
 
 /// SplitMix64.
 pub struct Random(pub u64);
@@ -138,7 +148,17 @@ impl Warped {
 pub fn warp(table: &KernelTable, level: SimdLevel, window: &SourceWindow<'_>, at: &[(f64, f64)]) -> Warped {
     let (xs, ys): (Vec<f64>, Vec<f64>) = at.iter().copied().unzip();
     let mut out = Warped::new(at.len());
-    warp_row(table, level, window, &xs, &ys, out.row());
+    let coefficients = coefficients(table, level, window);
+    warp_row_coefficients(table, level, &[*window], &[&coefficients], &xs, &ys, &mut [out.row()]);
+    out
+}
+
+/// Of the window where the kernel needs them.
+pub fn coefficients(table: &KernelTable, level: SimdLevel, window: &SourceWindow<'_>) -> Vec<f32> {
+    let mut out = Vec::new();
+    if table.needs_prefilter() {
+        bspline_prefilter(level, window, &mut PrefilterScratch::default(), &mut out);
+    }
     out
 }
 
@@ -198,6 +218,15 @@ fn kernel_value(kernel: Kernel, d: f64) -> f64 {
     match kernel {
         Kernel::Nearest => 1.0,
         Kernel::Bilinear => (1.0 - d.abs()).max(0.0),
+        Kernel::Keys => match d.abs() {
+            x if x < 1.0 => 1.5 * x.powi(3) - 2.5 * x.powi(2) + 1.0,
+            x if x < 2.0 => -0.5 * x.powi(3) + 2.5 * x.powi(2) - 4.0 * x + 2.0,
+            _ => 0.0,
+        },
+        Kernel::BsplineCubic => {
+            let cube = |x: f64| x.max(0.0).powi(3);
+            (cube(d + 2.0) - 4.0 * cube(d + 1.0) + 6.0 * cube(d) - 4.0 * cube(d - 1.0) + cube(d - 2.0)) / 6.0
+        }
         Kernel::Lanczos2 => lanczos(2.0),
         Kernel::Lanczos3 => lanczos(3.0),
         Kernel::Lanczos4 => lanczos(4.0),
@@ -215,12 +244,116 @@ fn axis(kernel: Kernel, stretch: f64, p: f64) -> Vec<(i64, f64)> {
     (first..first + 2 * half).map(|i| (i, kernel_value(kernel, (i as f64 - p) / stretch))).collect()
 }
 
-/// `None` outside the frame.
+/// The B-spline through the filled pixels of a frame, by Unser's recursion.
+pub struct Spline {
+    width: usize,
+    coefficients: Vec<f64>,
+}
+
+impl Spline {
+    pub fn new(frame: &Frame) -> Self {
+        let (width, height) = (frame.width, frame.height);
+        let mut coefficients: Vec<f64> = (0..width * height).map(|i| filled(frame, i)).collect();
+        for row in coefficients.chunks_mut(width) {
+            let filtered = recursion(row);
+            row.copy_from_slice(&filtered);
+        }
+        for x in 0..width {
+            let column: Vec<f64> = coefficients.iter().skip(x).step_by(width).copied().collect();
+            for (y, value) in recursion(&column).into_iter().enumerate() {
+                coefficients[y * width + x] = value;
+            }
+        }
+        Self { width, coefficients }
+    }
+
+    pub fn value(&self, x: f64, y: f64) -> f64 {
+        let height = self.coefficients.len() / self.width;
+        let clamped = |p: f64, n: usize| p.clamp(0.0, n as f64 - 1.0);
+        let (x, y) = (clamped(x, self.width), clamped(y, height));
+        let mut value = 0.0;
+        for j in y.floor() as i64 - 1..=y.floor() as i64 + 2 {
+            for i in x.floor() as i64 - 1..=x.floor() as i64 + 2 {
+                let k = kernel_value(Kernel::BsplineCubic, x - i as f64)
+                    * kernel_value(Kernel::BsplineCubic, y - j as f64);
+                value += k * self.coefficients[folded(j, height) * self.width + folded(i, self.width)];
+            }
+        }
+        value
+    }
+}
+
+/// Reflected about the outermost pixels until it is inside.
+fn folded(mut i: i64, n: usize) -> usize {
+    let last = n as i64 - 1;
+    while last > 0 && !(0..=last).contains(&i) {
+        i = if i < 0 { -i } else { 2 * last - i };
+    }
+    i.clamp(0, last) as usize
+}
+
+/// A good pixel, or the mean of the nearest square ring of good ones within 8.
+fn filled(frame: &Frame, i: usize) -> f64 {
+    let (x, y) = ((i % frame.width) as i64, (i / frame.width) as i64);
+    for ring in 0..=8_i64 {
+        let on_ring = |dx: &i64, dy: &i64| dx.abs().max(dy.abs()) == ring;
+        let good: Vec<f64> = (-ring..=ring)
+            .flat_map(|dy| (-ring..=ring).map(move |dx| (dx, dy)))
+            .filter(|(dx, dy)| on_ring(dx, dy))
+            .filter_map(|(dx, dy)| frame.at(x + dx, y + dy))
+            .filter(|value| !value.is_nan())
+            .map(f64::from)
+            .collect();
+        if !good.is_empty() {
+            return f64::from((good.iter().sum::<f64>() / good.len() as f64) as f32);
+        }
+    }
+    0.0
+}
+
+/// Coefficients along one axis, reflected at its ends.
+fn recursion(pixels: &[f64]) -> Vec<f64> {
+    let n = pixels.len() as i64;
+    if n == 1 {
+        return pixels.to_vec();
+    }
+    let z = 3.0_f64.sqrt() - 2.0;
+    let mut c: Vec<f64> = pixels.iter().map(|value| 6.0 * value).collect();
+    c[0] = (0..60).map(|i| z.powi(i as i32) * 6.0 * pixels[folded(i, pixels.len())]).sum();
+    for i in 1..c.len() {
+        c[i] += z * c[i - 1];
+    }
+    let last = c.len() - 1;
+    c[last] = z / (z * z - 1.0) * (c[last] + z * c[last - 1]);
+    for i in (0..last).rev() {
+        c[i] = z * (c[i + 1] - c[i]);
+    }
+    c
+}
+
+/// Sum over the pixels of the squared cardinal spline at a fraction.
+fn spline_squares(f: f64) -> f64 {
+    let z = 3.0_f64.sqrt() - 2.0;
+    let eta = |x: f64| -> f64 {
+        let near = x.floor() as i32;
+        (near - 2..=near + 3)
+            .map(|j| 3.0_f64.sqrt() * z.powi(j.abs()) * kernel_value(Kernel::BsplineCubic, x - f64::from(j)))
+            .sum()
+    };
+    (-20..=20).map(|i| eta(f - f64::from(i)).powi(2)).sum()
+}
+
+/// `None` outside the frame. For the B-spline the value is left to [`Spline`] and the factor is that of a good
+/// neighbourhood.
 pub fn naive(kernel: Kernel, stretch: f64, frame: &Frame, x: f64, y: f64) -> Option<Naive> {
     let inside = |p: f64, n: usize| p >= -0.5 && p < n as f64 - 0.5;
     if !(inside(x, frame.width) && inside(y, frame.height)) {
         return None;
     }
+    let kernel = if stretch > 1.0 && kernel == Kernel::BsplineCubic { Kernel::Keys } else { kernel };
+    let is_spline = kernel == Kernel::BsplineCubic;
+    let clamped = |p: f64, n: usize| if is_spline { p.clamp(0.0, n as f64 - 1.0) } else { p };
+    let (x, y) = (clamped(x, frame.width), clamped(y, frame.height));
     let mut flags = flags::INSIDE;
     let (mut k_all, mut abs_all, mut k_good, mut abs_good, mut kx, mut k2) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -246,9 +379,10 @@ pub fn naive(kernel: Kernel, stretch: f64, frame: &Frame, x: f64, y: f64) -> Opt
             high = high.max(value);
         }
     }
+    let spline = || spline_squares(x.fract()) * spline_squares(y.fract());
     Some(Naive {
-        value: kx / k_good,
-        factor: k2 / (k_good * k_good),
+        value: if is_spline { f64::NAN } else { kx / k_good },
+        factor: if is_spline { spline() } else { k2 / (k_good * k_good) },
         flags,
         share: abs_good / abs_all,
         signed_share: k_good / k_all,
