@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs goldens/make_*.py. A script names in its comments the folder of real data it needs (`# data:`), further inputs
+# Runs goldens/make_*.py. A script names in its comments the folder of real data it needs (`# data:`, or none), further inputs
 # (`# inputs:`) and the files it writes to target/goldens (`# writes:`). It runs again only when one of its inputs changed.
 source "$(dirname "$0")/common.sh"
 
@@ -20,13 +20,17 @@ for script in goldens/make_*.py; do
   read -ra inputs <<<"$(field "$script" inputs)"
   read -ra writes <<<"$(field "$script" writes)"
   [ -n "$(field "$script" data)" ] || continue # makes a small golden that is committed, see its first lines
-  data=$data_dir/$(field "$script" data)
-  if [ ! -d "$data" ]; then
-    in_ci && die "$name: $data is not there, and it is required when CI=true"
-    skip "$name: $data is not there"
-    continue
+  files=()
+  if [ "$(field "$script" data)" != none ]; then
+    data=$data_dir/$(field "$script" data)
+    if [ ! -d "$data" ]; then
+      in_ci && die "$name: $data is not there, and it is required when CI=true"
+      skip "$name: $data is not there"
+      continue
+    fi
+    files=("$data"/*)
   fi
-  hash=$(hash_of "$script" goldens/requirements.txt "${inputs[@]}" "$data"/*)
+  hash=$(hash_of "$script" goldens/requirements.txt "${inputs[@]}" "${files[@]}")
   if is_current "$out/$name.sha256" "$hash" "${writes[@]}"; then
     echo "$name: up to date"
   elif ! have_python; then

@@ -5,12 +5,14 @@
 //! - [`warp_row`], [`warp_row_planes`]: samples of a row of positions
 //! - [`definition`]: the same as a plain scalar function in f64
 //! - [`flags`]: what a sample's taps met
+//! - [`area`]: exact overlaps, drizzle, adaptive kernels
 //!
 //! The rules (docs/methods/resampling.md): y = sum k w x / sum k w with w = 1 for good taps inside the
 //! frame, else 0. A sample is valid when its position is inside the frame (-0.5 <= p < N - 0.5) and, of what
 //! lies inside the frame, good taps hold more than half of the sum of |k| and more than a quarter of the sum
 //! of k; the second caps the noise where a masked centre leaves negative lobes to cancel the rest.
 
+pub mod area;
 pub mod definition;
 pub mod flags;
 mod kernel;
