@@ -8,12 +8,14 @@
 //! - [`noise_correlation`]: what sums over several output pixels have more of variance
 //! - [`definition`]: the same as a plain scalar function in f64
 //! - [`flags`]: what a sample's taps met
+//! - [`area`]: exact overlaps, drizzle, adaptive kernels
 //!
 //! The rules (docs/methods/resampling.md): y = sum k w x / sum k w with w = 1 for good taps inside the
 //! frame, else 0. A sample is valid when its position is inside the frame (-0.5 <= p < N - 0.5) and, of what
 //! lies inside the frame, good taps hold more than half of the sum of |k| and more than a quarter of the sum
 //! of k; the second caps the noise where a masked centre leaves negative lobes to cancel the rest.
 
+pub mod area;
 mod bspline;
 mod correlation;
 pub mod definition;
@@ -23,7 +25,7 @@ mod table;
 mod warp;
 
 pub use bspline::{FILL_RADIUS_PX, FILTER_RADIUS_PX, PrefilterScratch, bspline_prefilter};
-pub use correlation::noise_correlation;
+pub use correlation::{Autocorrelation, noise_correlation};
 pub use kernel::Kernel;
 pub use table::KernelTable;
 pub use warp::{

@@ -184,6 +184,72 @@ fn node_grids_keep_their_stated_error() {
     }
 }
 
+/// Corners of pixels, those on and beyond the borders of a cell included, against exact positions.
+#[test]
+fn corners_keep_the_stated_error_too() {
+    for pair in pairs() {
+        for (strength, max_error_px) in [(0.0, 1e-4), (1.0, 1e-4), (10.0, 1e-4), (10.0, 1e-6), (1.0, 0.0)] {
+            let source = if strength > 0.0 { with_sip(&pair.source, strength) } else { pair.source.clone() };
+            let opts = MapOptions { max_error_px };
+            let map = PixelMap::new(&pair.grid, &source, SOURCE_PX.0, SOURCE_PX.1, opts).unwrap();
+            let (mut worst, mut near) = (0.0_f64, 0);
+            let (mut xs, mut ys) = (vec![0.0; CELL_PX + 1], vec![0.0; CELL_PX + 1]);
+            for (cx, cy) in [(3, 3), (3, 4), (4, 3), (1, 5), (0, 0), (7, 2)] {
+                let cell = map.cell(cx, cy);
+                for y in [0, 1, 2, 31, 32, 33, 100, 255, 256].map(|y| y + cy * CELL_PX) {
+                    cell.corner_row(y, cx * CELL_PX, CELL_PX, &mut xs, &mut ys);
+                    for i in [0, 1, 2, 16, 32, 33, 77, 254, 255, 256] {
+                        let Some((ex, ey)) = map.exact((cx * CELL_PX + i) as f64 - 0.5, y as f64 - 0.5)
+                        else {
+                            continue;
+                        };
+                        if near_frame(ex, ey, SOURCE_PX) {
+                            near += 1;
+                            let error = (xs[i] - ex).abs().max((ys[i] - ey).abs());
+                            assert!(
+                                error <= cell.stated_error_px() + 1e-9,
+                                "{} {i} {y}: {error:e}",
+                                pair.name
+                            );
+                            worst = worst.max(error);
+                        }
+                    }
+                }
+            }
+            println!("{} x {strength}: {worst:.1e} of {max_error_px:.0e}, {near} corners", pair.name);
+            assert!(near > 100 || pair.name == "far tangent points", "{}: {near}", pair.name);
+        }
+    }
+}
+
+#[test]
+fn corner_rows_do_not_depend_on_where_they_begin() {
+    for (k, pair) in pairs().iter().enumerate() {
+        for (source, max_error_px) in [
+            (pair.source.clone(), 1e-4),
+            (with_sip(&pair.source, 1.0), 1e-4),
+            (with_sip(&pair.source, 1.0), 0.0),
+        ] {
+            let opts = MapOptions { max_error_px };
+            let map = PixelMap::new(&pair.grid, &source, SOURCE_PX.0, SOURCE_PX.1, opts).unwrap();
+            let mut random = Random(50 + k as u64);
+            let cell = map.cell(3, 4);
+            let (mut fx, mut fy) = (vec![0.0; CELL_PX + 1], vec![0.0; CELL_PX + 1]);
+            for _ in 0..10 {
+                let y = 4 * CELL_PX + random.below(CELL_PX + 1);
+                cell.corner_row(y, 3 * CELL_PX, CELL_PX, &mut fx, &mut fy);
+                let start = random.below(CELL_PX);
+                let n = 1 + random.below(CELL_PX - start);
+                let (mut xs, mut ys) = (vec![0.0; n + 1], vec![0.0; n + 1]);
+                cell.corner_row(y, 3 * CELL_PX + start, n, &mut xs, &mut ys);
+                let bits = |v: &[f64]| v.iter().map(|f| f.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&xs), bits(&fx[start..=start + n]));
+                assert_eq!(bits(&ys), bits(&fy[start..=start + n]));
+            }
+        }
+    }
+}
+
 #[test]
 fn sin_sources_use_nodes() {
     let header = Header::parse_text(

@@ -19,14 +19,12 @@ impl Homography {
         Self { m: mul(&mul(&source.tan_inverse_matrix(), rotation), &grid.tan_matrix()) }
     }
 
-    /// Positions of the pixels `(x0 + i, y)`.
-    pub(super) fn row(&self, y: usize, x0: usize, xs: &mut [f64], ys: &mut [f64]) {
+    /// Positions of the grid positions `(x0 + i, y)`, whole pixels or halves.
+    pub(super) fn row_at(&self, y: f64, x0: f64, xs: &mut [f64], ys: &mut [f64]) {
         let m = &self.m;
-        let y = y as f64;
         let (cx, cy, cw) = (m[0][1] * y + m[0][2], m[1][1] * y + m[1][2], m[2][1] * y + m[2][2]);
-        let x0 = x0 as f64;
         for (i, (px, py)) in (0_i32..).zip(xs.iter_mut().zip(ys.iter_mut())) {
-            // Sums of integers are exact in f64, so the result does not depend on where the row starts.
+            // Sums of integers and halves are exact in f64, so the result does not depend on where the row starts.
             let x = x0 + f64::from(i);
             let w = m[2][0] * x + cw;
             let inverse = 1.0 / w;

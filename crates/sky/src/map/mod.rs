@@ -159,12 +159,31 @@ impl CellMap {
         let n = n.min(xs.len()).min(ys.len());
         let (xs, ys) = (&mut xs[..n], &mut ys[..n]);
         if let Some(homography) = &self.core.homography {
-            homography.row(y, x0, xs, ys);
+            homography.row_at(y as f64, x0 as f64, xs, ys);
         } else if let Some(nodes) = &self.nodes {
             nodes.row([x0, y], self.origin, xs, ys);
         } else {
             for (i, (px, py)) in xs.iter_mut().zip(ys.iter_mut()).enumerate() {
                 (*px, *py) = self.core.exact((x0 + i) as f64, y as f64).unwrap_or((f64::NAN, f64::NAN));
+            }
+        }
+    }
+
+    /// Source positions of the lower left corners `(x0 + i - 0.5, y - 0.5)`, i in `0 ..= n`, of grid pixels (absolute grid
+    /// indices) into the first `n + 1` elements of `xs` and `ys`; NaN as in [`CellMap::row`]. `x0 + n` and `y` may be one
+    /// past the cell's last column and row, so that the corners of its last pixels exist. A corner on the border of two
+    /// cells is made by each of them from its own nodes; the two agree within the stated errors.
+    pub fn corner_row(&self, y: usize, x0: usize, n: usize, xs: &mut [f64], ys: &mut [f64]) {
+        let count = (n + 1).min(xs.len()).min(ys.len());
+        let (xs, ys) = (&mut xs[..count], &mut ys[..count]);
+        if let Some(homography) = &self.core.homography {
+            homography.row_at(y as f64 - 0.5, x0 as f64 - 0.5, xs, ys);
+        } else if let Some(nodes) = &self.nodes {
+            nodes.corner_row([x0, y], self.origin, xs, ys);
+        } else {
+            for (i, (px, py)) in xs.iter_mut().zip(ys.iter_mut()).enumerate() {
+                let at = self.core.exact((x0 + i) as f64 - 0.5, y as f64 - 0.5);
+                (*px, *py) = at.unwrap_or((f64::NAN, f64::NAN));
             }
         }
     }

@@ -37,6 +37,20 @@ pub(super) struct Nodes {
     error_px: f64,
 }
 
+/// Where a run of positions along a row begins and ends, and its place between node rows.
+struct Run {
+    /// First, counted from the origin of the cell.
+    x: usize,
+    /// Last.
+    last: usize,
+    /// Added to all x.
+    shift: f64,
+    /// Row of node cells.
+    j: usize,
+    /// Weights of the four node rows.
+    wy: [f64; 4],
+}
+
 /// Exact positions every half pitch over the closed cell.
 struct Lattice {
     step: usize,
@@ -219,24 +233,57 @@ impl Nodes {
     /// Positions of the pixels `(first[0] + i, first[1])`; NaN outside the cell.
     pub(super) fn row(&self, first: [usize; 2], origin: [usize; 2], xs: &mut [f64], ys: &mut [f64]) {
         let inside = |k: usize| first[k].checked_sub(origin[k]).filter(|v| *v < CELL_PX);
-        let (Some(mut x), Some(y)) = (inside(0), inside(1)) else {
+        let (Some(x), Some(y)) = (inside(0), inside(1)) else {
             xs.fill(f64::NAN);
             ys.fill(f64::NAN);
             return;
         };
-        let per_px = 1.0 / self.pitch as f64;
         let j = y / self.pitch;
-        let wy = weights((y - j * self.pitch) as f64 * per_px);
+        let wy = weights((y - j * self.pitch) as f64 * (1.0 / self.pitch as f64));
+        let end = |i: usize| (i + 1) * self.pitch;
+        self.run(Run { x, last: CELL_PX - 1, shift: 0.0, j, wy }, |x| x / self.pitch, end, xs, ys);
+    }
+
+    /// Positions of the corners `(first[0] + i - 0.5, first[1] - 0.5)` of pixels; NaN beyond the corners of the cell's
+    /// pixels. The corners half a pixel outside the cell belong to its first node cells, whose stencil reaches a whole
+    /// node farther.
+    pub(super) fn corner_row(&self, first: [usize; 2], origin: [usize; 2], xs: &mut [f64], ys: &mut [f64]) {
+        let inside = |k: usize| first[k].checked_sub(origin[k]).filter(|v| *v <= CELL_PX);
+        let (Some(x), Some(y)) = (inside(0), inside(1)) else {
+            xs.fill(f64::NAN);
+            ys.fill(f64::NAN);
+            return;
+        };
+        // Corner k lies between pixels k - 1 and k.
+        let cell = |k: usize| k.saturating_sub(1) / self.pitch;
+        let j = cell(y);
+        let wy = weights((y as f64 - 0.5 - (j * self.pitch) as f64) * (1.0 / self.pitch as f64));
+        let end = |i: usize| (i + 1) * self.pitch + 1;
+        self.run(Run { x, last: CELL_PX, shift: -0.5, j, wy }, cell, end, xs, ys);
+    }
+
+    /// Positions at `x + shift`, `x + 1 + shift` ... up to `last`, NaN beyond; position x belongs to node cell
+    /// `cell(x)`, and `end(i)` is the first that does not belong to node cell i any more.
+    #[inline(always)]
+    fn run(
+        &self,
+        run: Run,
+        cell: impl Fn(usize) -> usize,
+        end: impl Fn(usize) -> usize,
+        xs: &mut [f64],
+        ys: &mut [f64],
+    ) {
+        let Run { mut x, last, shift, j, wy } = run;
+        let per_px = 1.0 / self.pitch as f64;
         let (mut rest_x, mut rest_y) = (xs, ys);
-        while !rest_x.is_empty() && x < CELL_PX {
-            let i = x / self.pitch;
-            let start = x - i * self.pitch;
-            let count = rest_x.len().min(self.pitch - start);
+        while !rest_x.is_empty() && x <= last {
+            let i = cell(x);
+            let count = rest_x.len().min(end(i) - x);
             let (head_x, tail_x) = rest_x.split_at_mut(count);
             let (head_y, tail_y) = rest_y.split_at_mut(count);
             if self.near[j * self.cells + i] {
                 let (px, py) = (self.cubic(&self.xs, i, j, &wy), self.cubic(&self.ys, i, j, &wy));
-                let start = start as f64;
+                let start = x as f64 + shift - (i * self.pitch) as f64;
                 for (k, (vx, vy)) in (0_i32..).zip(head_x.iter_mut().zip(head_y.iter_mut())) {
                     let s = (start + f64::from(k)) * per_px;
                     *vx = ((px[3] * s + px[2]) * s + px[1]) * s + px[0];
