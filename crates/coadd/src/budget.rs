@@ -120,8 +120,7 @@ pub fn columns_of(region: Region) -> Vec<Region> {
 fn window_bytes(source: &Source, (width, height): (usize, usize)) -> u64 {
     let frame = &source.frame;
     let pixels = (width + 2) * (height + 2);
-    let row_bytes = frame.layout.row_bytes() as usize;
-    PixelScratch::bytes_for(frame.kind, pixels, row_bytes, height + 2) as u64
+    PixelScratch::bytes_for(frame, pixels, height + 2) as u64
 }
 
 /// Width and height of the frame window that `region` needs, from its mapped corners and a margin.
