@@ -229,6 +229,7 @@ impl MosaicArgs {
         let options = MosaicOptions {
             ingest: IngestOptions {
                 wcs: WcsPolicy { wcs_from: self.wcs_from.clone(), ignore_wcs: self.ignore_wcs },
+                ..IngestOptions::default()
             },
             group: self.group.unwrap_or_default(),
             grid_from: self.grid.clone().map_or(GridSource::Automatic, GridSource::File),

@@ -3,7 +3,7 @@
 use zemosaic_frames::FrameKind;
 use zemosaic_image::Region;
 use zemosaic_resample::area::{AreaKernel, AreaMethod, Rotations, area_noise_correlation};
-use zemosaic_resample::{Autocorrelation, Kernel, noise_correlation};
+use zemosaic_resample::{Kernel, noise_correlation, whole_pixel_autocorrelation};
 use zemosaic_sky::PixelMap;
 
 use crate::resampler::Resampler;
@@ -35,18 +35,16 @@ pub(crate) fn largest_ratio(map: &PixelMap, bounds: Region, scale_ratio: f64) ->
 /// (docs/methods/noise.md). 1 for other frames. Kernels of area are taken as bilinear, which the exact one is at scale 1.
 pub(crate) fn demosaic_correlation(resampler: &Resampler, kind: FrameKind, channel: usize) -> f64 {
     let FrameKind::Cfa(_) = kind else { return 1.0 };
-    let kernel = match resampler {
-        Resampler::Point(table) => Autocorrelation::new(table.kernel(), table.stretch()),
-        Resampler::Area(_) | Resampler::Sphere(_) | Resampler::Adaptive(_) => {
-            Autocorrelation::new(Kernel::Bilinear, 1.0)
-        }
+    let (kernel, stretch) = match resampler {
+        Resampler::Point(table) => (table.kernel(), table.stretch()),
+        Resampler::Area(_) | Resampler::Sphere(_) | Resampler::Adaptive(_) => (Kernel::Bilinear, 1.0),
     };
-    let stated = kernel.at(0.0).powi(2);
+    let kernel = whole_pixel_autocorrelation(kernel, stretch, 2);
+    let along = |lag: i64| kernel[lag.unsigned_abs() as usize];
     let plane = demosaic_autocovariance(channel);
     let (_, _, own) = plane[0];
-    let true_sum: f64 =
-        plane.iter().map(|(dx, dy, covariance)| covariance * kernel.at(*dx as f64) * kernel.at(*dy as f64)).sum();
-    true_sum / (own * stated)
+    let found: f64 = plane.iter().map(|(dx, dy, covariance)| covariance * along(*dx) * along(*dy)).sum();
+    found / (own * along(0) * along(0))
 }
 
 /// Covariance of two pixels of a bilinearly demosaiced plane at the offsets (dx, dy), mean over the pattern, for noise of

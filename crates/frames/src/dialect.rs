@@ -1,6 +1,6 @@
 //! Keyword dialects of the usual capture programs: what the header says of colour and exposure.
 //!
-//! Sources: the FITS standard 4.0; the documented keyword sets of N.I.N.A., Siril (ROWORDER), MaxIm DL
+//! Sources: the FITS standard 4.0; the documented keyword sets of N.I.N.A., Siril (ROWORDER), MaxIm DL (EGAIN)
 //! and Seestar headers (XBAYROFF, YBAYROFF, BAYERPAT, COLORTYP).
 
 use zemosaic_fits::{Header, ImageLayout};
@@ -75,5 +75,33 @@ pub fn frame_meta(header: &Header, layout: &ImageLayout) -> FrameMeta {
         pixel_size_um: number(&["XPIXSZ"]),
         unit: text(&["BUNIT"]),
         saturation_adu: number(&["SATURATE", "SATLEVEL"]).or(full_well),
+        gain_e_per_adu: gain_e_per_adu(header),
+        read_noise_e: number(&["RDNOISE", "READNOIS", "RON"]).filter(|noise| *noise >= 0.0),
     }
 }
+
+/// Electrons of one unit of the frame, where the header says so beyond doubt.
+///
+/// - BUNIT in electrons: 1; in electrons per second: unknown.
+/// - EGAIN, when it is above 0 and at most [`MAX_GAIN`].
+/// - GAIN only without EGAIN, as capture programs write the camera's gain setting there (80, 100, 252): when its
+///   comment speaks of electrons, or when it is no integer; above 0 and at most [`MAX_GAIN`].
+pub fn gain_e_per_adu(header: &Header) -> Option<f64> {
+    let unit = header.get_str("BUNIT").unwrap_or_default().trim().to_lowercase();
+    if unit.starts_with("electron") || unit == "e" || unit == "e-" {
+        return (!unit.contains('/') && !unit.contains("s-1")).then_some(1.0);
+    }
+    if unit.starts_with("e-/") || unit.starts_with("e/") {
+        return None;
+    }
+    let plausible = |gain: &f64| *gain > 0.0 && *gain <= MAX_GAIN;
+    if header.contains("EGAIN") {
+        return header.get_f64("EGAIN").filter(plausible);
+    }
+    let comment = header.get_comment("GAIN").unwrap_or_default().to_lowercase();
+    let of_electrons = ["electron", "e-/", "e/adu", "e/dn"].iter().any(|word| comment.contains(word));
+    header.get_f64("GAIN").filter(|gain| plausible(gain) && (of_electrons || gain.fract() != 0.0))
+}
+
+/// Above this a gain is no number of electrons per unit, e-/ADU.
+const MAX_GAIN: f64 = 100.0;

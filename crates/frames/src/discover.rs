@@ -1,14 +1,44 @@
-//! Which files an input means. A folder is walked to the bottom; a file is itself. The order is the
-//! frame order of every product: path below its input root (NFC, bytewise).
+//! Which files an input means. A folder is walked to the bottom; a file is itself; a list means the files it
+//! names ([`crate::list`]). The order is the frame order of every product: path below its input root (NFC,
+//! bytewise).
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
 use unicode_normalization::UnicodeNormalization;
 
 use crate::FramesError;
+use crate::list::{list_of, read_list};
+
+/// Where a weight map or a mask is, as a list says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MapSource {
+    /// There is none, whatever the options say.
+    None,
+    /// A file of its own.
+    File(PathBuf),
+    /// The extension of this name in the frame's own file.
+    Extension(String),
+}
+
+/// What a list says of a file besides its path.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Given {
+    /// Its weight map.
+    pub weight: Option<MapSource>,
+    /// Its mask.
+    pub mask: Option<MapSource>,
+    /// A file with its WCS.
+    pub wcs: Option<PathBuf>,
+    /// What its pixels are multiplied with.
+    pub flux_scale: Option<f64>,
+    /// The only HDU that is used, primary = 0.
+    pub hdu: Option<usize>,
+}
 
 /// A candidate file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct InputFile {
     /// Path below the input root, `/`-separated, NFC.
     pub id: String,
@@ -16,26 +46,35 @@ pub struct InputFile {
     pub path: PathBuf,
     /// Named by the user (as opposed to met while walking a folder).
     pub named: bool,
+    /// What a list says of it.
+    pub given: Given,
 }
 
-const SUFFIXES: [&str; 3] = [".fit", ".fits", ".fts"];
+/// Endings of FITS files.
+pub(crate) const SUFFIXES: [&str; 3] = [".fit", ".fits", ".fts"];
 
-/// Whether a file name looks like a FITS image we read (`.fit`, `.fits`, `.fts`, each also with `.gz` or `.fz`).
+/// Endings of packed files, behind the ending of a FITS file.
+pub(crate) const PACKED: [&str; 3] = [".gz", ".fz", ".bz2"];
+
+/// Whether a file name looks like a FITS image we read: `.fit`, `.fits`, `.fts`, each also with `.gz`, `.fz` or
+/// `.bz2`.
 pub fn has_fits_name(name: &str) -> bool {
     let lower = name.to_lowercase();
-    let plain = lower.strip_suffix(".gz").or_else(|| lower.strip_suffix(".fz")).unwrap_or(&lower);
+    let plain = PACKED.iter().find_map(|packed| lower.strip_suffix(packed)).unwrap_or(&lower);
     SUFFIXES.iter().any(|suffix| plain.ends_with(suffix))
 }
 
-/// All candidate files of the inputs, in frame order, each once. Folders below `excluded` and hidden
-/// entries are not entered.
+/// All candidate files of the inputs, in frame order, each once (each HDU once where lists name HDUs). Folders
+/// below `excluded` and hidden entries are not entered.
 ///
 /// # Errors
-/// An input that does not exist, or a folder that cannot be listed.
+/// An input that does not exist, a folder that cannot be listed, a list with a mistake.
 pub fn discover(inputs: &[PathBuf], excluded: &[PathBuf]) -> Result<Vec<InputFile>, FramesError> {
     let excluded: Vec<PathBuf> = excluded.iter().filter_map(|path| path.canonicalize().ok()).collect();
     let mut files = Vec::new();
     for input in inputs {
+        let listed = list_of(input);
+        let input = listed.as_ref().unwrap_or(input);
         let meta = match std::fs::metadata(input) {
             Ok(meta) => meta,
             Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
@@ -45,17 +84,42 @@ pub fn discover(inputs: &[PathBuf], excluded: &[PathBuf]) -> Result<Vec<InputFil
         };
         if meta.is_dir() {
             walk(input, input, &excluded, &mut files)?;
+        } else if listed.is_some() {
+            files.extend(read_list(input)?);
         } else {
             let root = input.parent().unwrap_or(Path::new(""));
-            files.push(InputFile { id: id_below(root, input), path: input.clone(), named: true });
+            let id = id_below(root, input);
+            files.push(InputFile { id, path: input.clone(), named: true, given: Given::default() });
         }
     }
+    Ok(each_once(files))
+}
+
+/// Files in frame order. Of a file that is met several times the first in that order stays, with what any list
+/// says of it.
+fn each_once(files: Vec<InputFile>) -> Vec<InputFile> {
     let mut with_canonical: Vec<(PathBuf, InputFile)> =
         files.into_iter().map(|file| (file.path.canonicalize().unwrap_or(file.path.clone()), file)).collect();
-    with_canonical.sort_by(|a, b| (&a.1.id, &a.0).cmp(&(&b.1.id, &b.0)));
-    let mut seen = std::collections::HashSet::new();
-    with_canonical.retain(|(canonical, _)| seen.insert(canonical.clone()));
-    Ok(with_canonical.into_iter().map(|(_, file)| file).collect())
+    let hdu_of = |file: &InputFile| file.given.hdu;
+    with_canonical.sort_by(|a, b| (&a.1.id, &a.0, hdu_of(&a.1)).cmp(&(&b.1.id, &b.0, hdu_of(&b.1))));
+    let mut seen = HashMap::new();
+    let mut kept: Vec<InputFile> = Vec::with_capacity(with_canonical.len());
+    for (canonical, file) in with_canonical {
+        match seen.entry((canonical, file.given.hdu)) {
+            Entry::Vacant(entry) => {
+                entry.insert(kept.len());
+                kept.push(file);
+            }
+            Entry::Occupied(entry) => {
+                let first = &mut kept[*entry.get()];
+                first.named |= file.named;
+                if first.given == Given::default() {
+                    first.given = file.given;
+                }
+            }
+        }
+    }
+    kept
 }
 
 fn walk(
@@ -79,13 +143,15 @@ fn walk(
                 walk(root, &path, excluded, files)?;
             }
         } else if has_fits_name(&name) {
-            files.push(InputFile { id: id_below(root, &path), path, named: false });
+            let id = id_below(root, &path);
+            files.push(InputFile { id, path, named: false, given: Given::default() });
         }
     }
     Ok(())
 }
 
-fn id_below(root: &Path, path: &Path) -> String {
+/// The path below its root, `/`-separated, NFC.
+pub(crate) fn id_below(root: &Path, path: &Path) -> String {
     let below = path.strip_prefix(root).unwrap_or(path);
     let parts: Vec<String> =
         below.components().map(|part| part.as_os_str().to_string_lossy().nfc().collect()).collect();

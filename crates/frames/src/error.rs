@@ -22,6 +22,16 @@ pub enum FramesError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A list of inputs has a mistake.
+    #[error("{}, line {line}: {what}", list.display())]
+    List {
+        /// The list.
+        list: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong and what would be right.
+        what: String,
+    },
     /// A file of pixels cannot be read.
     #[error(transparent)]
     Fits(#[from] FitsError),

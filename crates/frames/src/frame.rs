@@ -100,6 +100,75 @@ pub struct FrameMeta {
     pub unit: Option<String>,
     /// Level at and above which a pixel is saturated, in the physical units of the frame.
     pub saturation_adu: Option<f64>,
+    /// Electrons of one unit of the frame, where the header says so beyond doubt ([`crate::dialect::gain_e_per_adu`]).
+    pub gain_e_per_adu: Option<f64>,
+    /// Read noise of one raw pixel, electrons (RDNOISE, READNOIS or RON).
+    pub read_noise_e: Option<f64>,
+}
+
+/// What the pixels of a map say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MapKind {
+    /// 0 is good, anything else is bad.
+    Mask,
+    /// 1 / variance.
+    Weight,
+    /// Standard deviation.
+    Rms,
+    /// Variance.
+    Variance,
+}
+
+/// A map of a frame: an image of its size, of one plane or of one for each channel of an RGB frame.
+#[derive(Debug, Clone)]
+pub struct FrameMap {
+    /// The file as given.
+    pub path: PathBuf,
+    /// The file whose rows are read: `path`, or its unpacked copy in the spill folder.
+    pub pixels_path: PathBuf,
+    /// Packing of `path`.
+    pub packing: Packing,
+    /// Index of the HDU with the map.
+    pub hdu: usize,
+    /// Where and how the pixels lie in the (unpacked) file.
+    pub layout: ImageLayout,
+    /// What they say.
+    pub kind: MapKind,
+    /// Length of the unpacked file in bytes.
+    pub unpacked_bytes: u64,
+}
+
+impl FrameMap {
+    /// Planes: 1 for all channels, or 3.
+    pub fn planes(&self) -> usize {
+        self.layout.planes()
+    }
+}
+
+/// The maps of a frame.
+#[derive(Debug, Clone, Default)]
+pub struct FrameMaps {
+    /// Noise of each pixel.
+    pub weight: Option<FrameMap>,
+    /// Bad pixels.
+    pub mask: Option<FrameMap>,
+}
+
+impl FrameMaps {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.weight.is_none() && self.mask.is_none()
+    }
+
+    /// Those there are.
+    pub fn iter(&self) -> impl Iterator<Item = &FrameMap> {
+        self.weight.iter().chain(&self.mask)
+    }
+
+    /// Those there are, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut FrameMap> {
+        self.weight.iter_mut().chain(&mut self.mask)
+    }
 }
 
 /// One usable input image.
@@ -129,6 +198,10 @@ pub struct Frame {
     pub wcs_origin: WcsOrigin,
     /// Header facts.
     pub meta: FrameMeta,
+    /// Its weight map and its mask.
+    pub maps: FrameMaps,
+    /// What the pixels are to be multiplied with (FLXSCALE); finite and above 0, 1 when nothing says it.
+    pub flux_scale: f64,
     /// Length of the file in bytes, as on disk.
     pub file_bytes: u64,
     /// Length of the unpacked file in bytes (equal to `file_bytes` when plain).
@@ -162,8 +235,13 @@ pub enum Reason {
     Outlier(String),
     /// Outside the given grid.
     OffGrid(String),
-    /// An image without a WCS in a file that has another image with one: its mask, weight or error map.
+    /// No frame but the mask, weight or error map of one: by its name, or as an image without a WCS in a file that
+    /// has another image with one.
     Auxiliary(String),
+    /// Its weight map or mask is missing or does not fit.
+    Map(String),
+    /// Its flux scale is no factor.
+    FluxScale(String),
     /// A product of this program, met while walking a folder.
     OwnProduct(String),
 }
@@ -184,6 +262,8 @@ impl Reason {
             Self::Outlier(_) => "W-FRAME-OUTLIER",
             Self::OffGrid(_) => "W-FRAME-OFFGRID",
             Self::Auxiliary(_) => "W-FRAME-AUXILIARY",
+            Self::Map(_) => "E-FRAME-MAP",
+            Self::FluxScale(_) => "E-FRAME-FLUXSCALE",
             Self::OwnProduct(_) => "W-FRAME-PRODUCT",
         }
     }
@@ -203,6 +283,8 @@ impl Reason {
             | Self::Outlier(m)
             | Self::OffGrid(m)
             | Self::Auxiliary(m)
+            | Self::Map(m)
+            | Self::FluxScale(m)
             | Self::OwnProduct(m) => m,
         }
     }

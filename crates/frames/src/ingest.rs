@@ -1,7 +1,6 @@
 //! Scan all inputs: header-only reads in parallel, one verdict per file, results in frame order.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,21 +8,36 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use zemosaic_fits::{
-    FitsError, Hdu, HduKind, Header, ImageLayout, is_gzip, open_unpacked, scan, scan_gzip_hdus,
-};
+use zemosaic_fits::{FitsError, Header, open_unpacked};
 
 use crate::dialect::{frame_kind, frame_meta};
 use crate::discover::InputFile;
-use crate::frame::{Frame, LeftOut, Packing, Reason};
+use crate::flux_scale::flux_scale;
+use crate::frame::{Frame, LeftOut, Reason};
+use crate::images::{ImagePart, Part, images_of};
+use crate::map_source::{FileMaps, MapOptions, are_maps};
 use crate::wcs_source::{WcsPolicy, find_wcs};
 
 /// What to do while scanning.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct IngestOptions {
     /// Where WCSs come from.
     pub wcs: WcsPolicy,
+    /// Where weight maps and masks come from.
+    pub maps: MapOptions,
+    /// The keyword of the factor that a frame's pixels are multiplied with; empty or `none`: no such keyword.
+    pub flux_scale_key: String,
+}
+
+impl Default for IngestOptions {
+    fn default() -> Self {
+        Self {
+            wcs: WcsPolicy::default(),
+            maps: MapOptions::default(),
+            flux_scale_key: crate::flux_scale::DEFAULT_KEY.into(),
+        }
+    }
 }
 
 /// The verdict on all inputs.
@@ -35,25 +49,15 @@ pub struct Ingested {
     pub left_out: Vec<LeftOut>,
 }
 
-/// FITS files are made of blocks of this length.
-const FITS_BLOCK_BYTES: u64 = 2880;
-
-/// The image part of a file, before its WCS is known.
-struct ImagePart {
-    hdu: usize,
-    header: Header,
-    layout: ImageLayout,
-    packing: Packing,
-    unpacked_bytes: u64,
-}
-
 /// Scan `files` (in frame order). `progress` is told how many are done; it is called from many threads.
 pub fn ingest(files: &[InputFile], options: &IngestOptions, progress: &(dyn Fn(usize) + Sync)) -> Ingested {
     let done = AtomicUsize::new(0);
+    let maps = are_maps(files, &options.maps);
     let verdicts: Vec<Vec<Verdict>> = files
         .par_iter()
-        .map(|file| {
-            let verdicts = ingest_file(file, options);
+        .zip(maps)
+        .map(|(file, is_map)| {
+            let verdicts = if is_map { vec![(0, Err(map_of_a_frame()))] } else { ingest_file(file, options) };
             progress(done.fetch_add(1, Ordering::Relaxed) + 1);
             verdicts
         })
@@ -79,9 +83,18 @@ fn id_of(file: &InputFile, hdu: usize) -> String {
     if hdu == 0 { file.id.clone() } else { format!("{}[{hdu}]", file.id) }
 }
 
-/// One verdict for each image of the file, or a single one for the file.
+fn map_of_a_frame() -> Reason {
+    Reason::Auxiliary("by its name the weight map or the mask of a frame, no frame itself".into())
+}
+
+/// One verdict for each frame of the file, or a single one for the file.
 fn ingest_file(file: &InputFile, options: &IngestOptions) -> Vec<Verdict> {
-    let parts = match image_parts(&file.path) {
+    let images = match images_of(&file.path) {
+        Ok(images) => images,
+        Err(reason) => return vec![(0, Err(reason))],
+    };
+    let maps = FileMaps::of(file, &options.maps);
+    let parts = match frame_parts(&images, file, &maps) {
         Ok(parts) => parts,
         Err(reason) => return vec![(0, Err(reason))],
     };
@@ -93,9 +106,13 @@ fn ingest_file(file: &InputFile, options: &IngestOptions) -> Vec<Verdict> {
         let reason = Reason::OwnProduct("a mosaic made by zemosaic; name the file itself to use it".into());
         return vec![(0, Err(reason))];
     }
-    let frame = |part| ingest_part(file, part, options).map(Box::new);
-    let mut verdicts: Vec<Verdict> =
-        parts.into_iter().map(|(hdu, part)| (hdu, part.and_then(frame))).collect();
+    let mut verdicts: Vec<Verdict> = parts
+        .into_iter()
+        .map(|(hdu, part)| match part {
+            Ok(part) => (*hdu, ingest_part(file, part, &images, &maps, options).map(Box::new)),
+            Err(reason) => (*hdu, Err(reason.clone())),
+        })
+        .collect();
     if verdicts.iter().any(|(_, verdict)| verdict.is_ok()) {
         for (_, verdict) in &mut verdicts {
             if matches!(verdict, Err(Reason::NoWcs(_))) {
@@ -107,9 +124,39 @@ fn ingest_file(file: &InputFile, options: &IngestOptions) -> Vec<Verdict> {
     verdicts
 }
 
-fn ingest_part(file: &InputFile, part: ImagePart, options: &IngestOptions) -> Result<Frame, Reason> {
+/// The images of a file that are frames: the one that a list names; where some are named SCI those, the others
+/// being their weights, masks and errors; else all that no option names as a map.
+fn frame_parts<'a>(images: &'a [Part], file: &InputFile, maps: &FileMaps) -> Result<Vec<&'a Part>, Reason> {
+    let name = |part: &Part| part.1.as_ref().ok().and_then(ImagePart::name);
+    if let Some(hdu) = file.given.hdu {
+        let part = images.iter().find(|(index, _)| *index == hdu);
+        let none = || Reason::NotAnImage(format!("HDU {hdu}, which the list names, is no image"));
+        return part.map(|part| vec![part]).ok_or_else(none);
+    }
+    let is_science = |part: &Part| name(part).is_some_and(|(name, _)| name == "SCI");
+    let parts: Vec<&Part> = if images.iter().any(is_science) {
+        images.iter().filter(|part| part.1.is_err() || is_science(part)).collect()
+    } else {
+        images.iter().filter(|part| !name(part).is_some_and(|(name, _)| maps.has_extension(&name))).collect()
+    };
+    if parts.is_empty() {
+        return Err(Reason::NotAnImage("all images of the file are named as weight maps or masks".into()));
+    }
+    Ok(parts)
+}
+
+fn ingest_part(
+    file: &InputFile,
+    part: &ImagePart,
+    images: &[Part],
+    maps: &FileMaps,
+    options: &IngestOptions,
+) -> Result<Frame, Reason> {
     let kind = frame_kind(&part.header, &part.layout).map_err(Reason::NotAnImage)?;
-    let (wcs, wcs_origin) = find_wcs(&file.path, &part.header, &options.wcs)?;
+    let found = find_wcs(&file.path, &part.header, &options.wcs, file.given.wcs.as_deref())?;
+    let flux_scale =
+        flux_scale(file.given.flux_scale, &options.flux_scale_key, found.sidecar.as_ref(), &part.header)?;
+    let maps = maps.for_frame(part, kind, images)?;
     let mut hasher = blake3::Hasher::new();
     for card in part.header.cards() {
         hasher.update(card);
@@ -125,152 +172,16 @@ fn ingest_part(file: &InputFile, part: ImagePart, options: &IngestOptions) -> Re
         width: part.layout.width(),
         height: part.layout.height(),
         kind,
-        wcs: Arc::new(wcs),
-        wcs_origin,
+        wcs: Arc::new(found.wcs),
+        wcs_origin: found.origin,
         meta: frame_meta(&part.header, &part.layout),
-        layout: part.layout,
+        layout: part.layout.clone(),
+        maps,
+        flux_scale,
         file_bytes,
         unpacked_bytes: part.unpacked_bytes,
         header_hash: *hasher.finalize().as_bytes(),
     })
-}
-
-/// An image HDU, readable or not.
-type Part = (usize, Result<ImagePart, Reason>);
-
-/// The images of a file by HDU. Where some are named SCI only those count: the others are their weights, masks
-/// and errors.
-fn image_parts(path: &Path) -> Result<Vec<Part>, Reason> {
-    let at_fault = |error: FitsError| reason_of(&error);
-    let (hdus, packing, file_bytes, truncated) = if is_gzip(path).map_err(at_fault)? {
-        let stated = gzip_length(path).map_err(|error| Reason::Unreadable(error.to_string()))?;
-        (scan_gzip_hdus(path).map_err(at_fault)?, Packing::Gzip, stated, None)
-    } else {
-        let file = scan(path).map_err(at_fault)?;
-        (file.hdus, Packing::Plain, file.len, file.truncated)
-    };
-    let primary = hdus.first().filter(|hdu| hdu.kind == HduKind::Empty).map(|hdu| hdu.header.clone());
-    let mut parts = Vec::new();
-    let mut others = Vec::new();
-    for hdu in hdus {
-        let index = hdu.index;
-        match image_part(hdu, packing, file_bytes) {
-            Found::Nothing => {}
-            Found::Other(what) => others.push(what),
-            Found::Unreadable(reason) => parts.push((index, Err(reason))),
-            Found::Image(mut part) => {
-                if let Some(primary) = &primary {
-                    inherit(&mut part.header, primary);
-                }
-                let cut = truncated.as_ref().filter(|cut| cut.hdu == index);
-                parts.push((
-                    index,
-                    cut.map_or(Ok(part), |cut| {
-                        Err(Reason::Truncated(format!(
-                            "HDU {} ends after {} of {} bytes; copy the file again",
-                            cut.hdu, cut.found, cut.expected
-                        )))
-                    }),
-                ));
-            }
-        }
-    }
-    let is_science = |part: &Result<ImagePart, Reason>| {
-        let name = part.as_ref().ok().and_then(|part| part.header.get_str("EXTNAME"));
-        name.is_some_and(|name| name.trim().eq_ignore_ascii_case("SCI"))
-    };
-    if parts.iter().any(|(_, part)| is_science(part)) {
-        parts.retain(|(_, part)| part.is_err() || is_science(part));
-    }
-    if parts.is_empty() {
-        others.dedup();
-        return Err(Reason::NotAnImage(match others.join(", ") {
-            what if what.is_empty() => "no image in the file".into(),
-            what => format!("no image in the file (it holds {what})"),
-        }));
-    }
-    Ok(parts)
-}
-
-/// What an HDU is to us.
-enum Found {
-    Image(ImagePart),
-    Unreadable(Reason),
-    Other(&'static str),
-    Nothing,
-}
-
-fn image_part(hdu: Hdu, packing: Packing, file_bytes: u64) -> Found {
-    let index = hdu.index;
-    match (&hdu.kind, packing) {
-        (HduKind::CompressedImage(_), Packing::Gzip) => Found::Unreadable(Reason::NotAnImage(
-            "a tile-compressed image in a gzip file; unpack the file to use it".into(),
-        )),
-        (HduKind::CompressedImage(compressed), _) => {
-            let Some(header) = hdu.restored_header() else { return Found::Nothing };
-            let layout = compressed.image.clone().as_planes();
-            if layout.dims.len() < 2 {
-                return Found::Nothing;
-            }
-            let unpacked_bytes =
-                (layout.data_offset + layout.data_bytes()).next_multiple_of(FITS_BLOCK_BYTES);
-            let packing = Packing::Compressed;
-            Found::Image(ImagePart { hdu: index, header, layout, packing, unpacked_bytes })
-        }
-        (HduKind::Image(layout), _) if layout.dims.len() >= 2 => {
-            let layout = layout.clone().as_planes();
-            let unpacked_bytes = match packing {
-                Packing::Gzip => unpacked_length(&layout, file_bytes),
-                Packing::Plain | Packing::Compressed => file_bytes,
-            };
-            Found::Image(ImagePart { hdu: index, header: hdu.header, layout, packing, unpacked_bytes })
-        }
-        (HduKind::BadCompressedImage(what), _) => {
-            Found::Unreadable(Reason::NotAnImage(format!("HDU {index}, a tile-compressed image: {what}")))
-        }
-        (HduKind::RandomGroups, _) => Found::Other("random groups"),
-        (HduKind::BinTable, _) => Found::Other("a binary table"),
-        (HduKind::AsciiTable, _) => Found::Other("an ASCII table"),
-        (HduKind::Other, _) => Found::Other("an extension of unknown type"),
-        (HduKind::Image(_), _) => Found::Other("a one-dimensional image"),
-        (HduKind::Empty, _) => Found::Nothing,
-    }
-}
-
-/// Cards of a primary header that say nothing about the extensions.
-const NOT_INHERITED: [&str; 13] = [
-    "SIMPLE", "BITPIX", "NAXIS", "EXTEND", "CHECKSUM", "DATASUM", "EXTNAME", "EXTVER", "NEXTEND", "BSCALE",
-    "BZERO", "COMMENT", "HISTORY",
-];
-
-/// Takes over what the primary header says for all extensions (INHERIT = T); an extension's own cards win.
-fn inherit(header: &mut Header, primary: &Header) {
-    if header.get_bool("INHERIT") != Some(true) {
-        return;
-    }
-    let present: std::collections::HashSet<String> = header.keywords().map(str::to_owned).collect();
-    header.extend_from(primary, |key| {
-        !key.is_empty() && !NOT_INHERITED.contains(&key) && !present.contains(key)
-    });
-}
-
-/// The length of the unpacked file. What a gzip file states is not to be trusted when it cannot be the
-/// length of this FITS file: the file is cut, has several members, or is longer than 4 GiB. Whether the
-/// pixels are all there shows when it is unpacked.
-fn unpacked_length(layout: &ImageLayout, stated: u64) -> u64 {
-    let needed = layout.data_offset + layout.data_bytes();
-    let padded = needed.next_multiple_of(FITS_BLOCK_BYTES);
-    let whole_blocks = stated.is_multiple_of(FITS_BLOCK_BYTES) && stated > padded;
-    if whole_blocks || (needed..=padded).contains(&stated) { stated } else { padded }
-}
-
-/// The uncompressed length a gzip file states in its last four bytes (modulo 2^32).
-fn gzip_length(path: &Path) -> std::io::Result<u64> {
-    let mut file = std::fs::File::open(path)?;
-    file.seek(SeekFrom::End(-4))?;
-    let mut last = [0_u8; 4];
-    file.read_exact(&mut last)?;
-    Ok(u64::from(u32::from_le_bytes(last)))
 }
 
 /// The reason a file error gives.

@@ -3,25 +3,37 @@
 //!
 //! Contents:
 //! - [`mod@discover`]: which files an input means, in the one order that products depend on
+//! - [`list`]: lists of inputs, text or CSV
 //! - [`dialect`]: what the header keywords of the usual capture programs say
 //! - [`wcs_source`]: where the WCS of a frame comes from
 //! - [`mod@ingest`]: scan all inputs, keep the usable frames, name a reason for each other one
+//! - [`map_source`]: where the weight map and the mask of a frame are
+//! - [`mod@flux_scale`]: what a frame's pixels are multiplied with
 //! - [`pixels`]: windows of a frame as float planes (mono, RGB, demosaiced CFA)
+//! - `maps`: bad pixels and relative variance of a window, from the maps
 //! - [`measure`]: noise and validity of a frame from its own pixels
 
 pub mod dialect;
 pub mod discover;
 mod error;
+pub mod flux_scale;
 mod frame;
+mod images;
 pub mod ingest;
+pub mod list;
+pub mod map_source;
+mod maps;
 pub mod measure;
 pub mod pixels;
 pub mod wcs_source;
 
-pub use discover::{InputFile, discover};
+pub use discover::{Given, InputFile, MapSource, discover};
 pub use error::FramesError;
-pub use frame::{Frame, FrameKind, FrameMeta, LeftOut, Packing, Reason, WcsOrigin};
+pub use frame::{
+    Frame, FrameKind, FrameMap, FrameMaps, FrameMeta, LeftOut, MapKind, Packing, Reason, WcsOrigin,
+};
 pub use ingest::{IngestOptions, Ingested, find_duplicates, ingest};
-pub use measure::{FrameNoise, measure_noise};
+pub use map_source::{MapOptions, WeightRescale, WeightType};
+pub use measure::{FrameNoise, VarianceReference, measure_noise};
 pub use pixels::{FramePixels, PixelScratch};
 pub use wcs_source::WcsPolicy;

@@ -2,13 +2,16 @@
 //!
 //! sigma = 1.4826 MAD(I(x+s, y) - I(x, y)) / sqrt 2 over neighbours of the same colour (s = 1, on a
 //! CFA s = 2), on bands of rows spread evenly over the frame: robust against stars and gradients.
-//! The bands depend on the frame alone, so the figure is the same in every run.
+//! The bands depend on the frame alone, so the figure is the same in every run. Pixels that the frame's maps call
+//! bad do not count.
 
-use zemosaic_fits::{FilePool, FitsError, ReadScratch, Window, read_window};
-use zemosaic_image::CfaPattern;
-use zemosaic_image::stats::difference_noise;
+use zemosaic_fits::{FilePool, FitsError};
+use zemosaic_image::stats::{difference_noise, median};
+use zemosaic_image::{CfaPattern, Region};
 
 use crate::frame::{Frame, FrameKind};
+use crate::map_source::WeightRescale;
+use crate::pixels::{PixelScratch, read_stored};
 
 /// Rows that are looked at in each of the bands.
 const BAND_ROWS: usize = 4;
@@ -21,8 +24,55 @@ pub struct FrameNoise {
     /// Standard deviation of one pixel per output channel, in the frame's units; NaN where it cannot
     /// be measured. For a CFA frame: of the demosaiced planes, averaged over the pattern.
     pub sigma_adu: Vec<f64>,
-    /// Whether any pixel of the frame is finite.
+    /// Level of the background per output channel, in the frame's units: the median of the pixels that were looked
+    /// at; NaN where there are none.
+    pub level_adu: Vec<f64>,
+    /// Median variance of the weight map over the same pixels, in the map's units, per plane of the map; NaN where
+    /// there are none. Empty without a weight map.
+    pub map_variance: Vec<f64>,
+    /// Whether any pixel of the frame is finite and good.
     pub has_data: bool,
+}
+
+/// The variance of a frame's pixels: `variance[channel] * r`, with r = the map's variance `* map_scale[channel]`
+/// (what [`crate::pixels::read_planes_scaled`] states), 1 without a weight map.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct VarianceReference {
+    /// Variance of a pixel with r = 1 per channel, in squared units of the frame; NaN where it is unknown.
+    pub variance: [f64; 3],
+    /// Scale of the map.
+    pub map_scale: [f64; 3],
+}
+
+impl FrameNoise {
+    /// Noise that was not measured, of a frame with data.
+    pub fn unknown() -> Self {
+        Self {
+            sigma_adu: vec![f64::NAN; 3],
+            level_adu: vec![f64::NAN; 3],
+            map_variance: Vec::new(),
+            has_data: true,
+        }
+    }
+
+    /// What the variance of a frame of `kind` is measured in. The map's scale is 1 / its median variance, so that
+    /// r is 1 where the map is at its median (where that is unknown: 1). `Auto` takes the measured noise for such a
+    /// pixel, `Off` what the map says (for a CFA frame times the gain of the demosaic).
+    pub fn reference(&self, kind: FrameKind, rescale: WeightRescale) -> VarianceReference {
+        let mut reference = VarianceReference { variance: [f64::NAN; 3], map_scale: [1.0; 3] };
+        for channel in 0..kind.channels() {
+            let map = self.map_variance.get(channel).or(self.map_variance.first()).copied();
+            let sigma = self.sigma_adu.get(channel).copied().unwrap_or(f64::NAN);
+            let measured = if sigma > 0.0 { sigma * sigma } else { f64::NAN };
+            let median = map.filter(|variance| *variance > 0.0).unwrap_or(1.0);
+            reference.map_scale[channel] = 1.0 / median;
+            reference.variance[channel] = match (map, rescale) {
+                (Some(_), WeightRescale::Off) => median * gain_of(kind, channel),
+                _ => measured,
+            };
+        }
+        reference
+    }
 }
 
 /// Mean variance of a bilinearly demosaiced plane over that of a raw pixel: for red and blue one
@@ -30,34 +80,47 @@ pub struct FrameNoise {
 /// measured and one mean of four (1 + 1/4) / 2.
 const DEMOSAIC_GAIN: [f64; 3] = [0.5625, 0.625, 0.5625];
 
+fn gain_of(kind: FrameKind, channel: usize) -> f64 {
+    match kind {
+        FrameKind::Cfa(_) => DEMOSAIC_GAIN.get(channel).copied().unwrap_or(1.0),
+        FrameKind::Mono | FrameKind::Rgb => 1.0,
+    }
+}
+
 /// Measure `frame`.
 ///
 /// # Errors
 /// As `zemosaic_fits::read_window`.
 pub fn measure_noise(pool: &FilePool, frame: &Frame) -> Result<FrameNoise, FitsError> {
-    let mut scratch = ReadScratch::default();
-    let mut sigma_adu = Vec::new();
-    let mut has_data = false;
-    for plane in 0..if frame.kind == FrameKind::Rgb { 3 } else { 1 } {
-        let bands = read_bands(pool, frame, plane, &mut scratch)?;
-        has_data |= bands.iter().any(|value| value.is_finite());
+    let mut scratch = PixelScratch::default();
+    let mut bands = read_bands(pool, frame, &mut scratch)?;
+    let mut noise = FrameNoise {
+        sigma_adu: Vec::new(),
+        level_adu: Vec::new(),
+        map_variance: Vec::new(),
+        has_data: bands.planes.iter().flatten().any(|value| value.is_finite()),
+    };
+    for plane in &mut bands.planes {
         match frame.kind {
             FrameKind::Cfa(pattern) => {
-                for (channel, gain) in DEMOSAIC_GAIN.iter().enumerate() {
-                    let rows = colour_rows(&bands, frame.width, pattern, channel);
-                    sigma_adu.push(noise_of(&rows, 1) * gain.sqrt());
+                for channel in 0..3 {
+                    let rows = colour_rows(plane, frame.width, pattern, channel);
+                    noise.sigma_adu.push(noise_of(&rows, 1) * gain_of(frame.kind, channel).sqrt());
+                    noise.level_adu.push(median_of(&mut rows.concat()));
                 }
             }
             FrameKind::Mono | FrameKind::Rgb => {
-                let rows: Vec<Vec<f32>> = bands.chunks(frame.width).map(<[f32]>::to_vec).collect();
-                sigma_adu.push(noise_of(&rows, 1));
+                let rows: Vec<Vec<f32>> = plane.chunks(frame.width).map(<[f32]>::to_vec).collect();
+                noise.sigma_adu.push(noise_of(&rows, 1));
+                noise.level_adu.push(median_of(plane));
             }
         }
     }
-    if !has_data {
-        has_data = any_finite(pool, frame, &mut scratch)?;
+    noise.map_variance = bands.variance.iter_mut().map(|values| median_of(values)).collect();
+    if !noise.has_data {
+        noise.has_data = any_finite(pool, frame, &mut scratch)?;
     }
-    Ok(FrameNoise { sigma_adu, has_data })
+    Ok(noise)
 }
 
 fn noise_of(rows: &[Vec<f32>], step: usize) -> f64 {
@@ -65,22 +128,37 @@ fn noise_of(rows: &[Vec<f32>], step: usize) -> f64 {
     difference_noise(&rows, step).map_or(f64::NAN, f64::from)
 }
 
-/// Rows of the bands, one after the other; each band starts at an even row so that a CFA keeps its phase.
-fn read_bands(
-    pool: &FilePool,
-    frame: &Frame,
-    plane: usize,
-    scratch: &mut ReadScratch,
-) -> Result<Vec<f32>, FitsError> {
-    let mut all = Vec::new();
+fn median_of(values: &mut [f32]) -> f64 {
+    median(values).map_or(f64::NAN, f64::from)
+}
+
+/// Rows of the bands, one after the other.
+struct Bands {
+    /// Stored planes.
+    planes: Vec<Vec<f32>>,
+    /// Variance by the weight map of the pixels with data, per plane of the map.
+    variance: Vec<Vec<f32>>,
+}
+
+/// Each band starts at an even row so that a CFA keeps its phase.
+fn read_bands(pool: &FilePool, frame: &Frame, scratch: &mut PixelScratch) -> Result<Bands, FitsError> {
+    let mut all = Bands { planes: Vec::new(), variance: Vec::new() };
     let band_rows = BAND_ROWS.min(frame.height);
     let bands = BANDS.min(frame.height / band_rows).max(1);
     for band in 0..bands {
         let y0 = (band * (frame.height - band_rows) / bands) & !1;
-        let start = all.len();
-        all.resize(start + band_rows * frame.width, 0.0);
-        let window = Window { x0: 0, y0, width: frame.width, height: band_rows };
-        read_window(pool, &frame.pixels_path, &frame.layout, plane, window, scratch, &mut all[start..])?;
+        let region = Region { x0: 0, y0: y0 as i64, width: frame.width, height: band_rows };
+        read_stored(pool, frame, region, [1.0; 3], scratch)?;
+        let (planes, variance) = (scratch.stored(frame), scratch.stored_variance(frame));
+        all.planes.resize(planes.len(), Vec::new());
+        all.variance.resize(variance.len(), Vec::new());
+        for (all, values) in all.planes.iter_mut().zip(planes) {
+            all.extend_from_slice(values);
+        }
+        for ((all, values), data) in all.variance.iter_mut().zip(variance).zip(planes) {
+            let good = values.iter().zip(data).filter(|(_, data)| data.is_finite());
+            all.extend(good.map(|(variance, _)| *variance));
+        }
     }
     Ok(all)
 }
@@ -99,18 +177,14 @@ fn colour_rows(bands: &[f32], width: usize, pattern: CfaPattern, channel: usize)
     rows
 }
 
-fn any_finite(pool: &FilePool, frame: &Frame, scratch: &mut ReadScratch) -> Result<bool, FitsError> {
+fn any_finite(pool: &FilePool, frame: &Frame, scratch: &mut PixelScratch) -> Result<bool, FitsError> {
     const ROWS: usize = 64;
-    let mut out = vec![0.0; ROWS.min(frame.height) * frame.width];
-    for plane in 0..if frame.kind == FrameKind::Rgb { 3 } else { 1 } {
-        for y0 in (0..frame.height).step_by(ROWS) {
-            let height = ROWS.min(frame.height - y0);
-            let part = &mut out[..height * frame.width];
-            let window = Window { x0: 0, y0, width: frame.width, height };
-            read_window(pool, &frame.pixels_path, &frame.layout, plane, window, scratch, part)?;
-            if part.iter().any(|value| value.is_finite()) {
-                return Ok(true);
-            }
+    for y0 in (0..frame.height).step_by(ROWS) {
+        let height = ROWS.min(frame.height - y0);
+        let region = Region { x0: 0, y0: y0 as i64, width: frame.width, height };
+        read_stored(pool, frame, region, [1.0; 3], scratch)?;
+        if scratch.stored(frame).iter().flatten().any(|value| value.is_finite()) {
+            return Ok(true);
         }
     }
     Ok(false)

@@ -1,10 +1,11 @@
-//! Windows of a frame as float planes: decoded rows, a Bayer frame demosaiced. Scratch memory is
-//! reused; nothing larger than the window is ever held.
+//! Windows of a frame as float planes: decoded rows, bad pixels of its maps NaN, a Bayer frame demosaiced. Scratch
+//! memory is reused; nothing larger than the window is ever held.
 
 use zemosaic_fits::{FilePool, FitsError, ReadScratch, Window, read_window};
 use zemosaic_image::{Region, demosaic_bilinear};
 
 use crate::frame::{Frame, FrameKind};
+use crate::maps::{MapBuffers, apply_maps};
 
 /// Buffers of one thread.
 #[derive(Default)]
@@ -12,34 +13,39 @@ pub struct PixelScratch {
     read: ReadScratch,
     raw: Vec<f32>,
     planes: [Vec<f32>; 3],
+    maps: MapBuffers,
 }
 
 impl PixelScratch {
-    /// Bytes a window of `pixels` of a frame of `kind` takes, all buffers together, where `row_bytes` is
-    /// the length of a stored row and `rows` how many are read.
-    pub fn bytes_for(kind: FrameKind, pixels: usize, row_bytes: usize, rows: usize) -> usize {
-        let planes = match kind {
+    /// Bytes a window of `pixels` of `frame` takes, all buffers together, where `rows` rows are read.
+    pub fn bytes_for(frame: &Frame, pixels: usize, rows: usize) -> usize {
+        let planes = match frame.kind {
             FrameKind::Mono => 1,
             FrameKind::Rgb => 3,
             FrameKind::Cfa(_) => 4,
         };
-        planes * pixels * 4 + row_bytes * rows
+        let layouts = frame.maps.iter().map(|map| &map.layout).chain([&frame.layout]);
+        let row_bytes = layouts.map(|layout| layout.row_bytes() as usize).max().unwrap_or(0);
+        planes * pixels * 4 + MapBuffers::bytes_for(frame, pixels) + row_bytes * rows
     }
 }
 
 /// A window's pixels.
 pub struct FramePixels<'a> {
     /// One plane per channel, each `region.area()` long, row-major.
-    pub planes: [&'a [f32]; 3],
+    pub planes: [&'a mut [f32]; 3],
     /// How many of `planes` hold data: 1 or 3.
     pub channels: usize,
     /// The window, in frame pixels.
     pub region: Region,
     /// What saturation is tested on: the raw CFA plane, else nothing (test the planes themselves).
     pub raw: Option<(&'a [f32], Region)>,
+    /// Variance over the frame's reference variance, laid out as `planes` and NaN only where they are; `None` for a
+    /// frame without a weight map, whose pixels all have the reference variance.
+    pub relative_variance: Option<[&'a [f32]; 3]>,
 }
 
-/// Read `region` (inside the frame) of `frame`.
+/// Read `region` (inside the frame) of `frame`; [`read_planes_scaled`] with a scale of 1.
 ///
 /// # Errors
 /// As `zemosaic_fits::read_window`.
@@ -49,45 +55,113 @@ pub fn read_planes<'a>(
     region: Region,
     scratch: &'a mut PixelScratch,
 ) -> Result<FramePixels<'a>, FitsError> {
-    let PixelScratch { read, raw, planes } = scratch;
-    let frame_region = Region { x0: 0, y0: 0, width: frame.width, height: frame.height };
-    let mut read_plane = |plane: usize, region: Region, out: &mut Vec<f32>| {
-        out.clear();
-        out.reserve_exact(region.area());
-        out.resize(region.area(), 0.0);
-        read_window(pool, &frame.pixels_path, &frame.layout, plane, window_of(region), read, out)
+    read_planes_scaled(pool, frame, region, [1.0; 3], scratch)
+}
+
+/// Read `region` (inside the frame) of `frame`. Pixels that its maps call bad are NaN (of a CFA frame the raw
+/// pixel, before it is demosaiced). The variance of a weight map is stated times `map_scale`, see
+/// [`crate::measure::VarianceReference`]; that of a CFA frame is the raw pixel's, for all channels.
+///
+/// # Errors
+/// As `zemosaic_fits::read_window`.
+pub fn read_planes_scaled<'a>(
+    pool: &FilePool,
+    frame: &Frame,
+    region: Region,
+    map_scale: [f64; 3],
+    scratch: &'a mut PixelScratch,
+) -> Result<FramePixels<'a>, FitsError> {
+    let stored = read_stored(pool, frame, stored_region(frame, region), map_scale, scratch)?;
+    let PixelScratch { raw, planes, maps, .. } = scratch;
+    let mut raw_window = None;
+    if let FrameKind::Cfa(pattern) = frame.kind {
+        planes.iter_mut().for_each(|plane| fit(plane, region.area()));
+        let [r, g, b] = &mut *planes;
+        demosaic_bilinear(raw, stored, pattern, region, frame.width, frame.height, [r, g, b]);
+        if frame.maps.weight.is_some() {
+            crop(&mut maps.variance[0], stored, region);
+        }
+        raw_window = Some((raw.as_slice(), stored));
+    }
+    let relative_variance = frame.maps.weight.as_ref().map(|map| {
+        let [first, second, third] = &maps.variance;
+        if map.planes() == 1 { [&first[..]; 3] } else { [&first[..], &second[..], &third[..]] }
+    });
+    let channels = frame.kind.channels();
+    let [first, second, third] = planes;
+    let planes: [&mut [f32]; 3] =
+        if channels == 1 { [first, &mut [], &mut []] } else { [first, second, third] };
+    Ok(FramePixels { planes, channels, region, raw: raw_window, relative_variance })
+}
+
+/// What must be read for `region`: of a CFA frame a pixel more on each side.
+fn stored_region(frame: &Frame, region: Region) -> Region {
+    if !matches!(frame.kind, FrameKind::Cfa(_)) {
+        return region;
+    }
+    let whole = Region { x0: 0, y0: 0, width: frame.width, height: frame.height };
+    let grown =
+        Region { x0: region.x0 - 1, y0: region.y0 - 1, width: region.width + 2, height: region.height + 2 };
+    grown.intersect(&whole).unwrap_or(region)
+}
+
+/// The stored planes of a window with the bad pixels of the maps NaN, in [`PixelScratch::stored`]; returns `region`.
+pub(crate) fn read_stored(
+    pool: &FilePool,
+    frame: &Frame,
+    region: Region,
+    map_scale: [f64; 3],
+    scratch: &mut PixelScratch,
+) -> Result<Region, FitsError> {
+    let PixelScratch { read, raw, planes, maps } = scratch;
+    let mut stored: Vec<&mut Vec<f32>> = match frame.kind {
+        FrameKind::Cfa(_) => vec![raw],
+        FrameKind::Mono | FrameKind::Rgb => planes.iter_mut().take(frame.kind.channels()).collect(),
     };
-    match frame.kind {
-        FrameKind::Mono => {
-            read_plane(0, region, &mut planes[0])?;
-            Ok(FramePixels { planes: [&planes[0], &[], &[]], channels: 1, region, raw: None })
-        }
-        FrameKind::Rgb => {
-            for (index, plane) in planes.iter_mut().enumerate() {
-                read_plane(index, region, plane)?;
-            }
-            let [r, g, b] = planes;
-            Ok(FramePixels { planes: [r, g, b], channels: 3, region, raw: None })
-        }
-        FrameKind::Cfa(pattern) => {
-            let grown = Region {
-                x0: region.x0 - 1,
-                y0: region.y0 - 1,
-                width: region.width + 2,
-                height: region.height + 2,
-            };
-            let raw_region = grown.intersect(&frame_region).unwrap_or(region);
-            read_plane(0, raw_region, raw)?;
-            for plane in planes.iter_mut() {
-                plane.clear();
-                plane.reserve_exact(region.area());
-                plane.resize(region.area(), 0.0);
-            }
-            let [r, g, b] = planes;
-            demosaic_bilinear(raw, raw_region, pattern, region, frame.width, frame.height, [r, g, b]);
-            Ok(FramePixels { planes: [r, g, b], channels: 3, region, raw: Some((raw, raw_region)) })
+    for (index, plane) in stored.iter_mut().enumerate() {
+        fit(plane, region.area());
+        read_window(pool, &frame.pixels_path, &frame.layout, index, window_of(region), read, plane)?;
+    }
+    if !frame.maps.is_empty() {
+        let mut stored: Vec<&mut [f32]> = stored.into_iter().map(Vec::as_mut_slice).collect();
+        apply_maps(pool, frame, region, map_scale, read, maps, &mut stored)?;
+    }
+    Ok(region)
+}
+
+impl PixelScratch {
+    /// The planes that [`read_stored`] left.
+    pub(crate) fn stored(&self, frame: &Frame) -> &[Vec<f32>] {
+        match frame.kind {
+            FrameKind::Cfa(_) => std::slice::from_ref(&self.raw),
+            FrameKind::Mono | FrameKind::Rgb => &self.planes[..frame.kind.channels()],
         }
     }
+
+    /// The variance planes that [`read_stored`] left.
+    pub(crate) fn stored_variance(&self, frame: &Frame) -> &[Vec<f32>] {
+        &self.maps.variance[..frame.maps.weight.as_ref().map_or(0, crate::frame::FrameMap::planes)]
+    }
+}
+
+/// `values` of `from` become those of its part `to`.
+fn crop(values: &mut Vec<f32>, from: Region, to: Region) {
+    if from == to {
+        return;
+    }
+    let (dx, dy) = ((to.x0 - from.x0) as usize, (to.y0 - from.y0) as usize);
+    for y in 0..to.height {
+        let start = (y + dy) * from.width + dx;
+        values.copy_within(start..start + to.width, y * to.width);
+    }
+    values.truncate(to.area());
+}
+
+/// Makes a buffer as long as a window, and no longer.
+pub(crate) fn fit(buffer: &mut Vec<f32>, pixels: usize) {
+    buffer.clear();
+    buffer.reserve_exact(pixels);
+    buffer.resize(pixels, 0.0);
 }
 
 /// A region inside a frame as a window of its rows.

@@ -1,5 +1,5 @@
-//! Where a frame's WCS comes from; first found wins: `--wcs-from`, side-car `.head`, side-car `.wcs`
-//! (the file name without .fit/.fits/.fts/.gz/.fz), the frame's own header.
+//! Where a frame's WCS comes from; first found wins: the file that a list names, `--wcs-from`, side-car `.head`,
+//! side-car `.wcs` (the file name without .fit/.fits/.fts/.gz/.fz/.bz2), the frame's own header.
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use zemosaic_fits::Header;
 use zemosaic_sky::Wcs;
 
+use crate::discover::{PACKED, SUFFIXES};
 use crate::frame::{Reason, WcsOrigin};
 
 /// Which WCS sources are looked at.
@@ -20,10 +21,10 @@ pub struct WcsPolicy {
     pub ignore_wcs: bool,
 }
 
-/// The file name without .gz/.fz and .fit/.fits/.fts.
+/// The file name without .gz/.fz/.bz2 and .fit/.fits/.fts.
 pub fn bare_name(path: &Path) -> String {
     let mut name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    for suffixes in [&[".gz", ".fz"][..], &[".fits", ".fit", ".fts"][..]] {
+    for suffixes in [PACKED, SUFFIXES] {
         let lower = name.to_lowercase();
         if let Some(suffix) = suffixes.iter().find(|suffix| lower.ends_with(**suffix)) {
             name.truncate(name.len() - suffix.len());
@@ -32,26 +33,42 @@ pub fn bare_name(path: &Path) -> String {
     name
 }
 
-/// The WCS that counts for the frame at `path` with header `own`.
+/// The WCS that counts for a frame.
+#[derive(Debug, Clone)]
+pub struct FoundWcs {
+    /// The WCS.
+    pub wcs: Wcs,
+    /// Where it came from.
+    pub origin: WcsOrigin,
+    /// The header it came from, when that is not the frame's own.
+    pub sidecar: Option<Header>,
+}
+
+/// The WCS that counts for the frame at `path` with header `own`; `listed` is the file that a list names for it.
 ///
 /// # Errors
 /// The reason to leave the frame out: none found, or the first one found is not usable.
-pub fn find_wcs(path: &Path, own: &Header, policy: &WcsPolicy) -> Result<(Wcs, WcsOrigin), Reason> {
+pub fn find_wcs(
+    path: &Path,
+    own: &Header,
+    policy: &WcsPolicy,
+    listed: Option<&Path>,
+) -> Result<FoundWcs, Reason> {
     if policy.ignore_wcs {
         return Err(Reason::NoWcs(
             "every WCS is dropped by --ignore-wcs and plate solving is not part of `mosaic`".into(),
         ));
     }
-    for (file, origin) in sidecars(path, policy) {
+    for (file, origin) in sidecars(path, policy, listed) {
         if file.is_file() {
             let header = read_sidecar(&file, own)?;
             let wcs = Wcs::from_header(&header)
                 .map_err(|error| Reason::BadWcs(error.code(), format!("{}: {error}", file.display())))?;
-            return Ok((wcs, origin));
+            return Ok(FoundWcs { wcs, origin, sidecar: Some(header) });
         }
     }
     match Wcs::from_header(own) {
-        Ok(wcs) => Ok((wcs, WcsOrigin::Header)),
+        Ok(wcs) => Ok(FoundWcs { wcs, origin: WcsOrigin::Header, sidecar: None }),
         Err(error) if error.code() == "E-WCS-NONE" => Err(Reason::NoWcs(
             "no WCS in the header and no .head or .wcs side-car; plate-solve the frame first".into(),
         )),
@@ -59,18 +76,17 @@ pub fn find_wcs(path: &Path, own: &Header, policy: &WcsPolicy) -> Result<(Wcs, W
     }
 }
 
-fn sidecars(path: &Path, policy: &WcsPolicy) -> Vec<(PathBuf, WcsOrigin)> {
+fn sidecars(path: &Path, policy: &WcsPolicy, listed: Option<&Path>) -> Vec<(PathBuf, WcsOrigin)> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let bare = bare_name(path);
+    let given = |file: PathBuf| (file.clone(), WcsOrigin::Given(file));
     let mut files = Vec::new();
-    if let Some(given) = &policy.wcs_from {
-        if given.is_dir() {
-            for suffix in ["head", "wcs"] {
-                let file = given.join(format!("{bare}.{suffix}"));
-                files.push((file.clone(), WcsOrigin::Given(file)));
-            }
+    files.extend(listed.map(|file| given(file.to_path_buf())));
+    if let Some(from) = &policy.wcs_from {
+        if from.is_dir() {
+            files.extend(["head", "wcs"].map(|suffix| given(from.join(format!("{bare}.{suffix}")))));
         } else {
-            files.push((given.clone(), WcsOrigin::Given(given.clone())));
+            files.push(given(from.clone()));
         }
     }
     let head = folder.join(format!("{bare}.head"));
@@ -103,8 +119,13 @@ mod tests {
 
     #[test]
     fn bare_names_lose_only_fits_suffixes() {
-        for (name, bare) in [("a.fit.gz", "a"), ("b.FITS", "b"), ("c.0s.fits.fz", "c.0s"), ("d.txt", "d.txt")]
-        {
+        for (name, bare) in [
+            ("a.fit.gz", "a"),
+            ("b.FITS", "b"),
+            ("c.0s.fits.fz", "c.0s"),
+            ("e.fts.BZ2", "e"),
+            ("d.txt", "d.txt"),
+        ] {
             assert_eq!(bare_name(Path::new(name)), bare);
         }
     }

@@ -85,7 +85,7 @@ fn saturation_of_unsigned_integers_is_known_without_a_keyword() {
 
 fn ingest_all(folder: &Path, policy: WcsPolicy) -> Vec<Frame> {
     let files = discover(&[folder.to_path_buf()], &[]).unwrap();
-    ingest(&files, &IngestOptions { wcs: policy }, &|_| {}).frames
+    ingest(&files, &IngestOptions { wcs: policy, ..IngestOptions::default() }, &|_| {}).frames
 }
 
 #[test]

@@ -60,24 +60,37 @@ fn aperture_variance(table: &Autocorrelation, scale_ratio: f64, rotation_deg: f6
     sum
 }
 
+/// A(d) of a kernel at the whole distances 0 ..= `farthest_px`.
+pub fn whole_pixel_autocorrelation(kernel: Kernel, stretch: f64, farthest_px: usize) -> Vec<f64> {
+    let phases = phase_weights(kernel, stretch);
+    let at = |shift: usize| {
+        phases.iter().map(|(_, weights)| overlap(weights, weights, shift as i64)).sum::<f64>() / PHASES as f64
+    };
+    (0..=farthest_px).map(at).collect()
+}
+
+/// First tap and weights of a kernel in the middle of each phase.
+fn phase_weights(kernel: Kernel, stretch: f64) -> Vec<(i64, Vec<f64>)> {
+    let kernel = kernel.at_stretch(stretch);
+    let weights_at = |m: usize| {
+        let mut weights = Vec::new();
+        let f = (m as f64 + 0.5) / PHASES as f64;
+        let first = if kernel == Kernel::BsplineCubic {
+            bspline::cardinal_weights(f, SPLINE_REACH_PX, &mut weights)
+        } else {
+            definition::weights(kernel, stretch, f, &mut weights)
+        };
+        (first, weights)
+    };
+    (0..PHASES).map(weights_at).collect()
+}
+
 /// A(d) at multiples of a small step.
 struct Autocorrelation(Vec<f64>);
 
 impl Autocorrelation {
     fn new(kernel: Kernel, stretch: f64) -> Self {
-        let kernel = kernel.at_stretch(stretch);
-        let phases: Vec<(i64, Vec<f64>)> = (0..PHASES)
-            .map(|m| {
-                let mut weights = Vec::new();
-                let f = (m as f64 + 0.5) / PHASES as f64;
-                let first = if kernel == Kernel::BsplineCubic {
-                    bspline::cardinal_weights(f, SPLINE_REACH_PX, &mut weights)
-                } else {
-                    definition::weights(kernel, stretch, f, &mut weights)
-                };
-                (first, weights)
-            })
-            .collect();
+        let phases = phase_weights(kernel, stretch);
         let longest = phases.iter().map(|(_, weights)| weights.len()).max().unwrap_or(0);
         let at = |step: usize| {
             let sum: f64 = (0..PHASES)
@@ -123,6 +136,16 @@ mod tests {
         // The autocorrelation of the triangle is the cubic B-spline.
         for d in [0.0, 0.3, 0.75, 1.0, 1.5, 2.0] {
             assert!((bilinear.at(d) - Kernel::BsplineCubic.value(d)).abs() < 1e-4, "{d}");
+        }
+    }
+
+    #[test]
+    fn whole_distances_are_those_of_the_table() {
+        for (kernel, stretch) in [(Kernel::Lanczos3, 1.0), (Kernel::BsplineCubic, 1.0), (Kernel::Keys, 1.7)] {
+            let table = Autocorrelation::new(kernel, stretch);
+            for (d, value) in whole_pixel_autocorrelation(kernel, stretch, 3).into_iter().enumerate() {
+                assert!((value - table.at(d as f64)).abs() < 1e-12, "{kernel:?} at {d}");
+            }
         }
     }
 

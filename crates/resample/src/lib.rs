@@ -25,7 +25,7 @@ mod table;
 mod warp;
 
 pub use bspline::{FILL_RADIUS_PX, FILTER_RADIUS_PX, PrefilterScratch, bspline_prefilter};
-pub use correlation::{Autocorrelation, noise_correlation};
+pub use correlation::{noise_correlation, whole_pixel_autocorrelation};
 pub use kernel::Kernel;
 pub use table::KernelTable;
 pub use warp::{

@@ -102,14 +102,26 @@ impl Layout {
 
     /// Bytes of the unpacked copies that the run needs while it works.
     pub fn spill_bytes(&self) -> u64 {
-        // The images of a gzip file share one copy.
+        // The images of a gzip file share one copy, and so do the frames of one map.
         let mut copied = std::collections::HashSet::new();
-        let mut needs_copy = |frame: &Frame| match frame.packing {
-            Packing::Plain => false,
-            Packing::Gzip => copied.insert(frame.path.clone()),
-            Packing::Compressed => true,
+        let mut bytes = 0;
+        let mut copy = |path: &Path, packing: Packing, hdu: usize, unpacked_bytes: u64| {
+            let key = match packing {
+                Packing::Plain => return,
+                Packing::Gzip => (path.to_path_buf(), None),
+                Packing::Compressed => (path.to_path_buf(), Some(hdu)),
+            };
+            if copied.insert(key) {
+                bytes += unpacked_bytes;
+            }
         };
-        self.frames.iter().filter(|frame| needs_copy(frame)).map(|frame| frame.unpacked_bytes).sum()
+        for frame in &self.frames {
+            copy(&frame.path, frame.packing, frame.hdu, frame.unpacked_bytes);
+            for map in frame.maps.iter() {
+                copy(&map.path, map.packing, map.hdu, map.unpacked_bytes);
+            }
+        }
+        bytes
     }
 
     /// Pixels of all frames together.

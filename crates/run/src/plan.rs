@@ -94,7 +94,7 @@ impl PlannedRun {
     /// # Errors
     /// A WCS that cannot be mapped, too little memory.
     pub fn forecast(&self, options: &MosaicOptions) -> Result<Forecast, RunError> {
-        let unknown = FrameNoise { sigma_adu: vec![f64::NAN; 3], has_data: true };
+        let unknown = FrameNoise::unknown();
         let frames = self.layout.frames.iter().map(|frame| (frame.clone(), unknown.clone())).collect();
         let placed = place_sources(frames, &self.layout, options);
         let plan = plan_patches(

@@ -1,5 +1,5 @@
-//! Packed files are unpacked once into the spill folder, then every frame's noise is measured. Frames
-//! without a single finite pixel, and files that turn out damaged, are left out with their reason.
+//! Packed files, maps included, are unpacked once into the spill folder, then every frame's noise is measured.
+//! Frames without a single good pixel, and files that turn out damaged, are left out with their reason.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
 use zemosaic_coadd::CoaddError;
-use zemosaic_fits::{FilePool, FitsError, scan, unpack_compressed, unpack_gzip};
+use zemosaic_fits::{FilePool, FitsError, ImageLayout, scan, unpack_compressed, unpack_gzip};
 use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::{Frame, FrameNoise, LeftOut, Packing, Reason, measure_noise};
 
@@ -85,34 +85,98 @@ fn copy_name(spill: &Path, index: usize) -> PathBuf {
     spill.join(format!("{index}.fits"))
 }
 
-/// An unpacked copy and its length in bytes, or why there is none.
-type Copied = Result<(PathBuf, u64), Reason>;
+/// An unpacked copy: where it is, its length in bytes, and where the pixels lie in it when only they were unpacked.
+struct Copied {
+    path: PathBuf,
+    bytes: u64,
+    layout: Option<ImageLayout>,
+}
 
-/// Unpacks every gzip file once, however many frames it holds.
-fn unpack_files(
-    frames: &[Frame],
-    spill: &Path,
-    cancel: &AtomicBool,
-) -> Result<BTreeMap<PathBuf, Copied>, RunError> {
-    let mut files = BTreeMap::new();
-    for (index, frame) in frames.iter().enumerate().filter(|(_, frame)| frame.packing == Packing::Gzip) {
-        files.entry(frame.path.clone()).or_insert(index);
+/// What is unpacked before any frame is prepared, because several may need it: whole gzip files, and the images of
+/// tile-compressed maps by HDU.
+type Packed = (PathBuf, Option<usize>);
+
+/// Unpacked copies, or why there is none.
+type Copies = BTreeMap<Packed, Result<Copied, Reason>>;
+
+/// What must be unpacked of the image at `path`.
+fn packed(path: &Path, packing: Packing, hdu: usize) -> Option<Packed> {
+    match packing {
+        Packing::Plain => None,
+        Packing::Gzip => Some((path.to_path_buf(), None)),
+        Packing::Compressed => Some((path.to_path_buf(), Some(hdu))),
     }
-    let unpack = |(path, index): (PathBuf, usize)| {
+}
+
+/// Unpacks every gzip file once, however many frames and maps it holds, and every packed map once.
+fn unpack_files(frames: &[Frame], spill: &Path, cancel: &AtomicBool) -> Result<Copies, RunError> {
+    let mut files = BTreeMap::new();
+    for (index, frame) in frames.iter().enumerate() {
+        if frame.packing == Packing::Gzip {
+            files.entry((frame.path.clone(), None)).or_insert_with(|| copy_name(spill, index));
+        }
+        for (number, map) in frame.maps.iter().enumerate() {
+            if let Some(packed) = packed(&map.path, map.packing, map.hdu) {
+                files.entry(packed).or_insert_with(|| spill.join(format!("{index}.map{number}.fits")));
+            }
+        }
+    }
+    let unpack = |(packed, copy): (Packed, PathBuf)| {
         if cancel.load(Ordering::Relaxed) {
             return Err(CoaddError::Cancelled.into());
         }
-        let copy = copy_name(spill, index);
-        match unpack_gzip(&path, &copy) {
-            Ok(bytes) => Ok((path, Ok((copy, bytes)))),
-            Err(error) => match unpack_failure(error, &path) {
-                Failure::Frame(reason) => Ok((path, Err(reason))),
-                Failure::Spill(error) => Err(error.into()),
-                Failure::Cancelled => Err(CoaddError::Cancelled.into()),
-            },
+        let copied = match packed.1 {
+            None => unpack_gzip(&packed.0, &copy)
+                .map(|bytes| Copied { path: copy.clone(), bytes, layout: None })
+                .map_err(|error| unpack_failure(error, &packed.0)),
+            Some(hdu) => unpack_image(&packed.0, hdu, &copy).map(|layout| {
+                let bytes = layout.data_offset + layout.data_bytes();
+                Copied { path: copy.clone(), bytes, layout: Some(layout) }
+            }),
+        };
+        match copied {
+            Ok(copied) => Ok((packed, Ok(copied))),
+            Err(Failure::Frame(reason)) => Ok((packed, Err(reason))),
+            Err(Failure::Spill(error)) => Err(error.into()),
+            Err(Failure::Cancelled) => Err(CoaddError::Cancelled.into()),
         }
     };
     files.into_par_iter().map(unpack).collect()
+}
+
+/// Unpacks one tile-compressed image.
+fn unpack_image(path: &Path, hdu: usize, copy: &Path) -> Result<ImageLayout, Failure> {
+    let file = scan(path).map_err(|error| Failure::Frame(reason_of(&error)))?;
+    let gone = || Failure::Frame(Reason::Unreadable(format!("HDU {hdu} is gone: the file has changed")));
+    let hdu = file.hdus.get(hdu).ok_or_else(gone)?;
+    let layout = unpack_compressed(path, hdu, copy).map_err(|error| unpack_failure(error, path))?;
+    Ok(layout.as_planes())
+}
+
+/// Points an image at its unpacked copy.
+fn use_copy(
+    copies: &Copies,
+    packed: &Packed,
+    pixels_path: &mut PathBuf,
+    layout: &mut ImageLayout,
+) -> Result<(), Reason> {
+    let copied = match copies.get(packed) {
+        Some(Ok(copied)) => copied,
+        Some(Err(reason)) => return Err(reason.clone()),
+        None => return Err(Reason::Unreadable("the file was not unpacked".into())),
+    };
+    if let Some(unpacked) = &copied.layout {
+        layout.clone_from(unpacked);
+    }
+    let needed = layout.data_offset + layout.data_bytes();
+    if copied.bytes < needed {
+        return Err(Reason::Truncated(format!(
+            "the unpacked file has {} bytes, its header asks for {needed}; copy the file again",
+            copied.bytes
+        )));
+    }
+    pixels_path.clone_from(&copied.path);
+    Ok(())
 }
 
 /// Whether the packed file `source` or the spill folder is at fault.
@@ -126,42 +190,36 @@ fn unpack_failure(error: FitsError, source: &Path) -> Failure {
 
 fn prepare_one(
     frame: &mut Frame,
-    copies: &BTreeMap<PathBuf, Copied>,
+    copies: &Copies,
     copy: &Path,
     pool: &FilePool,
 ) -> Result<FrameNoise, Failure> {
-    let at_fault = |error: &FitsError| Failure::Frame(reason_of(error));
     match frame.packing {
         Packing::Plain => {}
         Packing::Gzip => {
-            let (copy, unpacked) = match copies.get(&frame.path) {
-                Some(Ok(copy)) => copy,
-                Some(Err(reason)) => return Err(Failure::Frame(reason.clone())),
-                None => return Err(Failure::Frame(Reason::Unreadable("the file was not unpacked".into()))),
-            };
-            let needed = frame.layout.data_offset + frame.layout.data_bytes();
-            if *unpacked < needed {
-                return Err(Failure::Frame(Reason::Truncated(format!(
-                    "the unpacked file has {unpacked} bytes, its header asks for {needed}; copy the file again"
-                ))));
-            }
-            frame.pixels_path.clone_from(copy);
+            let packed = (frame.path.clone(), None);
+            use_copy(copies, &packed, &mut frame.pixels_path, &mut frame.layout).map_err(Failure::Frame)?;
         }
         Packing::Compressed => {
-            let file = scan(&frame.path).map_err(|error| at_fault(&error))?;
-            let hdu = file.hdus.get(frame.hdu).ok_or_else(|| {
-                Failure::Frame(Reason::Unreadable(format!("HDU {} is gone: the file has changed", frame.hdu)))
-            })?;
-            frame.layout = unpack_compressed(&frame.path, hdu, copy)
-                .map_err(|error| unpack_failure(error, &frame.path))?
-                .as_planes();
+            frame.layout = unpack_image(&frame.path, frame.hdu, copy)?;
             frame.pixels_path = copy.to_path_buf();
         }
     }
-    let noise = measure_noise(pool, frame).map_err(|error| at_fault(&error))?;
-    if noise.has_data {
-        Ok(noise)
-    } else {
-        Err(Failure::Frame(Reason::Empty("no finite pixel in the whole frame".into())))
+    for map in frame.maps.iter_mut() {
+        if let Some(packed) = packed(&map.path, map.packing, map.hdu) {
+            use_copy(copies, &packed, &mut map.pixels_path, &mut map.layout).map_err(|reason| {
+                Failure::Frame(Reason::Map(format!("{}: {}", map.path.display(), reason.message())))
+            })?;
+        }
     }
+    let noise = measure_noise(pool, frame).map_err(|error| Failure::Frame(reason_of(&error)))?;
+    if noise.has_data {
+        return Ok(noise);
+    }
+    let what = if frame.maps.is_empty() {
+        "no finite pixel in the whole frame"
+    } else {
+        "no pixel in the whole frame is finite and good by its weight map and mask"
+    };
+    Err(Failure::Frame(Reason::Empty(what.into())))
 }
