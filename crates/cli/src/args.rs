@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Args, Parser, Subcommand, ValueEnum};
-use zemosaic_coadd::{Antialias, CoaddOptions, Weights};
-use zemosaic_frames::{IngestOptions, WcsPolicy};
-use zemosaic_resample::Kernel;
+use zemosaic_coadd::{
+    Antialias, BackgroundMethod, CoaddOptions, FluxConvention, KernelName, PhotonNoise, Weights,
+};
+use zemosaic_frames::{IngestOptions, MapOptions, WcsPolicy, WeightRescale, WeightType};
+use zemosaic_image::background::BackgroundOptions;
 use zemosaic_run::options::Existing;
 use zemosaic_run::units::parse_size;
 use zemosaic_run::{GridSource, GroupChoice, MosaicOptions, MosaicRequest};
-use zemosaic_sky::{GridOptions, GridProjection, MapOptions, Rotation};
+use zemosaic_sky::{GridOptions, GridProjection, Rotation};
 use zemosaic_stack::{Combine, RejectMethod, RejectOptions};
 
 use crate::named::{name_of, named};
@@ -54,17 +56,24 @@ pub enum Command {
                         ref.hdr --kernel bilinear --reject none\n  zemosaic plan frames/ --memory 4GiB"
 )]
 pub struct MosaicArgs {
-    /// FITS files and folders (walked to the bottom)
+    /// FITS files, folders (walked to the bottom), and lists: @FILE of paths, or a .csv file with the columns path, and
+    /// weight, mask, wcs, flux_scale or hdu where wanted
     #[arg(required = true)]
     pub input: Vec<PathBuf>,
     /// Folder for the products
     #[arg(short, long, default_value = "mosaic")]
     pub output: PathBuf,
-    /// Interpolation kernel
-    #[arg(long, value_parser = named::<Kernel>(), default_value = name_of(Kernel::default()))]
-    pub kernel: Kernel,
-    /// How samples become a pixel
-    #[arg(long, value_parser = named::<Combine>(), default_value = name_of(Combine::default()))]
+    /// Resampling kernel
+    #[arg(long, value_parser = named::<KernelName>(), default_value = name_of(KernelName::default()))]
+    pub kernel: KernelName,
+    /// Side of a drop of drizzle in input pixels
+    #[arg(long, value_name = "0..1", default_value_t = CoaddOptions::default().pixfrac)]
+    pub pixfrac: f64,
+    /// What is kept where output pixels are larger or smaller than input pixels
+    #[arg(long, value_parser = named::<FluxConvention>(), default_value = name_of(FluxConvention::default()))]
+    pub flux: FluxConvention,
+    /// How samples become a pixel: mean (weighted), median, min, max, sum, or percentile:Q with Q from 0 to 100
+    #[arg(long, value_parser = parse::combine, default_value = name_of(Combine::default()))]
     pub combine: Combine,
     /// Outlier rejection
     #[arg(long, value_parser = named::<RejectMethod>(), default_value = name_of(RejectMethod::default()))]
@@ -75,6 +84,33 @@ pub struct MosaicArgs {
     /// Weights of frames in a mean
     #[arg(long, value_parser = named::<Weights>(), default_value = name_of(Weights::default()))]
     pub weights: Weights,
+    /// Weight map of NAME.fits: what follows NAME in its name, for example .weight.fits, or [EXTNAME] in the same file
+    #[arg(long, value_name = "SUFFIX")]
+    pub weight_suffix: Option<String>,
+    /// What weight maps hold
+    #[arg(long, value_parser = named::<WeightType>(), default_value = name_of(WeightType::default()))]
+    pub weight_type: WeightType,
+    /// The level of weight maps
+    #[arg(long, value_parser = named::<WeightRescale>(), default_value = name_of(WeightRescale::default()))]
+    pub weight_rescale: WeightRescale,
+    /// Mask of NAME.fits (not 0: bad): what follows NAME in its name, for example .mask.fits, or [EXTNAME]
+    #[arg(long, value_name = "SUFFIX")]
+    pub mask_suffix: Option<String>,
+    /// Keyword of the factor that a frame's pixels are multiplied with; none: no factor
+    #[arg(long, value_name = "KEY", default_value = IngestOptions::default().flux_scale_key)]
+    pub flux_scale_key: String,
+    /// Photon noise of what is brighter than the sky in the variance
+    #[arg(long, value_parser = named::<PhotonNoise>(), default_value = name_of(PhotonNoise::default()))]
+    pub photon_noise: PhotonNoise,
+    /// What is subtracted from each frame
+    #[arg(long, value_parser = named::<BackgroundMethod>(), default_value = name_of(BackgroundMethod::default()))]
+    pub background: BackgroundMethod,
+    /// Side of a cell of the background mesh in pixels
+    #[arg(long, value_name = "PX", default_value_t = BackgroundOptions::default().mesh_px)]
+    pub back_size: usize,
+    /// Side of the median filter over the background mesh in cells, odd
+    #[arg(long, value_name = "CELLS", default_value_t = BackgroundOptions::default().filter_meshes)]
+    pub back_filter_size: usize,
     /// Take the output grid from a FITS file or a text header
     #[arg(long, value_name = "FILE", conflicts_with_all = ["scale", "center", "size", "rotation"])]
     pub grid: Option<PathBuf>,
@@ -94,7 +130,7 @@ pub struct MosaicArgs {
     #[arg(long, value_parser = named::<GridProjection>(), default_value = name_of(GridProjection::default()))]
     pub projection: GridProjection,
     /// Largest error of interpolated coordinates in input pixels; 0: exact at every pixel
-    #[arg(long, value_name = "PX", default_value_t = MapOptions::default().max_error_px, value_parser = parse::map_error_px)]
+    #[arg(long, value_name = "PX", default_value_t = zemosaic_sky::MapOptions::default().max_error_px, value_parser = parse::map_error_px)]
     pub map_error: f64,
     /// Kernel stretch when shrinking
     #[arg(long, value_parser = named::<Antialias>(), default_value = name_of(Antialias::default()))]
@@ -229,6 +265,13 @@ impl MosaicArgs {
         let options = MosaicOptions {
             ingest: IngestOptions {
                 wcs: WcsPolicy { wcs_from: self.wcs_from.clone(), ignore_wcs: self.ignore_wcs },
+                maps: MapOptions {
+                    weight_suffix: self.weight_suffix.clone(),
+                    weight_type: self.weight_type,
+                    mask_suffix: self.mask_suffix.clone(),
+                    rescale: self.weight_rescale,
+                },
+                flux_scale_key: self.flux_scale_key.clone(),
                 ..IngestOptions::default()
             },
             group: self.group.unwrap_or_default(),
@@ -253,9 +296,18 @@ impl MosaicArgs {
     fn coadd_options(&self) -> CoaddOptions {
         CoaddOptions {
             kernel: self.kernel,
+            pixfrac: self.pixfrac,
             antialias: self.antialias,
-            map: MapOptions { max_error_px: self.map_error },
+            flux: self.flux,
+            map: zemosaic_sky::MapOptions { max_error_px: self.map_error },
+            background: self.background,
+            mesh: BackgroundOptions {
+                mesh_px: self.back_size,
+                filter_meshes: self.back_filter_size,
+                ..BackgroundOptions::default()
+            },
             weights: self.weights,
+            photon_noise: self.photon_noise,
             combine: self.combine,
             reject: RejectOptions {
                 method: self.reject,

@@ -2,6 +2,7 @@
 
 use zemosaic_run::GroupChoice;
 use zemosaic_sky::Rotation;
+use zemosaic_stack::Combine;
 
 /// `LOW[,HIGH]`, both positive.
 pub fn kappa(text: &str) -> Result<(f64, f64), String> {
@@ -14,6 +15,19 @@ pub fn kappa(text: &str) -> Result<(f64, f64), String> {
             .ok_or_else(|| format!("'{part}' is not a positive number of standard deviations"))
     };
     Ok((value(low)?, value(high)?))
+}
+
+/// `mean`, `median`, `min`, `max`, `sum`, or `percentile:Q`.
+pub fn combine(text: &str) -> Result<Combine, String> {
+    let value = match text.trim().split_once(':') {
+        Some(("percentile", percent)) => {
+            let percent: f64 = percent.trim().parse().map_err(|_| format!("'{percent}' is not a percentage"))?;
+            serde_json::json!({ "percentile": percent })
+        }
+        _ => serde_json::json!(text.trim()),
+    };
+    serde_json::from_value(value)
+        .map_err(|_| format!("'{text}' is none of mean, median, min, max, sum and percentile:0 to percentile:100"))
 }
 
 /// Pixels, 0 or more.
@@ -124,6 +138,9 @@ mod tests {
         assert_eq!(kappa("2.5"), Ok((2.5, 2.5)));
         assert_eq!(kappa("3,4"), Ok((3.0, 4.0)));
         assert!(kappa("0").is_err());
+        assert_eq!(combine("sum"), Ok(Combine::Sum));
+        assert_eq!(combine("percentile:25"), Ok(Combine::Percentile(25.0)));
+        assert!(combine("percentile:101").is_err() && combine("percentile").is_err() && combine("men").is_err());
         assert_eq!(scale_arcsec("1.5\"/px"), Ok(1.5));
         assert_eq!(scale_arcsec("0.5arcmin"), Ok(30.0));
         assert_eq!(size_px("40x30"), Ok((40, 30)));

@@ -112,11 +112,13 @@ impl Resampler {
         matches!(self, Self::Area(_) | Self::Sphere(_))
     }
 
-    /// Planes of the size of the window that its samples need besides the pixels, per channel.
-    pub fn extra_planes(&self) -> usize {
+    /// Bytes that a window of `pixels` pixels and `channels` planes takes besides the pixels.
+    pub fn extra_bytes(&self, pixels: usize, channels: usize) -> usize {
         match self {
-            // Coefficients, and what making them needs.
-            Self::Point(table) if table.needs_prefilter() => 2,
+            // Coefficients of each plane, a plane in between, and where holes are.
+            Self::Point(table) if table.needs_prefilter() => (channels + 1) * pixels * size_of::<f32>() + pixels,
+            // The corners of pixels as vectors.
+            Self::Sphere(_) => pixels * (size_of::<[f64; 3]>() + 1),
             _ => 0,
         }
     }

@@ -38,8 +38,7 @@ impl WindowScratch {
         let channels = source.frame.kind.channels();
         let saturation = if source.frame.meta.saturation_adu.is_some() { pixels } else { 0 };
         PixelScratch::bytes_for(&source.frame, pixels, rows)
-            + source.resampler.extra_planes() * channels * pixels * size_of::<f32>()
-            + source.resampler.extra_bytes(pixels)
+            + source.resampler.extra_bytes(pixels, channels)
             + saturation
     }
 
@@ -56,7 +55,7 @@ impl WindowScratch {
         let pixels = read_planes_scaled(pool, frame, region, source.map_scale, &mut self.pixels)?;
         saturation.note(&pixels, frame.meta.saturation_adu);
         let mut planes = pixels.planes;
-        for (plane, background) in planes.iter_mut().zip(source.background.iter().flat_map(|all| all.iter())) {
+        for (plane, background) in planes.iter_mut().zip(source.background.iter()) {
             background.subtract_at(level, region, plane);
         }
         let windows = planes.map(|data| SourceWindow {

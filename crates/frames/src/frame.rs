@@ -227,6 +227,8 @@ pub enum Reason {
     BadWcs(&'static str, String),
     /// The frame has no finite pixel.
     Empty(String),
+    /// The background cannot be measured.
+    Background(String),
     /// Equal content to another frame.
     Duplicate(String),
     /// Not connected on the sky to the group that is mosaicked.
@@ -257,6 +259,7 @@ impl Reason {
             Self::NoWcs(_) => "E-WCS-NONE",
             Self::BadWcs(code, _) => code,
             Self::Empty(_) => "E-FRAME-EMPTY",
+            Self::Background(_) => "E-FRAME-BACKGROUND",
             Self::Duplicate(_) => "W-FRAME-DUPLICATE",
             Self::OtherGroup(_) => "W-FRAME-GROUP",
             Self::Outlier(_) => "W-FRAME-OUTLIER",
@@ -278,6 +281,7 @@ impl Reason {
             | Self::NoWcs(m)
             | Self::BadWcs(_, m)
             | Self::Empty(m)
+            | Self::Background(m)
             | Self::Duplicate(m)
             | Self::OtherGroup(m)
             | Self::Outlier(m)

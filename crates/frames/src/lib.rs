@@ -12,7 +12,9 @@
 //! - [`pixels`]: windows of a frame as float planes (mono, RGB, demosaiced CFA)
 //! - `maps`: bad pixels and relative variance of a window, from the maps
 //! - [`measure`]: noise and validity of a frame from its own pixels
+//! - [`mod@background`]: its sky background
 
+pub mod background;
 pub mod dialect;
 pub mod discover;
 mod error;
@@ -27,6 +29,7 @@ pub mod measure;
 pub mod pixels;
 pub mod wcs_source;
 
+pub use background::measure_background;
 pub use discover::{Given, InputFile, MapSource, discover};
 pub use error::FramesError;
 pub use frame::{

@@ -7,7 +7,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use zemosaic_coadd::{
-    CoaddJob, CoaddObserver, CoaddSummary, Patch, PatchPlan, ProductPlane, ProductSink, coadd, plan_patches,
+    CoaddJob, CoaddObserver, CoaddSummary, Patch, PatchPlan, ProductPlane, ProductSink, Source, coadd,
+    plan_patches,
 };
 use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, Overwrite, ProductWriter};
 use zemosaic_frames::{LeftOut, Reason};
@@ -18,7 +19,9 @@ use crate::events::{Event, Reporter, Stage, Warning};
 use crate::options::{Existing, GroupChoice, MosaicRequest};
 use crate::plan::{Placed, PlannedRun, place_sources, plan_run, rejecting};
 use crate::prepare::prepare;
-use crate::products::facts::{Facts, input_hash, parameter_hash, time_facts, used_frame};
+use crate::products::facts::{
+    Facts, input_hash, noise_correlation, parameter_hash, time_facts, used_frame,
+};
 use crate::products::header::plane_header;
 use crate::products::inputs_table::inputs_table;
 use crate::products::report::{Costs, report_json};
@@ -145,7 +148,7 @@ fn one_group(
         &request.options.coadd,
         planned.budget,
     )?;
-    announce(&planned, &plan, placed.sources.len(), reporter);
+    announce(&planned, &plan, &placed.sources, reporter);
     let groups = planned.layout.group_sizes.len();
     let product = Product::begin(request, planned, placed, plan, &final_path)?;
     let outcome = product.run(request, &pool, reporter, cancel)?;
@@ -188,12 +191,12 @@ fn prepare_sources(
 ) -> Result<Placed, RunError> {
     let frames = planned.layout.frames.clone();
     let prepared = reporter
-        .stage(Stage::Prepare, frames.len() as u64, || prepare(frames, spill, pool, reporter, cancel))?;
+        .stage(Stage::Prepare, frames.len() as u64, || prepare(frames, &request.options.coadd, spill, pool, reporter, cancel))?;
     for item in &prepared.left_out {
         tell_left_out(reporter, item);
     }
     planned.layout.drop_unusable(prepared.left_out, &request.options)?;
-    let placed = place_sources(prepared.frames, &planned.layout, &request.options);
+    let placed = place_sources(prepared.frames, &planned.layout, &request.options)?;
     for item in &placed.left_out {
         tell_left_out(reporter, item);
     }
@@ -205,10 +208,10 @@ fn prepare_sources(
     Ok(placed)
 }
 
-fn announce(planned: &PlannedRun, plan: &PatchPlan, sources: usize, reporter: &Reporter) {
+fn announce(planned: &PlannedRun, plan: &PatchPlan, sources: &[Source], reporter: &Reporter) {
     let forecast = planned.forecast_of(plan, sources);
     reporter.send(Event::Planned {
-        frames: sources,
+        frames: sources.len(),
         width: planned.layout.grid.width,
         height: planned.layout.grid.height,
         channels: planned.layout.channels,
@@ -351,12 +354,12 @@ fn gather_facts(request: &MosaicRequest, planned: &PlannedRun, placed: &Placed) 
     let used: Vec<_> = placed
         .sources
         .iter()
-        .zip(&placed.noise)
-        .map(|(source, noise)| {
+        .zip(&placed.measured)
+        .map(|(source, measured)| {
             let frame = &source.frame;
             let footprint = Footprint::of(&frame.wcs, frame.width, frame.height);
             let vertices = footprint.as_ref().map(Footprint::vertices).unwrap_or_default();
-            used_frame(frame, noise, &source.weight[..channels], vertices)
+            used_frame(frame, measured, &source.weight[..channels], vertices)
         })
         .collect();
     let mut grid_header = Header::new();
@@ -367,6 +370,7 @@ fn gather_facts(request: &MosaicRequest, planned: &PlannedRun, placed: &Placed) 
         .map_err(|error| RunError::Encode { what: "the parameter hash", message: error.to_string() })?;
     Ok(Facts {
         time: time_facts(&used),
+        noise_correlation: noise_correlation(&placed.sources),
         input_hash: input_hash(&used),
         offered: used.len() + planned.layout.left_out.len(),
         left_out: planned.layout.left_out.clone(),

@@ -1,10 +1,14 @@
 //! What a run will take: frames, grid, patches, memory, disk, time. `zemosaic plan` stops here.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use zemosaic_coadd::sink::Rejecting;
 use zemosaic_coadd::source::set_weights;
-use zemosaic_coadd::{MemoryBudget, PatchPlan, ProductPlane, Source, available_memory_bytes, plan_patches};
+use zemosaic_coadd::{
+    Measured, MemoryBudget, PatchPlan, PlaceError, ProductPlane, SharedGrid, Source, available_memory_bytes,
+    plan_patches,
+};
 use zemosaic_frames::{Frame, FrameNoise, LeftOut, Reason};
 use zemosaic_stack::RejectMethod;
 
@@ -94,9 +98,9 @@ impl PlannedRun {
     /// # Errors
     /// A WCS that cannot be mapped, too little memory.
     pub fn forecast(&self, options: &MosaicOptions) -> Result<Forecast, RunError> {
-        let unknown = FrameNoise::unknown();
+        let unknown = Measured { noise: FrameNoise::unknown(), background: Arc::default() };
         let frames = self.layout.frames.iter().map(|frame| (frame.clone(), unknown.clone())).collect();
-        let placed = place_sources(frames, &self.layout, options);
+        let placed = place_sources(frames, &self.layout, options)?;
         let plan = plan_patches(
             self.layout.grid.width,
             self.layout.grid.height,
@@ -105,11 +109,11 @@ impl PlannedRun {
             &options.coadd,
             self.budget,
         )?;
-        Ok(self.forecast_of(&plan, placed.sources.len()))
+        Ok(self.forecast_of(&plan, &placed.sources))
     }
 
     /// The forecast of a patch plan.
-    pub fn forecast_of(&self, plan: &PatchPlan, sources: usize) -> Forecast {
+    pub fn forecast_of(&self, plan: &PatchPlan, sources: &[Source]) -> Forecast {
         let workers = self.budget.workers as u64;
         let fixed = self.budget.total_bytes
             - (self.budget.per_worker_bytes(sources) * workers).min(self.budget.total_bytes);
@@ -131,8 +135,8 @@ impl PlannedRun {
 pub struct Placed {
     /// Sources in frame order, weights set.
     pub sources: Vec<Source>,
-    /// Their noise, in the same order.
-    pub noise: Vec<FrameNoise>,
+    /// What their pixels say, in the same order.
+    pub measured: Vec<Measured>,
     /// Frames that do not touch the grid or cannot be mapped to it.
     pub left_out: Vec<LeftOut>,
     /// Ids of sources whose noise cannot be measured.
@@ -140,29 +144,38 @@ pub struct Placed {
 }
 
 /// Place `frames` on the grid of `layout`.
-pub fn place_sources(frames: Vec<(Frame, FrameNoise)>, layout: &Layout, options: &MosaicOptions) -> Placed {
+///
+/// # Errors
+/// An option of the kernel that is out of range.
+pub fn place_sources(
+    frames: Vec<(Frame, Measured)>,
+    layout: &Layout,
+    options: &MosaicOptions,
+) -> Result<Placed, RunError> {
     let mut placed =
-        Placed { sources: Vec::new(), noise: Vec::new(), left_out: Vec::new(), noise_unknown: Vec::new() };
-    for (frame, noise) in frames {
+        Placed { sources: Vec::new(), measured: Vec::new(), left_out: Vec::new(), noise_unknown: Vec::new() };
+    let grid = SharedGrid::new(&layout.grid);
+    for (frame, measured) in frames {
         let (id, path) = (frame.id.clone(), frame.path.clone());
-        match Source::place(frame, &noise, &layout.grid, &options.coadd) {
+        match Source::place(frame, &measured, &grid, &options.coadd, options.ingest.maps.rescale) {
             Ok(Some(source)) => {
                 placed.sources.push(source);
-                placed.noise.push(noise);
+                placed.measured.push(measured);
             }
             Ok(None) => {
                 let reason = Reason::OffGrid("outside the grid".into());
                 placed.left_out.push(LeftOut { id, path, reason });
             }
-            Err(error) => {
+            Err(PlaceError::Wcs(error)) => {
                 let reason = Reason::BadWcs(error.code(), error.to_string());
                 placed.left_out.push(LeftOut { id, path, reason });
             }
+            Err(PlaceError::Kernel(error)) => return Err(RunError::Usage(error.to_string())),
         }
     }
     let unknown = set_weights(&mut placed.sources, options.coadd.weights);
     placed.noise_unknown = unknown.into_iter().map(|index| placed.sources[index].frame.id.clone()).collect();
-    placed
+    Ok(placed)
 }
 
 /// Whether the options reject outliers.

@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
-use zemosaic_coadd::CoaddError;
+use zemosaic_coadd::{BackgroundMethod, CoaddError, CoaddOptions, Measured};
 use zemosaic_fits::{FilePool, FitsError, ImageLayout, scan, unpack_compressed, unpack_gzip};
 use zemosaic_frames::ingest::reason_of;
-use zemosaic_frames::{Frame, FrameNoise, LeftOut, Packing, Reason, measure_noise};
+use zemosaic_frames::{Frame, LeftOut, Packing, Reason, measure_background, measure_noise};
 
 use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage};
 
-/// Frames ready for the engine, with their noise.
+/// Frames ready for the engine, with what their own pixels say.
 #[derive(Debug)]
 pub struct Prepared {
     /// Frames in frame order.
-    pub frames: Vec<(Frame, FrameNoise)>,
+    pub frames: Vec<(Frame, Measured)>,
     /// Frames that turned out unusable.
     pub left_out: Vec<LeftOut>,
 }
@@ -40,6 +40,7 @@ enum Failure {
 /// When cancelled, or when the copies cannot be written; single bad frames are left out.
 pub fn prepare(
     frames: Vec<Frame>,
+    options: &CoaddOptions,
     spill: &Path,
     pool: &FilePool,
     reporter: &Reporter,
@@ -49,14 +50,15 @@ pub fn prepare(
     let total = frames.len() as u64;
     let done = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
-    let verdicts: Vec<(Frame, Result<FrameNoise, Failure>)> = frames
+    let verdicts: Vec<(Frame, Result<Measured, Failure>)> = frames
         .into_par_iter()
         .enumerate()
         .map(|(index, mut frame)| {
             if cancel.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) {
                 return (frame, Err(Failure::Cancelled));
             }
-            let verdict = prepare_one(&mut frame, &copies, &copy_name(spill, index), pool);
+            let verdict = unpack_one(&mut frame, &copies, &copy_name(spill, index))
+                .and_then(|()| measure(&frame, options, pool));
             if matches!(verdict, Err(Failure::Spill(_))) {
                 stop.store(true, Ordering::Relaxed);
             }
@@ -69,7 +71,7 @@ pub fn prepare(
     let mut cancelled = false;
     for (frame, verdict) in verdicts {
         match verdict {
-            Ok(noise) => prepared.frames.push((frame, noise)),
+            Ok(measured) => prepared.frames.push((frame, measured)),
             Err(Failure::Frame(reason)) => {
                 prepared.left_out.push(LeftOut { id: frame.id, path: frame.path, reason });
             }
@@ -188,12 +190,8 @@ fn unpack_failure(error: FitsError, source: &Path) -> Failure {
     }
 }
 
-fn prepare_one(
-    frame: &mut Frame,
-    copies: &Copies,
-    copy: &Path,
-    pool: &FilePool,
-) -> Result<FrameNoise, Failure> {
+/// Points `frame` and its maps at their unpacked copies; of a tile-compressed frame `copy` is made.
+fn unpack_one(frame: &mut Frame, copies: &Copies, copy: &Path) -> Result<(), Failure> {
     match frame.packing {
         Packing::Plain => {}
         Packing::Gzip => {
@@ -212,14 +210,26 @@ fn prepare_one(
             })?;
         }
     }
-    let noise = measure_noise(pool, frame).map_err(|error| Failure::Frame(reason_of(&error)))?;
-    if noise.has_data {
-        return Ok(noise);
+    Ok(())
+}
+
+/// Noise and, where it is to be subtracted, background of a frame.
+fn measure(frame: &Frame, options: &CoaddOptions, pool: &FilePool) -> Result<Measured, Failure> {
+    let unreadable = |error: FitsError| Failure::Frame(reason_of(&error));
+    let noise = measure_noise(pool, frame).map_err(unreadable)?;
+    if !noise.has_data {
+        let what = if frame.maps.is_empty() {
+            "no finite pixel in the whole frame"
+        } else {
+            "no pixel in the whole frame is finite and good by its weight map and mask"
+        };
+        return Err(Failure::Frame(Reason::Empty(what.into())));
     }
-    let what = if frame.maps.is_empty() {
-        "no finite pixel in the whole frame"
-    } else {
-        "no pixel in the whole frame is finite and good by its weight map and mask"
+    let background = match options.background {
+        BackgroundMethod::None => Vec::new(),
+        BackgroundMethod::Mesh => measure_background(pool, frame, options.mesh)
+            .map_err(unreadable)?
+            .map_err(|error| Failure::Frame(Reason::Background(error.to_string())))?,
     };
-    Err(Failure::Frame(Reason::Empty(what.into())))
+    Ok(Measured { noise, background: background.into() })
 }

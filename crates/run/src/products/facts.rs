@@ -1,8 +1,9 @@
 //! Facts of a mosaic that its header, its tables and its report all state: computed once.
 
 use jiff::Timestamp;
-use zemosaic_coadd::CoaddSummary;
-use zemosaic_frames::{Frame, FrameMeta, FrameNoise, LeftOut, WcsOrigin};
+use zemosaic_coadd::noise::aperture_correlation;
+use zemosaic_coadd::{CoaddSummary, Measured, Source};
+use zemosaic_frames::{Frame, FrameMeta, LeftOut, WcsOrigin};
 use zemosaic_sky::{Grid, lonlat_deg};
 
 use crate::options::MosaicOptions;
@@ -29,6 +30,12 @@ pub struct UsedFrame {
     pub wcs_origin: WcsOrigin,
     /// Noise per channel, in the frame's units.
     pub sigma_adu: Vec<f64>,
+    /// Level of the sky per channel, in the frame's units: of the background that was subtracted, else the median.
+    pub level_adu: Vec<f64>,
+    /// What its pixels were multiplied with.
+    pub flux_scale: f64,
+    /// Names and lengths of its weight map and mask.
+    pub maps: Vec<(String, u64)>,
     /// Weight per channel.
     pub weight: Vec<f64>,
     /// Boundary on the sky, (RA, Dec) pairs in degrees, closed by its first vertex implicitly.
@@ -71,6 +78,8 @@ pub struct Facts {
     pub channels: usize,
     /// Time facts.
     pub time: TimeFacts,
+    /// Width of an aperture in pixels, and the variance of sums over it over the sum of VAR; empty where not known.
+    pub noise_correlation: Vec<(usize, f64)>,
     /// Of the engine.
     pub summary: CoaddSummary,
     /// Time of the product.
@@ -119,8 +128,37 @@ impl Facts {
     }
 }
 
+/// Widths of the apertures whose noise correlation is stated, pixels.
+const APERTURES_PX: [usize; 3] = [3, 5, 11];
+
+/// Noise correlation of a mosaic: the mean over its sources.
+pub fn noise_correlation(sources: &[Source]) -> Vec<(usize, f64)> {
+    let mean = |aperture_px: usize| {
+        // Sources of one scale have one figure, which takes a while to compute.
+        let mut known: std::collections::BTreeMap<i64, Option<f64>> = std::collections::BTreeMap::new();
+        let mut sum = 0.0;
+        for source in sources {
+            let key = (source.scale_ratio * 1e3).round() as i64;
+            sum += (*known.entry(key).or_insert_with(|| aperture_correlation(source, aperture_px)))?;
+        }
+        Some((aperture_px, sum / sources.len() as f64))
+    };
+    APERTURES_PX.into_iter().filter_map(mean).collect()
+}
+
 /// A used frame's record.
-pub fn used_frame(frame: &Frame, noise: &FrameNoise, weight: &[f64], footprint: &[[f64; 3]]) -> UsedFrame {
+pub fn used_frame(
+    frame: &Frame,
+    measured: &Measured,
+    weight: &[f64],
+    footprint: &[[f64; 3]],
+) -> UsedFrame {
+    let level_adu = if measured.background.is_empty() {
+        measured.noise.level_adu.clone()
+    } else {
+        measured.background.iter().map(|background| background.level()).collect()
+    };
+    let map_name = |path: &std::path::Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let centre = frame.wcs.pixel_to_icrs((frame.width as f64 - 1.0) / 2.0, (frame.height as f64 - 1.0) / 2.0);
     UsedFrame {
         id: frame.id.clone(),
@@ -131,7 +169,10 @@ pub fn used_frame(frame: &Frame, noise: &FrameNoise, weight: &[f64], footprint: 
         scale_arcsec: frame.wcs.scale_deg() * 3600.0,
         rotation_deg: frame.wcs.position_angle_deg(),
         wcs_origin: frame.wcs_origin.clone(),
-        sigma_adu: noise.sigma_adu.clone(),
+        sigma_adu: measured.noise.sigma_adu.clone(),
+        level_adu,
+        flux_scale: frame.flux_scale,
+        maps: frame.maps.iter().map(|map| (map_name(&map.path), map.unpacked_bytes)).collect(),
         weight: weight.to_vec(),
         footprint_deg: footprint.iter().map(lonlat_deg).collect(),
         header_hash: frame.header_hash,
@@ -176,18 +217,24 @@ pub fn time_facts(used: &[UsedFrame]) -> TimeFacts {
 /// # Errors
 /// Options that do not encode (a bug).
 pub fn parameter_hash(options: &MosaicOptions, grid_header: &[u8]) -> Result<String, serde_json::Error> {
-    let mut bytes = serde_json::to_vec(&options.coadd)?;
+    let ingest = (&options.ingest.maps, &options.ingest.flux_scale_key);
+    let mut bytes = serde_json::to_vec(&(&options.coadd, ingest))?;
     bytes.extend_from_slice(grid_header);
     Ok(short_hash(&bytes))
 }
 
-/// Hash of the input list: id, length and header of every used frame, in frame order.
+/// Hash of the input list: id, length, header, flux scale and maps of every used frame, in frame order.
 pub fn input_hash(used: &[UsedFrame]) -> String {
     let mut hasher = blake3::Hasher::new();
     for frame in used {
         hasher.update(frame.id.as_bytes());
         hasher.update(&frame.file_bytes.to_le_bytes());
         hasher.update(&frame.header_hash);
+        hasher.update(&frame.flux_scale.to_le_bytes());
+        for (name, bytes) in &frame.maps {
+            hasher.update(name.as_bytes());
+            hasher.update(&bytes.to_le_bytes());
+        }
     }
     hasher.finalize().to_hex()[..16].to_owned()
 }

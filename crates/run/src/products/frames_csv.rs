@@ -5,7 +5,8 @@ use std::fmt::Write;
 use crate::products::facts::{Facts, UsedFrame};
 
 const HEAD: &str = "frame,status,code,reason,kind,width,height,date_obs,exptime_s,ra_deg,dec_deg,scale_arcsec,\
-                    rotation_deg,wcs,sigma_r,sigma_g,sigma_b,weight_r,weight_g,weight_b";
+                    rotation_deg,wcs,flux_scale,maps,sigma_r,sigma_g,sigma_b,level_r,level_g,level_b,weight_r,weight_g,\
+                    weight_b";
 
 /// The table, sorted by frame; mono frames have their noise and weight in the first of three columns.
 pub fn frames_csv(facts: &Facts) -> String {
@@ -17,7 +18,7 @@ pub fn frames_csv(facts: &Facts) -> String {
             quote(&item.id),
             item.reason.code(),
             quote(item.reason.message()),
-            ",".repeat(16)
+            ",".repeat(21)
         );
         (item.id.clone(), row)
     }));
@@ -31,8 +32,9 @@ pub fn frames_csv(facts: &Facts) -> String {
 }
 
 fn used_row(frame: &UsedFrame) -> String {
+    let maps: Vec<&str> = frame.maps.iter().map(|(name, _)| name.as_str()).collect();
     let mut row = format!(
-        "{},used,,,{},{},{},{},{},{:.7},{:.7},{:.5},{:.4},{}",
+        "{},used,,,{},{},{},{},{},{:.7},{:.7},{:.5},{:.4},{},{},{}",
         quote(&frame.id),
         frame.kind,
         frame.size.0,
@@ -44,8 +46,10 @@ fn used_row(frame: &UsedFrame) -> String {
         frame.scale_arcsec,
         frame.rotation_deg,
         frame.wcs_origin.label(),
+        frame.flux_scale,
+        quote(&maps.join(" ")),
     );
-    for list in [&frame.sigma_adu, &frame.weight] {
+    for list in [&frame.sigma_adu, &frame.level_adu, &frame.weight] {
         for channel in 0..3 {
             row.push(',');
             if let Some(value) = list.get(channel) {

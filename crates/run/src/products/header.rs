@@ -20,6 +20,7 @@ pub fn plane_header(plane: ProductPlane, index: usize, facts: &Facts, options: &
         identity(&mut header, facts);
         times(&mut header, facts);
         counts(&mut header, facts);
+        noise(&mut header, facts);
     }
     software(&mut header, facts);
     if plane == ProductPlane::Sci {
@@ -155,6 +156,13 @@ fn counts(header: &mut Header, facts: &Facts) {
     header.set_i64("NNIGHTS", facts.time.nights as i64, "nights");
 }
 
+fn noise(header: &mut Header, facts: &Facts) {
+    for (aperture_px, correlation) in &facts.noise_correlation {
+        let meaning = format!("variance of {aperture_px}x{aperture_px} px sums / sum of VAR");
+        header.set_f64(&format!("NCORR{aperture_px}"), *correlation, &meaning);
+    }
+}
+
 fn software(header: &mut Header, facts: &Facts) {
     header.set_str("DATE", &time::iso(facts.date), "UTC date of this file");
     header.set_str("PROGRAM", PROGRAM, "program that made this file");
@@ -167,9 +175,18 @@ fn software(header: &mut Header, facts: &Facts) {
 fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
     let coadd = &options.coadd;
     header.push_history(&format!("zemosaic ingest: {} of {} files used", facts.used.len(), facts.offered));
+    let ingest = &options.ingest;
     header.push_history(&format!(
-        "zemosaic coadd: kernel {:?}, combine {:?}, weights {:?}",
-        coadd.kernel, coadd.combine, coadd.weights
+        "zemosaic coadd: kernel {:?}, pixfrac {}, keeps {:?}, combine {:?}",
+        coadd.kernel, coadd.pixfrac, coadd.flux, coadd.combine
+    ));
+    header.push_history(&format!(
+        "zemosaic coadd: weights {:?}, photon noise {:?}, background {:?}, mesh {} px",
+        coadd.weights, coadd.photon_noise, coadd.background, coadd.mesh.mesh_px
+    ));
+    header.push_history(&format!(
+        "zemosaic ingest: flux scale key {}, weight maps {:?}, rescale {:?}",
+        ingest.flux_scale_key, ingest.maps.weight_type, ingest.maps.rescale
     ));
     header.push_history(&format!(
         "zemosaic coadd: reject {:?}, kappa {} {}, map error {} px, antialias {:?}",

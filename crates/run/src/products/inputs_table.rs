@@ -46,6 +46,8 @@ pub fn inputs_table(facts: &Facts) -> TableSpec {
             number("ROTATION", "deg", &|frame| frame.rotation_deg),
             text("WCS", &|frame| frame.wcs_origin.label().to_owned()),
             per_channel("SIGMA", facts.unit().as_deref(), &|frame| &frame.sigma_adu),
+            per_channel("LEVEL", facts.unit().as_deref(), &|frame| &frame.level_adu),
+            column("FLXSCALE", None, ColumnData::F64(used.iter().map(|frame| frame.flux_scale).collect())),
             per_channel("WEIGHT", None, &|frame| &frame.weight),
             column("FOOTPRINT", Some("deg"), footprints(used)),
         ],
