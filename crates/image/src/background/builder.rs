@@ -72,8 +72,16 @@ impl MeshBuilder {
         if width == 0 || height == 0 {
             return Err(BackgroundError::Empty { width, height });
         }
-        let columns = width.div_ceil(options.mesh_px);
-        let cells = columns * height.div_ceil(options.mesh_px);
+        let mesh = options.mesh_px;
+        let columns = width.div_ceil(mesh);
+        let cells = columns * height.div_ceil(mesh);
+        let room = |index: usize| {
+            let (colour, x0) = (index / columns, index % columns * mesh);
+            // Where the mesh is odd, rows of cells begin on either row of the pattern.
+            let counts =
+                [0, mesh].map(|y0| sites.count(colour, [x0, y0], [mesh.min(width - x0), mesh.min(height)]));
+            Vec::with_capacity(counts[0].max(counts[1]))
+        };
         Ok(Self {
             width,
             height,
@@ -81,7 +89,7 @@ impl MeshBuilder {
             sites,
             level: SimdLevel::detect(),
             rows: 0,
-            band: vec![Vec::new(); sites.colours() * columns],
+            band: (0..sites.colours() * columns).map(room).collect(),
             cells: vec![Vec::with_capacity(cells); sites.colours()],
             scratch: CellScratch::default(),
         })
@@ -145,11 +153,9 @@ impl MeshBuilder {
         let mesh = self.options.mesh_px;
         let y0 = (self.rows - 1) / mesh * mesh;
         let columns = self.band.len() / self.sites.colours();
+        self.scratch.forget();
         for (index, kept) in self.band.iter_mut().enumerate() {
             let (colour, x0) = (index / columns, index % columns * mesh);
-            if index % columns == 0 {
-                self.scratch.forget();
-            }
             let size = [mesh.min(self.width - x0), self.rows - y0];
             let is_good = 2 * kept.len() >= self.sites.count(colour, [x0, y0], size);
             let found = if is_good { cell_statistics(self.level, kept, &mut self.scratch) } else { None };
