@@ -1,5 +1,9 @@
-//! The plain definition of the demosaic, in f64. The fast code is tested against it.
+//! The plain definitions of the demosaic and of the background, in f64. The fast code is tested against them.
 
+use crate::background::CellStatistics;
+use crate::background::constants::{
+    CLIP_SIGMA, CONVERGED, MAX_ROUNDS, PRE_CUT_SIGMA, RANGE_SIGMA, Span, grouped_median,
+};
 use crate::demosaic::CfaWindow;
 
 /// Red, green and blue of the frame's pixel (`x`, `y`): its own value in its own colour, else the mean of the
@@ -28,4 +32,92 @@ pub fn demosaic_pixel(window: &CfaWindow<'_>, x: i64, y: i64) -> [f64; 3] {
         }
         sum / count
     })
+}
+
+/// Clipped statistics of one mesh cell, every round from sorted survivors; values that are not finite do not
+/// count. `None` without values. Sources and choices: `docs/methods/background.md`.
+pub fn cell_statistics(values: &[f32]) -> Option<CellStatistics> {
+    let mut all: Vec<f32> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    all.sort_unstable_by(f32::total_cmp);
+    let first = *all.first()?;
+    let whole = statistics(&all);
+    let near = statistics(&within(&all, whole.mean, PRE_CUT_SIGMA * whole.sigma));
+    if all.iter().all(|value| *value == first) || near.sigma == 0.0 {
+        return Some(CellStatistics { mean: near.mean, median: near.mean, sigma: 0.0 });
+    }
+    let range = within(&all, near.mean, RANGE_SIGMA * near.sigma);
+    let mut found = statistics(&range);
+    for _ in 1..MAX_ROUNDS {
+        if found.sigma == 0.0 {
+            break;
+        }
+        let before = found.sigma;
+        found = statistics(&within(&range, found.median, CLIP_SIGMA * before));
+        if (found.sigma / before - 1.0).abs() < CONVERGED {
+            break;
+        }
+    }
+    Some(found)
+}
+
+/// The values at most `reach` from `centre`, the ends rounded to f32.
+fn within(values: &[f32], centre: f64, reach: f64) -> Vec<f32> {
+    let span = Span::about(centre, reach);
+    values.iter().copied().filter(|value| span.holds(*value)).collect()
+}
+
+/// Mean, median and population standard deviation of sorted values.
+fn statistics(sorted: &[f32]) -> CellStatistics {
+    let count = sorted.len() as f64;
+    let mean = sorted.iter().map(|value| f64::from(*value)).sum::<f64>() / count;
+    let squares = sorted.iter().map(|value| (f64::from(*value) - mean).powi(2));
+    CellStatistics { mean, median: grouped_median(sorted), sigma: (squares.sum::<f64>() / count).sqrt() }
+}
+
+/// Background at the pixel (`x`, `y`) from a mesh (row-major, cells' `centres_px` along x and along y): a
+/// natural cubic spline along y through every column of cells, and one along x through what they give.
+pub fn background_at(mesh: &[f64], centres_px: [&[f64]; 2], x: f64, y: f64) -> f64 {
+    let [along_x, along_y] = centres_px;
+    let column = |i: usize| -> Vec<f64> { mesh.iter().skip(i).step_by(along_x.len()).copied().collect() };
+    let row: Vec<f64> = (0..along_x.len()).map(|i| natural_spline(along_y, &column(i), y)).collect();
+    natural_spline(along_x, &row, x)
+}
+
+/// Natural cubic spline through (`knots`, `values`); straight beyond the outer knots.
+fn natural_spline(knots: &[f64], values: &[f64], at: f64) -> f64 {
+    let n = knots.len();
+    if n == 1 {
+        return values[0];
+    }
+    // The second derivatives solve a linear system, here by plain elimination on the whole matrix.
+    let mut system = vec![vec![0.0; n + 1]; n];
+    system[0][0] = 1.0;
+    system[n - 1][n - 1] = 1.0;
+    for k in 1..n - 1 {
+        let (h0, h1) = (knots[k] - knots[k - 1], knots[k + 1] - knots[k]);
+        system[k][k - 1] = h0 / 6.0;
+        system[k][k] = (h0 + h1) / 3.0;
+        system[k][k + 1] = h1 / 6.0;
+        system[k][n] = (values[k + 1] - values[k]) / h1 - (values[k] - values[k - 1]) / h0;
+    }
+    for k in 0..n {
+        let pivot = system[k].clone();
+        for (_, row) in system.iter_mut().enumerate().filter(|(other, _)| *other != k) {
+            let factor = row[k] / pivot[k];
+            row.iter_mut().zip(&pivot).for_each(|(a, b)| *a -= factor * b);
+        }
+    }
+    let second: Vec<f64> = (0..n).map(|k| system[k][n] / system[k][k]).collect();
+    let k = (0..n - 1).rev().find(|k| knots[*k] <= at).unwrap_or(0);
+    let h = knots[k + 1] - knots[k];
+    let chord = (values[k + 1] - values[k]) / h;
+    if at < knots[0] {
+        return values[0] + (at - knots[0]) * (chord - h * (2.0 * second[0] + second[1]) / 6.0);
+    }
+    if at > knots[n - 1] {
+        return values[n - 1] + (at - knots[n - 1]) * (chord + h * (second[k] + 2.0 * second[k + 1]) / 6.0);
+    }
+    let (a, b) = ((knots[k + 1] - at) / h, (at - knots[k]) / h);
+    let bend = (a.powi(3) - a) * second[k] + (b.powi(3) - b) * second[k + 1];
+    a * values[k] + b * values[k + 1] + h * h / 6.0 * bend
 }

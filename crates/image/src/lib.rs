@@ -4,10 +4,12 @@
 //! - [`Image`]: an owned plane
 //! - [`CfaPattern`]: Bayer patterns
 //! - [`demosaic_bilinear`], [`demosaic_window`]: a window of a Bayer frame as three planes
-//! - [`definition`]: the same as a plain scalar function in f64
+//! - [`background`]: the sky background of a frame as a mesh and a smooth surface
+//! - [`definition`]: demosaic and background as plain scalar functions in f64
 //! - [`stats`]: median, MAD, percentile, noise from differences
 //! - [`simd`]: instruction sets of the kernels
 
+pub mod background;
 mod cfa;
 pub mod definition;
 mod demosaic;
@@ -16,6 +18,7 @@ mod region;
 pub mod simd;
 pub mod stats;
 
+pub use background::{Background, BackgroundError, BackgroundOptions, MeshBuilder, Sites};
 pub use cfa::CfaPattern;
 pub use demosaic::{CfaWindow, demosaic_bilinear, demosaic_window};
 pub use image::Image;
