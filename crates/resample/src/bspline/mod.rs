@@ -10,7 +10,7 @@ pub(crate) mod effective;
 pub(crate) mod fill;
 mod prefilter;
 
-pub use prefilter::{PrefilterScratch, bspline_prefilter};
+pub use prefilter::{PrefilterScratch, SplineCoefficients, bspline_prefilter};
 
 use crate::kernel::Kernel;
 
