@@ -152,6 +152,21 @@ fn frames_with_large_holes() {
     assert!(warp(&table, SimdLevel::detect(), &frame.window(), &at).value.iter().all(|value| value.is_nan()));
 }
 
+/// The cut filter in f32 against the recursive one in f64, in units of the largest pixel.
+#[test]
+fn coefficients_equal_those_of_the_recursion() {
+    let table = KernelTable::new(Kernel::BsplineCubic, 1.0);
+    for (level, range) in [(-0.5, 1.0), (1000.0, 1.0), (1000.0, 900.0)] {
+        let frame = Frame::noise(80, 70, level, range, 27).with_holes(28);
+        let expected = Spline::new(&frame).coefficients;
+        let found = coefficients(&table, SimdLevel::detect(), &frame.window());
+        let worst =
+            found.all().iter().zip(&expected).map(|(c, e)| (f64::from(*c) - e).abs()).fold(0.0, f64::max);
+        println!("level {level}, range {range}: {:.1e}", worst / (level + range));
+        assert!(worst < 5e-7 * (level + range), "level {level}, range {range}: {worst}");
+    }
+}
+
 /// An empty sky stays empty to the bit, whatever the level.
 #[test]
 fn coefficients_of_a_constant_are_the_constant() {

@@ -247,7 +247,7 @@ fn axis(kernel: Kernel, stretch: f64, p: f64) -> Vec<(i64, f64)> {
 /// The B-spline through the filled pixels of a frame, by Unser's recursion.
 pub struct Spline {
     width: usize,
-    coefficients: Vec<f64>,
+    pub coefficients: Vec<f64>,
 }
 
 impl Spline {
