@@ -17,7 +17,7 @@ on gc_ga.hdr brought onto gc_eq.hdr, both with ten times larger pixels; cube_0 .
 equatorial_3d.fits with their reference; random is noise sampled by scipy alone (mode "mirror", which is the
 boundary of its filter) at positions of all phases, up to the outermost pixel centres.
 """
-# data: reproject_reference
+# data: reproject_reference/tests/data
 # writes: bicubic_gal2equ.f64 bicubic_cutout.f64 bicubic_oblique.f64 bicubic_cube_0.f64 bicubic_cube_1.f64 bicubic_cube_2.f64 bicubic_cube_3.f64 bicubic_random.f64
 import sys
 import warnings

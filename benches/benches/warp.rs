@@ -9,8 +9,8 @@ use std::hint::black_box;
 use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_resample::{
-    Kernel, KernelTable, NoiseWindow, PrefilterScratch, SourceWindow, WarpRow, bspline_prefilter,
-    warp_noise_row, warp_row_coefficients,
+    Kernel, KernelTable, NoiseWindow, PrefilterScratch, SourceWindow, SplineCoefficients, WarpRow,
+    bspline_prefilter, warp_noise_row, warp_row_coefficients,
 };
 
 const SIDE: usize = 320;
@@ -58,7 +58,7 @@ fn warp(criterion: &mut Criterion) {
     let data = pixels();
     let window = window(&data);
     let positions = positions();
-    let mut coefficients = Vec::new();
+    let mut coefficients = SplineCoefficients::default();
     bspline_prefilter(SimdLevel::detect(), &window, &mut PrefilterScratch::default(), &mut coefficients);
     let cases = [
         ("nearest", Kernel::Nearest, 1.0, 1),
@@ -78,7 +78,7 @@ fn warp(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements((OUT * OUT * planes) as u64));
         for level in SimdLevel::available() {
             let windows = vec![window; planes];
-            let coefficients = vec![&coefficients[..]; planes];
+            let coefficients = vec![&coefficients; planes];
             let mut out: Vec<Planes> = (0..planes).map(|_| Planes::new()).collect();
             group.bench_function(format!("{level:?}"), |bencher| {
                 bencher.iter(|| {
@@ -106,7 +106,8 @@ fn bicubic(criterion: &mut Criterion) {
     let window = window(&data);
     let positions = positions();
     let table = KernelTable::new(Kernel::BsplineCubic, 1.0);
-    let (mut scratch, mut coefficients, mut out) = (PrefilterScratch::default(), Vec::new(), Planes::new());
+    let (mut scratch, mut coefficients, mut out) =
+        (PrefilterScratch::default(), SplineCoefficients::default(), Planes::new());
     for level in SimdLevel::available() {
         let mut group = criterion.benchmark_group("warp/prefilter");
         group.throughput(Throughput::Elements((SIDE * SIDE) as u64));

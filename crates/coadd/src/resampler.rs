@@ -115,8 +115,8 @@ impl Resampler {
     /// Bytes that a window of `pixels` pixels and `channels` planes takes besides the pixels.
     pub fn extra_bytes(&self, pixels: usize, channels: usize) -> usize {
         match self {
-            // Coefficients of each plane, a plane in between, and where holes are.
-            Self::Point(table) if table.needs_prefilter() => (channels + 1) * pixels * size_of::<f32>() + pixels,
+            // Coefficients of each plane, once more with their holes, a plane in between, and distances to holes.
+            Self::Point(table) if table.needs_prefilter() => (2 * channels + 1) * pixels * size_of::<f32>() + pixels,
             // The corners of pixels as vectors.
             Self::Sphere(_) => pixels * (size_of::<[f64; 3]>() + 1),
             _ => 0,

@@ -6,7 +6,7 @@ use zemosaic_frames::PixelScratch;
 use zemosaic_frames::pixels::read_planes_scaled;
 use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
-use zemosaic_resample::{PrefilterScratch, SourceWindow, bspline_prefilter};
+use zemosaic_resample::{PrefilterScratch, SourceWindow, SplineCoefficients, bspline_prefilter};
 
 use crate::resampler::Resampler;
 use crate::saturation::Saturation;
@@ -17,7 +17,7 @@ use crate::source::Source;
 pub(crate) struct WindowScratch {
     pixels: PixelScratch,
     prefilter: PrefilterScratch,
-    coefficients: [Vec<f32>; 3],
+    coefficients: [SplineCoefficients; 3],
 }
 
 /// A window ready for the kernel.
@@ -26,8 +26,8 @@ pub(crate) struct FrameWindow<'a> {
     pub(crate) planes: [SourceWindow<'a>; 3],
     /// How many of `planes` hold data.
     pub(crate) channels: usize,
-    /// Coefficients of each plane, empty where the kernel needs none.
-    pub(crate) coefficients: [&'a [f32]; 3],
+    /// Coefficients of each plane; only of kernels that need them.
+    pub(crate) coefficients: [&'a SplineCoefficients; 3],
     /// Variance of each pixel over the frame's, of frames with a weight map.
     pub(crate) relative_variance: Option<[&'a [f32]; 3]>,
 }
@@ -64,19 +64,17 @@ impl WindowScratch {
             frame_width: frame.width,
             frame_height: frame.height,
         });
-        let mut coefficients: [&[f32]; 3] = [&[]; 3];
         if let Resampler::Point(table) = &source.resampler
             && table.needs_prefilter()
         {
             for (window, out) in windows.iter().zip(&mut self.coefficients).take(pixels.channels) {
                 bspline_prefilter(level, window, &mut self.prefilter, out);
             }
-            coefficients = self.coefficients.each_ref().map(Vec::as_slice);
         }
         Ok(FrameWindow {
             planes: windows,
             channels: pixels.channels,
-            coefficients,
+            coefficients: self.coefficients.each_ref(),
             relative_variance: pixels.relative_variance,
         })
     }

@@ -24,7 +24,9 @@ mod kernel;
 mod table;
 mod warp;
 
-pub use bspline::{FILL_RADIUS_PX, FILTER_RADIUS_PX, PrefilterScratch, bspline_prefilter};
+pub use bspline::{
+    FILL_RADIUS_PX, FILTER_RADIUS_PX, PrefilterScratch, SplineCoefficients, bspline_prefilter,
+};
 pub use correlation::{noise_correlation, whole_pixel_autocorrelation};
 pub use kernel::Kernel;
 pub use table::KernelTable;

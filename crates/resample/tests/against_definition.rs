@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Frame, KERNELS, Spline, naive, positions, warp};
+use common::{Frame, KERNELS, Spline, coefficients, naive, positions, warp};
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_resample::definition::{MIN_GOOD_SHARE, MIN_GOOD_SIGNED_SHARE, sample};
 use zemosaic_resample::{Kernel, KernelTable, flags};
@@ -125,6 +125,56 @@ fn frames_with_holes() {
             let (value, factor) = compare(kernel, stretch, &frame, &at);
             println!("{kernel:?} x {stretch}: value {value:.1e} of the range, factor {factor:.1e}");
         }
+    }
+}
+
+/// Holes deeper than the spline's filling reaches, an infinite pixel, a frame of nothing else.
+#[test]
+fn frames_with_large_holes() {
+    let mut frame = Frame::noise(90, 80, 100.0, 20.0, 24);
+    for i in 0..90 * 80 {
+        let (x, y) = (i % 90, i / 90);
+        if (30..60).contains(&x) && (20..55).contains(&y) || x + y < 30 {
+            frame.data[i] = f32::NAN;
+        }
+    }
+    let at = positions(&frame, 6000, 25);
+    for kernel in KERNELS {
+        compare(kernel, 1.0, &frame, &at);
+    }
+    let table = KernelTable::new(Kernel::BsplineCubic, 1.0);
+    frame.data[70 * 90 + 70] = f32::INFINITY;
+    assert!(
+        coefficients(&table, SimdLevel::detect(), &frame.window()).all().iter().all(|c| c.abs() < 1000.0)
+    );
+    frame.data.fill(f32::NAN);
+    assert!(coefficients(&table, SimdLevel::detect(), &frame.window()).all().iter().all(|c| *c == 0.0));
+    assert!(warp(&table, SimdLevel::detect(), &frame.window(), &at).value.iter().all(|value| value.is_nan()));
+}
+
+/// The cut filter in f32 against the recursive one in f64, in units of the largest pixel.
+#[test]
+fn coefficients_equal_those_of_the_recursion() {
+    let table = KernelTable::new(Kernel::BsplineCubic, 1.0);
+    for (level, range) in [(-0.5, 1.0), (1000.0, 1.0), (1000.0, 900.0)] {
+        let frame = Frame::noise(80, 70, level, range, 27).with_holes(28);
+        let expected = Spline::new(&frame).coefficients;
+        let found = coefficients(&table, SimdLevel::detect(), &frame.window());
+        let worst =
+            found.all().iter().zip(&expected).map(|(c, e)| (f64::from(*c) - e).abs()).fold(0.0, f64::max);
+        println!("level {level}, range {range}: {:.1e}", worst / (level.abs() + range));
+        assert!(worst < 5e-7 * (level.abs() + range), "level {level}, range {range}: {worst}");
+    }
+}
+
+/// An empty sky stays empty to the bit, whatever the level.
+#[test]
+fn coefficients_of_a_constant_are_the_constant() {
+    let table = KernelTable::new(Kernel::BsplineCubic, 1.0);
+    for level in [0.0, 1234.567, -3e-9, 65_535.0] {
+        let frame = Frame::new(50, 40, |_, _| level).with_holes(26);
+        let found = coefficients(&table, SimdLevel::detect(), &frame.window());
+        assert!(found.all().iter().all(|c| *c == level), "{level}");
     }
 }
 

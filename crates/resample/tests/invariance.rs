@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_resample::definition::taps;
-use zemosaic_resample::{Kernel, KernelTable, SourceWindow, WarpRow, warp_row_coefficients, warp_row_planes};
+use zemosaic_resample::{
+    Kernel, KernelTable, SourceWindow, SplineCoefficients, WarpRow, warp_row_coefficients, warp_row_planes,
+};
 
 fn frame() -> Frame {
     Frame::noise(70, 60, 500.0, 100.0, 1).with_holes(2)
@@ -32,9 +34,12 @@ fn all_instruction_sets_give_equal_bits() {
 fn tight_region(kernel: Kernel, stretch: f64, frame: &Frame, at: &[(f64, f64)]) -> Option<Region> {
     let table = KernelTable::new(kernel, stretch);
     let margin = table.margin_px() as i64;
-    let reached = |p: f64| match table.needs_prefilter() {
-        true => ((p + 0.5).floor() as i64 - margin, 2 * margin + 1),
-        false => taps(kernel, stretch, p),
+    let reached = |p: f64| {
+        if table.needs_prefilter() {
+            ((p + 0.5).floor() as i64 - margin, 2 * margin + 1)
+        } else {
+            taps(kernel, stretch, p)
+        }
     };
     let span = |values: &mut dyn Iterator<Item = f64>| {
         values.map(reached).fold((i64::MAX, i64::MIN), |(low, high), (first, count)| {
@@ -138,7 +143,7 @@ fn planes_together_equal_planes_alone() {
                 let mut out = [0; 3].map(|_| Warped::new(at.len()));
                 let mut rows: Vec<WarpRow<'_>> = out.iter_mut().map(Warped::row).collect();
                 let coefficients = windows.map(|window| coefficients(&table, level, &window));
-                let coefficients: Vec<&[f32]> = coefficients.iter().map(Vec::as_slice).collect();
+                let coefficients: Vec<&SplineCoefficients> = coefficients.iter().collect();
                 warp_row_coefficients(&table, level, &windows, &coefficients, &xs, &ys, &mut rows);
                 for (together, window) in out.iter().zip(&windows) {
                     assert!(

@@ -2,8 +2,6 @@
 //!
 //! The goldens are made by `goldens/make_bicubic_golden.py`, which says what a file holds.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
 mod common;
 
 use std::path::Path;

@@ -3,14 +3,14 @@
 //! s(x) = sum_j c_j beta(x - j) passes through the pixels when c = h * f with h_j = sqrt(3) z^|j|,
 //! z = sqrt(3) - 2 (Unser 1999, table 1 and box 2: -6 z / (1 - z^2) is sqrt(3)). As a kernel of the pixels it is
 //! the cardinal spline eta(x) = sum_j h_j beta(x - j), which has no end; so that samples do not depend on
-//! the window, h is cut at [`FILTER_RADIUS_PX`] (what is left out: 3.4e-8). Frames continue by reflection
+//! the window, h is cut at [`FILTER_RADIUS_PX`] (what is left out sums to 5e-8). Frames continue by reflection
 //! about their outermost pixels' centres (pixel -1 is pixel 1), as in scipy.
 
 pub(crate) mod effective;
 pub(crate) mod fill;
 mod prefilter;
 
-pub use prefilter::{PrefilterScratch, bspline_prefilter};
+pub use prefilter::{PrefilterScratch, SplineCoefficients, bspline_prefilter};
 
 use crate::kernel::Kernel;
 

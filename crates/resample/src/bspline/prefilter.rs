@@ -27,9 +27,31 @@ pub struct PrefilterScratch {
     distances: Vec<u8>,
 }
 
-/// The coefficients (row-major, of the region of `window`) of the cubic B-spline through its pixels into
-/// `out`, which is resized. They are finite wherever the frame's pixels are of a sane size: holes are filled
-/// first from up to [`FILL_RADIUS_PX`](crate::FILL_RADIUS_PX) pixels around.
+/// Coefficients of the cubic B-spline through the pixels of a window, row-major in its region; made by
+/// [`bspline_prefilter`].
+#[derive(Debug, Clone, Default)]
+pub struct SplineCoefficients {
+    /// Of all pixels, filled holes too; finite unless pixels near the largest f32 overflow.
+    all: Vec<f32>,
+    /// The same with NaN where the pixel is NaN, so that a sum over taps tells; empty where no pixel is.
+    marked: Vec<f32>,
+}
+
+impl SplineCoefficients {
+    /// Coefficients of all pixels, filled holes too.
+    pub fn all(&self) -> &[f32] {
+        &self.all
+    }
+
+    /// Coefficients with NaN where the pixel is NaN.
+    pub(crate) fn marked(&self) -> &[f32] {
+        if self.marked.is_empty() { &self.all } else { &self.marked }
+    }
+}
+
+/// The coefficients of the cubic B-spline through the pixels of `window` into `out`, whose buffers are kept.
+/// They are finite wherever pixels are of a sane size: holes are filled first from up to
+/// [`FILL_RADIUS_PX`](crate::FILL_RADIUS_PX) pixels around.
 ///
 /// A coefficient depends on the pixels up to
 /// [`FILTER_RADIUS_PX`](crate::FILTER_RADIUS_PX) + [`FILL_RADIUS_PX`](crate::FILL_RADIUS_PX)
@@ -43,25 +65,31 @@ pub fn bspline_prefilter(
     level: SimdLevel,
     window: &SourceWindow<'_>,
     scratch: &mut PrefilterScratch,
-    out: &mut Vec<f32>,
+    out: &mut SplineCoefficients,
 ) {
     let area = window.region.area();
     assert!(window.data.len() >= area, "data of the window");
-    out.clear();
-    out.extend_from_slice(&window.data[..area]);
+    let pixels = &window.data[..area];
+    out.marked.clear();
+    out.all.clear();
+    out.all.extend_from_slice(pixels);
     if area == 0 {
         return;
     }
-    fill::fill_holes(window, &mut scratch.distances, out);
+    fill::fill_holes(window, &mut scratch.distances, &mut out.all);
     match level {
-        SimdLevel::Portable => filter(window, scratch, out),
+        SimdLevel::Portable => filter(window, scratch, &mut out.all),
         #[cfg(target_arch = "x86_64")]
         SimdLevel::Avx2 => {
             // SAFETY: `SimdLevel::Avx2` is only made by `detect` and `available` on processors that have it.
-            unsafe { filter_avx2(window, scratch, out) }
+            unsafe { filter_avx2(window, scratch, &mut out.all) }
         }
         #[cfg(not(target_arch = "x86_64"))]
-        SimdLevel::Avx2 => filter(window, scratch, out),
+        SimdLevel::Avx2 => filter(window, scratch, &mut out.all),
+    }
+    if pixels.iter().map(|pixel| u32::from(pixel.is_nan())).sum::<u32>() > 0 {
+        let mark = |(pixel, c): (&f32, &f32)| if pixel.is_nan() { f32::NAN } else { *c };
+        out.marked.extend(pixels.iter().zip(&out.all).map(mark));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The fast path: chunks of pixels whose taps all lie in the window, as if none were NaN; whatever this does
 //! not hold for is done again by the general path. One body of plain arrays for every instruction set.
 
+use crate::bspline::SplineCoefficients;
 use crate::flags;
 use crate::kernel::Kernel;
 use crate::table::{KernelTable, Near};
@@ -18,7 +19,7 @@ use crate::warp::{SourceWindow, WarpRow};
 pub(super) fn warp(
     table: &KernelTable,
     windows: &[SourceWindow<'_>],
-    coefficients: &[&[f32]],
+    coefficients: &[&SplineCoefficients],
     xs: &[f64],
     ys: &[f64],
     outs: &mut [WarpRow<'_>],

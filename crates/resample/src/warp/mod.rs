@@ -15,6 +15,7 @@ mod sums;
 use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
 
+use crate::bspline::SplineCoefficients;
 use crate::table::KernelTable;
 
 pub use noise::{NoiseWindow, warp_noise_row};
@@ -101,7 +102,7 @@ pub fn warp_row_coefficients(
     table: &KernelTable,
     level: SimdLevel,
     windows: &[SourceWindow<'_>],
-    coefficients: &[&[f32]],
+    coefficients: &[&SplineCoefficients],
     xs: &[f64],
     ys: &[f64],
     outs: &mut [WarpRow<'_>],
@@ -112,7 +113,7 @@ pub fn warp_row_coefficients(
         assert!(window.data.len() >= window.region.area(), "data of the window");
     }
     if table.needs_prefilter() {
-        let enough = coefficients.iter().all(|own| own.len() >= first.region.area());
+        let enough = coefficients.iter().all(|own| own.all().len() >= first.region.area());
         assert!(coefficients.len() >= windows.len() && enough, "coefficients of every window");
     }
     for out in outs.iter() {
@@ -136,7 +137,7 @@ pub fn warp_row_coefficients(
 fn warp_avx2(
     table: &KernelTable,
     windows: &[SourceWindow<'_>],
-    coefficients: &[&[f32]],
+    coefficients: &[&SplineCoefficients],
     xs: &[f64],
     ys: &[f64],
     outs: &mut [WarpRow<'_>],

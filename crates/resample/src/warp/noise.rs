@@ -1,5 +1,7 @@
 //! The noise of the input pixels as samples weigh it: weight or RMS maps.
 
+use std::ops::Range;
+
 use zemosaic_image::simd::SimdLevel;
 
 use crate::flags;
@@ -101,12 +103,15 @@ impl Row<'_> {
                 pass.square(&mut split, n);
                 pass.values(plane, &split, n, &mut mean);
             }
+            let part = from..from + n;
+            if is_possible && self.is_plain(&split, &mean, part.clone()) {
+                out[part].copy_from_slice(&mean[..n]);
+                continue;
+            }
             for i in 0..n {
                 let place = from + i;
                 let is_valid = !self.sampled.value[place].is_nan();
-                let is_whole =
-                    is_possible && split.fits[i] == 1 && self.sampled.flags[place] == flags::INSIDE;
-                out[place] = if is_valid && is_whole && !mean[i].is_nan() {
+                out[place] = if is_valid && is_possible && self.is_plain_at(&split, &mean, i, place) {
                     mean[i]
                 } else if is_valid {
                     let one = One { table: self.table, window: pixels, at: (xs[i], ys[i]), i: place };
@@ -116,5 +121,22 @@ impl Row<'_> {
                 };
             }
         }
+    }
+
+    /// Whether the fast sum holds for the sample at `place` of the row, pixel `i` of its chunk.
+    #[inline(always)]
+    fn is_plain_at(&self, split: &Split, mean: &[f32; CHUNK], i: usize, place: usize) -> bool {
+        split.fits[i] == 1 && self.sampled.flags[place] == flags::INSIDE && !mean[i].is_nan()
+    }
+
+    /// Whether it holds for all of a chunk, and all are valid.
+    #[inline(always)]
+    fn is_plain(&self, split: &Split, mean: &[f32; CHUNK], part: Range<usize>) -> bool {
+        let n = part.len();
+        let fitting: u32 = split.fits[..n].iter().sum();
+        let flagged =
+            self.sampled.flags[part.clone()].iter().fold(0, |all, flag| all | (flag ^ flags::INSIDE));
+        let bad = |values: &[f32]| values.iter().map(|value| u32::from(value.is_nan())).sum::<u32>();
+        fitting as usize == n && flagged == 0 && bad(&mean[..n]) + bad(&self.sampled.value[part]) == 0
     }
 }

@@ -6,8 +6,8 @@ use std::f64::consts::PI;
 use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_resample::{
-    Kernel, KernelTable, PrefilterScratch, SourceWindow, WarpRow, bspline_prefilter, flags,
-    warp_row_coefficients,
+    Kernel, KernelTable, PrefilterScratch, SourceWindow, SplineCoefficients, WarpRow, bspline_prefilter,
+    flags, warp_row_coefficients,
 };
 
 pub const KERNELS: [Kernel; 7] = [
@@ -154,8 +154,8 @@ pub fn warp(table: &KernelTable, level: SimdLevel, window: &SourceWindow<'_>, at
 }
 
 /// Of the window where the kernel needs them.
-pub fn coefficients(table: &KernelTable, level: SimdLevel, window: &SourceWindow<'_>) -> Vec<f32> {
-    let mut out = Vec::new();
+pub fn coefficients(table: &KernelTable, level: SimdLevel, window: &SourceWindow<'_>) -> SplineCoefficients {
+    let mut out = SplineCoefficients::default();
     if table.needs_prefilter() {
         bspline_prefilter(level, window, &mut PrefilterScratch::default(), &mut out);
     }
@@ -247,7 +247,7 @@ fn axis(kernel: Kernel, stretch: f64, p: f64) -> Vec<(i64, f64)> {
 /// The B-spline through the filled pixels of a frame, by Unser's recursion.
 pub struct Spline {
     width: usize,
-    coefficients: Vec<f64>,
+    pub coefficients: Vec<f64>,
 }
 
 impl Spline {
