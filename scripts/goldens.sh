@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs goldens/make_*.py. A script names in its comments the folder of real data it needs (`# data:`), further inputs
-# (`# inputs:`) and the files it writes to target/goldens (`# writes:`). It runs again only when one of its inputs changed.
+# Runs goldens/make_*.py. A script names in its comments the folder of real data it needs (`# data:`; `-` for none),
+# further inputs (`# inputs:`) and the files it writes to target/goldens (`# writes:`). It runs again only when one of
+# its inputs changed.
 source "$(dirname "$0")/common.sh"
 
 out=target/goldens
@@ -21,12 +22,18 @@ for script in goldens/make_*.py; do
   read -ra writes <<<"$(field "$script" writes)"
   [ -n "$(field "$script" data)" ] || continue # makes a small golden that is committed, see its first lines
   data=$data_dir/$(field "$script" data)
-  if [ ! -d "$data" ]; then
+  data_files=()
+  if [ "$data" = "$data_dir/-" ]; then
+    : # needs no real data
+  elif [ -d "$data" ]; then
+    data_files=("$data"/*)
+  else
     in_ci && die "$name: $data is not there, and it is required when CI=true"
     skip "$name: $data is not there"
     continue
   fi
-  hash=$(hash_of "$script" goldens/requirements.txt "${inputs[@]}" "$data"/*)
+  # Older shells take an empty list for an unset one.
+  hash=$(hash_of "$script" goldens/requirements.txt ${inputs[@]+"${inputs[@]}"} ${data_files[@]+"${data_files[@]}"})
   if is_current "$out/$name.sha256" "$hash" "${writes[@]}"; then
     echo "$name: up to date"
   elif ! have_python; then
