@@ -117,13 +117,13 @@ fn stack_body<S: Sorter>(
     scratch: &mut StackScratch,
     out: &mut StackOutput<'_>,
 ) {
-    let run = match (combine == Combine::Sum, block.relative_weight.is_some()) {
-        (false, false) => stack_terms::<S, Mean>,
-        (false, true) => stack_terms::<S, RelativeMean>,
-        (true, false) => stack_terms::<S, Sum>,
-        (true, true) => stack_terms::<S, RelativeSum>,
-    };
-    run(block, combine, reject, scratch, out);
+    // Calls by name: a call through a pointer would leave the instruction set of the caller.
+    match (combine == Combine::Sum, block.relative_weight.is_some()) {
+        (false, false) => stack_terms::<S, Mean>(block, combine, reject, scratch, out),
+        (false, true) => stack_terms::<S, RelativeMean>(block, combine, reject, scratch, out),
+        (true, false) => stack_terms::<S, Sum>(block, combine, reject, scratch, out),
+        (true, true) => stack_terms::<S, RelativeSum>(block, combine, reject, scratch, out),
+    }
 }
 
 #[inline(always)]

@@ -99,25 +99,34 @@ struct Row {
     relative: [f32; PART],
 }
 
-/// Samples of the pixels from `start` on, frame by frame.
+impl Row {
+    /// At the pixels from `start` on.
+    #[inline(always)]
+    fn at<T: Terms>(((values, factors), relative): ((&[f32], &[f32]), &[f32]), start: usize) -> Self {
+        Self {
+            values: lanes_at(values, start),
+            factors: lanes_at(factors, start),
+            relative: if T::RELATIVE { lanes_at(relative, start) } else { [1.0; PART] },
+        }
+    }
+}
+
+/// Values, variance factors and relative weights of frame after frame; what [`Row::at`] takes. Where samples have
+/// no weights of their own the third plane is only walked, not read.
 #[inline(always)]
-fn rows<'a, T: Terms>(block: &'a StackBlock<'_>, start: usize) -> impl Iterator<Item = Row> + 'a {
-    // Where samples have no weights of their own the third plane is only walked, not read.
-    let relative = if T::RELATIVE { block.relative_weight } else { None }.unwrap_or(block.value);
+fn frames<'a>(block: &StackBlock<'a>) -> impl Iterator<Item = ((&'a [f32], &'a [f32]), &'a [f32])> {
+    let relative = block.relative_weight.unwrap_or(block.value);
     let planes = block.value.chunks_exact(block.stride).zip(block.variance_factor.chunks_exact(block.stride));
-    planes.zip(relative.chunks_exact(block.stride)).map(move |((values, factors), relative)| Row {
-        values: lanes_at(values, start),
-        factors: lanes_at(factors, start),
-        relative: if T::RELATIVE { lanes_at(relative, start) } else { [1.0; PART] },
-    })
+    planes.zip(relative.chunks_exact(block.stride))
 }
 
 /// Over all samples; whether all relative weights are above 0.
 #[inline(always)]
 fn unselected<T: Terms>(block: &StackBlock<'_>, weights: &[FrameWeight], start: usize) -> (PartSums, bool) {
     let PartSums { mut w, mut wx, mut w2v } = PartSums::ZERO;
-    let (mut common_w, mut usable) = (0.0, [true; PART]);
-    for (weight, row) in weights.iter().zip(rows::<T>(block, start)) {
+    let (mut common_w, mut least) = (0.0, [1.0_f32; PART]);
+    for (weight, planes) in weights.iter().zip(frames(block)) {
+        let row = Row::at::<T>(planes, start);
         common_w += weight.w;
         for lane in 0..PART {
             let term = T::of(weight, row.values[lane], row.factors[lane], row.relative[lane]);
@@ -125,14 +134,20 @@ fn unselected<T: Terms>(block: &StackBlock<'_>, weights: &[FrameWeight], start: 
             w2v[lane] += term.w2v;
             if T::RELATIVE {
                 w[lane] += term.w;
-                usable[lane] &= row.relative[lane] > 0.0;
+                least[lane] = if row.relative[lane] < least[lane] { row.relative[lane] } else { least[lane] };
             }
         }
     }
-    if !T::RELATIVE {
+    let mut complete = true;
+    if T::RELATIVE {
+        for lane in 0..PART {
+            // A NaN among the relative weights is not less than anything, but makes the sum of weights NaN.
+            complete &= least[lane] > 0.0 && !w[lane].is_nan();
+        }
+    } else {
         w = [common_w; PART];
     }
-    (PartSums { w, wx, w2v }, usable == [true; PART])
+    (PartSums { w, wx, w2v }, complete)
 }
 
 #[inline(always)]
@@ -144,7 +159,8 @@ fn masked<T: Terms>(
 ) -> (PartSums, [i32; PART]) {
     let PartSums { mut w, mut wx, mut w2v } = PartSums::ZERO;
     let mut count = [0_i64; PART];
-    for (weight, row) in weights.iter().zip(rows::<T>(block, start)) {
+    for (weight, planes) in weights.iter().zip(frames(block)) {
+        let row = Row::at::<T>(planes, start);
         let mut terms = PartSums::ZERO;
         for lane in 0..PART {
             let term = T::of(weight, row.values[lane], row.factors[lane], row.relative[lane]);

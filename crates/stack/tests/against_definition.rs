@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Block, COMBINES, NO_REJECTION, all_options};
+use common::{Block, COMBINES, NO_REJECTION, Random, all_options};
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_stack::{Combine, RejectMethod, RejectOptions};
 
@@ -55,6 +55,24 @@ fn many_pixels_and_many_frames() {
                 for combine in COMBINES {
                     compare(&block, combine, &reject, level);
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn pixels_that_miss_no_sample() {
+    let mut random = Random(77);
+    for frames in (1..=70).chain([128, 200]) {
+        let block = Block::new(frames, 40, |pixel, frame| match pixel {
+            // One group of sixteen misses a sample.
+            20 if frame == frames / 3 => f32::NAN,
+            ..16 => (1000.0 + 10.0 * random.normal()) as f32,
+            _ => random.below(9) as f32,
+        });
+        for combine in COMBINES.into_iter().chain([Combine::Percentile(0.0), Combine::Percentile(100.0)]) {
+            for level in SimdLevel::available() {
+                compare(&block, combine, &NO_REJECTION, level);
             }
         }
     }
