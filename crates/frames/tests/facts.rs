@@ -101,3 +101,34 @@ fn gain_and_read_noise_are_facts_of_the_frame() {
     let meta = common::only_frame(&path, &IngestOptions::default()).meta;
     assert_eq!((meta.gain_e_per_adu, meta.read_noise_e), (None, None));
 }
+
+#[test]
+fn a_side_car_has_a_header_for_each_image_of_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chips.fits");
+    let plane = || vec![1.0_f32; 48];
+    let images = [("SCI", 1, plane()), ("WHT", 1, plane()), ("SCI", 2, plane()), ("SCI", 3, plane())];
+    common::write_extensions(&path, (8, 6), &images);
+    let header = |ra_deg: f64, scale: f64| {
+        let frame = zemosaic_testkit::TanFrame { crval_deg: [ra_deg, 20.0], ..wcs(8, 6) };
+        let header = zemosaic_testkit::tan_header(&frame);
+        let cards: Vec<String> =
+            header.cards().iter().map(|card| String::from_utf8_lossy(card).trim_end().to_owned()).collect();
+        format!("{}\r\nFLXSCALE= {scale:.1}\r\nEND     \r\n", cards.join("\r\n"))
+    };
+    let head = dir.path().join("chips.head");
+    let found = |headers: &[f64]| {
+        let text: String = headers.iter().map(|ra| header(*ra, ra / 10.0)).collect();
+        std::fs::write(&head, text).unwrap();
+        let found = ingest_inputs(&[&path], &IngestOptions::default());
+        let frames: Vec<(f64, f64)> =
+            found.frames.iter().map(|frame| (frame.wcs.crval_deg().0, frame.flux_scale)).collect();
+        let reasons: Vec<String> = found.left_out.iter().map(|out| out.reason.message().to_owned()).collect();
+        (frames, reasons)
+    };
+    assert_eq!(found(&[10.0, 20.0, 30.0]).0, [(10.0, 1.0), (20.0, 2.0), (30.0, 3.0)], "one for each frame");
+    assert_eq!(found(&[10.0, 20.0, 30.0, 40.0]).0, [(10.0, 1.0), (30.0, 3.0), (40.0, 4.0)], "for each image");
+    assert_eq!(found(&[50.0]).0, [(50.0, 5.0); 3], "one for all");
+    let (frames, reasons) = found(&[10.0, 20.0]);
+    assert!(frames.is_empty() && reasons[0].contains("2 headers and the file 4 images"), "{reasons:?}");
+}
