@@ -16,7 +16,7 @@ use crate::flux_scale::flux_scale;
 use crate::frame::{Frame, LeftOut, Reason};
 use crate::images::{ImagePart, Part, images_of};
 use crate::map_source::{FileMaps, MapOptions, are_maps};
-use crate::wcs_source::{WcsPolicy, find_wcs};
+use crate::wcs_source::{Place, WcsPolicy, find_wcs};
 
 /// What to do while scanning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -106,11 +106,13 @@ fn ingest_file(file: &InputFile, options: &IngestOptions) -> Vec<Verdict> {
         let reason = Reason::OwnProduct("a mosaic made by zemosaic; name the file itself to use it".into());
         return vec![(0, Err(reason))];
     }
+    let count = parts.len();
     let mut verdicts: Vec<Verdict> = parts
         .into_iter()
-        .map(|(hdu, part)| match part {
-            Ok(part) => (*hdu, ingest_part(file, part, &images, &maps, options).map(Box::new)),
-            Err(reason) => (*hdu, Err(reason.clone())),
+        .enumerate()
+        .map(|(index, (hdu, part))| {
+            let ingested = |part| ingest_part(file, part, (index, count), &images, &maps, options);
+            (*hdu, part.as_ref().map_err(Reason::clone).and_then(ingested).map(Box::new))
         })
         .collect();
     if verdicts.iter().any(|(_, verdict)| verdict.is_ok()) {
@@ -148,12 +150,15 @@ fn frame_parts<'a>(images: &'a [Part], file: &InputFile, maps: &FileMaps) -> Res
 fn ingest_part(
     file: &InputFile,
     part: &ImagePart,
+    among_frames: Place,
     images: &[Part],
     maps: &FileMaps,
     options: &IngestOptions,
 ) -> Result<Frame, Reason> {
     let kind = frame_kind(&part.header, &part.layout).map_err(Reason::NotAnImage)?;
-    let found = find_wcs(&file.path, &part.header, &options.wcs, file.given.wcs.as_deref())?;
+    let among_images = images.iter().take_while(|(hdu, _)| *hdu < part.hdu).count();
+    let places = [among_frames, (among_images, images.len())];
+    let found = find_wcs(&file.path, &part.header, &options.wcs, file.given.wcs.as_deref(), &places)?;
     let flux_scale =
         flux_scale(file.given.flux_scale, &options.flux_scale_key, found.sidecar.as_ref(), &part.header)?;
     let maps = maps.for_frame(part, kind, images)?;

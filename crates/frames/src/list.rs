@@ -82,12 +82,12 @@ impl List<'_> {
         let mut record = csv::StringRecord::new();
         loop {
             let more = reader.read_record(&mut record);
-            let line = record.position().map_or(1, csv::Position::line);
+            let line = record.position().map_or(1, |position| line_of(bytes, position));
             match more {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
-                    let line = error.position().map_or(line, csv::Position::line);
+                    let line = error.position().map_or(line, |position| line_of(bytes, position));
                     return Err(self.wrong(line, format!("not CSV in UTF-8 ({error})")));
                 }
             }
@@ -224,6 +224,18 @@ impl List<'_> {
             Err(_) => id_below(Path::new(""), &name),
         }
     }
+}
+
+/// The line of a record: its position is that before the blank lines and comments in front of it.
+fn line_of(bytes: &[u8], position: &csv::Position) -> u64 {
+    let mut rest = bytes.get(position.byte() as usize..).unwrap_or_default();
+    let mut line = position.line();
+    while let Some(b'\r' | b'\n' | b'#') = rest.first() {
+        let Some(end) = rest.iter().position(|byte| *byte == b'\n') else { break };
+        rest = &rest[end + 1..];
+        line += 1;
+    }
+    line
 }
 
 /// `NAME` of `[NAME]`.

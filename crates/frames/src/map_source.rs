@@ -140,7 +140,6 @@ fn wanted(frame: &Path, given: Option<&MapSource>, suffix: Option<&str>) -> Want
         Wanted::File(path, images)
     };
     match (given, suffix) {
-        (Some(MapSource::None), _) => Wanted::Nothing,
         (Some(MapSource::File(path)), _) => file(path.clone()),
         (Some(MapSource::Extension(name)), _) => Wanted::Extension(name.to_uppercase()),
         (None, Some(suffix)) => {
@@ -153,7 +152,7 @@ fn wanted(frame: &Path, given: Option<&MapSource>, suffix: Option<&str>) -> Want
             let found = paths.clone().find(|path| path != frame && path.is_file());
             found.map_or_else(|| Wanted::Missing(missing(&names, suffix)), file)
         }
-        (None, None) => Wanted::Nothing,
+        (Some(MapSource::None), _) | (None, None) => Wanted::Nothing,
     }
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn apply_maps(
         for plane in 0..map.planes() {
             load(map, plane, mask)?;
             let bad = |mask: &f32| *mask != 0.0 || mask.is_nan();
-            served(map, plane, planes).for_each(|data| mark(data, mask, bad));
+            mark(map, plane, planes, mask, bad);
         }
     }
     if let Some(map) = &frame.maps.weight {
@@ -61,25 +61,20 @@ pub(crate) fn apply_maps(
             load(map, plane, values)?;
             to_variance(map.kind, values, scale);
             let bad = |variance: &f32| variance.is_nan();
-            served(map, plane, planes).for_each(|data| mark(data, values, bad));
+            mark(map, plane, planes, values, bad);
         }
     }
     Ok(())
 }
 
-/// The data planes that a plane of a map is for: all, or its own.
-fn served<'a, 'b>(
-    map: &FrameMap,
-    plane: usize,
-    planes: &'a mut [&'b mut [f32]],
-) -> impl Iterator<Item = &'a mut &'b mut [f32]> {
-    let all = map.planes() == 1;
-    planes.iter_mut().enumerate().filter(move |(index, _)| all || *index == plane).map(|(_, data)| data)
-}
-
-fn mark(data: &mut [f32], map: &[f32], bad: impl Fn(&f32) -> bool) {
-    for (value, map) in data.iter_mut().zip(map) {
-        *value = if bad(map) { f32::NAN } else { *value };
+/// Puts NaN where `bad` says so into the data planes that this plane of the map is for: all of them, or its own.
+fn mark(map: &FrameMap, plane: usize, planes: &mut [&mut [f32]], values: &[f32], bad: impl Fn(&f32) -> bool) {
+    for (index, data) in planes.iter_mut().enumerate() {
+        if map.planes() == 1 || index == plane {
+            for (data, value) in data.iter_mut().zip(values) {
+                *data = if bad(value) { f32::NAN } else { *data };
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //! bad do not count.
 
 use zemosaic_fits::{FilePool, FitsError};
-use zemosaic_image::stats::{difference_noise, median};
+use zemosaic_image::stats::{difference_noise, mad_sigma, median};
 use zemosaic_image::{CfaPattern, Region};
 
 use crate::frame::{Frame, FrameKind};
@@ -30,6 +30,10 @@ pub struct FrameNoise {
     /// Median variance of the weight map over the same pixels, in the map's units, per plane of the map; NaN where
     /// there are none. Empty without a weight map.
     pub map_variance: Vec<f64>,
+    /// Measured variance over that of the weight map per output channel, from the differences of neighbours in units
+    /// of what the map says of them: 1 for a map that tells the truth in units of the frame. NaN where it cannot be
+    /// measured, empty without a weight map.
+    pub map_factor: Vec<f64>,
     /// Whether any pixel of the frame is finite and good.
     pub has_data: bool,
 }
@@ -51,25 +55,32 @@ impl FrameNoise {
             sigma_adu: vec![f64::NAN; 3],
             level_adu: vec![f64::NAN; 3],
             map_variance: Vec::new(),
+            map_factor: Vec::new(),
             has_data: true,
         }
     }
 
     /// What the variance of a frame of `kind` is measured in. The map's scale is 1 / its median variance, so that
-    /// r is 1 where the map is at its median (where that is unknown: 1). `Auto` takes the measured noise for such a
-    /// pixel, `Off` what the map says (for a CFA frame times the gain of the demosaic).
+    /// r is 1 where the map is at its median (where that is unknown: 1). Such a pixel has the variance that the map
+    /// says, with `Auto` times the measured factor; for a CFA frame times the gain of the demosaic. Without a map it
+    /// is the measured variance.
     pub fn reference(&self, kind: FrameKind, rescale: WeightRescale) -> VarianceReference {
         let mut reference = VarianceReference { variance: [f64::NAN; 3], map_scale: [1.0; 3] };
+        let positive = |value: f64| if value > 0.0 { value } else { f64::NAN };
         for channel in 0..kind.channels() {
-            let map = self.map_variance.get(channel).or(self.map_variance.first()).copied();
-            let sigma = self.sigma_adu.get(channel).copied().unwrap_or(f64::NAN);
-            let measured = if sigma > 0.0 { sigma * sigma } else { f64::NAN };
-            let median = map.filter(|variance| *variance > 0.0).unwrap_or(1.0);
-            reference.map_scale[channel] = 1.0 / median;
-            reference.variance[channel] = match (map, rescale) {
-                (Some(_), WeightRescale::Off) => median * gain_of(kind, channel),
-                _ => measured,
+            let of = |values: &[f64]| values.get(channel).copied().unwrap_or(f64::NAN);
+            let Some(map) = self.map_variance.get(channel).or(self.map_variance.first()) else {
+                let sigma = positive(of(&self.sigma_adu));
+                reference.variance[channel] = sigma * sigma;
+                continue;
             };
+            let median = if *map > 0.0 { *map } else { 1.0 };
+            let factor = match rescale {
+                WeightRescale::Auto => positive(of(&self.map_factor)),
+                WeightRescale::Off => 1.0,
+            };
+            reference.map_scale[channel] = 1.0 / median;
+            reference.variance[channel] = factor * median * gain_of(kind, channel);
         }
         reference
     }
@@ -93,30 +104,33 @@ fn gain_of(kind: FrameKind, channel: usize) -> f64 {
 /// As `zemosaic_fits::read_window`.
 pub fn measure_noise(pool: &FilePool, frame: &Frame) -> Result<FrameNoise, FitsError> {
     let mut scratch = PixelScratch::default();
-    let mut bands = read_bands(pool, frame, &mut scratch)?;
+    let bands = read_bands(pool, frame, &mut scratch)?;
     let mut noise = FrameNoise {
         sigma_adu: Vec::new(),
         level_adu: Vec::new(),
         map_variance: Vec::new(),
+        map_factor: Vec::new(),
         has_data: bands.planes.iter().flatten().any(|value| value.is_finite()),
     };
-    for plane in &mut bands.planes {
-        match frame.kind {
-            FrameKind::Cfa(pattern) => {
-                for channel in 0..3 {
-                    let rows = colour_rows(plane, frame.width, pattern, channel);
-                    noise.sigma_adu.push(noise_of(&rows, 1) * gain_of(frame.kind, channel).sqrt());
-                    noise.level_adu.push(median_of(&mut rows.concat()));
-                }
-            }
-            FrameKind::Mono | FrameKind::Rgb => {
-                let rows: Vec<Vec<f32>> = plane.chunks(frame.width).map(<[f32]>::to_vec).collect();
-                noise.sigma_adu.push(noise_of(&rows, 1));
-                noise.level_adu.push(median_of(plane));
-            }
+    for channel in 0..frame.kind.channels() {
+        let rows_of = |planes: &[Vec<f32>]| -> Option<Vec<Vec<f32>>> {
+            let plane = planes.get(channel).or(planes.first())?;
+            Some(match frame.kind {
+                FrameKind::Cfa(pattern) => colour_rows(plane, frame.width, pattern, channel),
+                FrameKind::Mono | FrameKind::Rgb => plane.chunks(frame.width).map(<[f32]>::to_vec).collect(),
+            })
+        };
+        let Some(rows) = rows_of(&bands.planes) else { continue };
+        noise.sigma_adu.push(noise_of(&rows, 1) * gain_of(frame.kind, channel).sqrt());
+        if let Some(variance) = rows_of(&bands.variance) {
+            noise.map_factor.push(factor_of(&rows, &variance));
         }
+        noise.level_adu.push(median_of(&mut rows.concat()));
     }
-    noise.map_variance = bands.variance.iter_mut().map(|values| median_of(values)).collect();
+    for (variance, data) in bands.variance.iter().zip(&bands.planes) {
+        let good = variance.iter().zip(data).filter(|(_, data)| data.is_finite());
+        noise.map_variance.push(median_of(&mut good.map(|(variance, _)| *variance).collect::<Vec<f32>>()));
+    }
     if !noise.has_data {
         noise.has_data = any_finite(pool, frame, &mut scratch)?;
     }
@@ -128,6 +142,20 @@ fn noise_of(rows: &[Vec<f32>], step: usize) -> f64 {
     difference_noise(&rows, step).map_or(f64::NAN, f64::from)
 }
 
+/// The square of 1.4826 MAD of (b - a) / sqrt(v_a + v_b) over neighbours a, b of the variances v_a, v_b.
+fn factor_of(rows: &[Vec<f32>], variance: &[Vec<f32>]) -> f64 {
+    let pairs = |row: &[f32]| row.windows(2).map(|pair| (pair[0], pair[1])).collect::<Vec<_>>();
+    let mut differences: Vec<f32> = Vec::new();
+    for (row, variance) in rows.iter().zip(variance) {
+        for ((a, b), (va, vb)) in pairs(row).into_iter().zip(pairs(variance)) {
+            let sigma = (f64::from(va) + f64::from(vb)).sqrt();
+            differences.push(((f64::from(b) - f64::from(a)) / sigma) as f32);
+        }
+    }
+    let Some(centre) = median(&mut differences) else { return f64::NAN };
+    f64::from(mad_sigma(&mut differences, centre)).powi(2)
+}
+
 fn median_of(values: &mut [f32]) -> f64 {
     median(values).map_or(f64::NAN, f64::from)
 }
@@ -136,7 +164,7 @@ fn median_of(values: &mut [f32]) -> f64 {
 struct Bands {
     /// Stored planes.
     planes: Vec<Vec<f32>>,
-    /// Variance by the weight map of the pixels with data, per plane of the map.
+    /// Variance by the weight map, per plane of the map.
     variance: Vec<Vec<f32>>,
 }
 
@@ -152,12 +180,9 @@ fn read_bands(pool: &FilePool, frame: &Frame, scratch: &mut PixelScratch) -> Res
         let (planes, variance) = (scratch.stored(frame), scratch.stored_variance(frame));
         all.planes.resize(planes.len(), Vec::new());
         all.variance.resize(variance.len(), Vec::new());
-        for (all, values) in all.planes.iter_mut().zip(planes) {
+        let both = all.planes.iter_mut().zip(planes).chain(all.variance.iter_mut().zip(variance));
+        for (all, values) in both {
             all.extend_from_slice(values);
-        }
-        for ((all, values), data) in all.variance.iter_mut().zip(variance).zip(planes) {
-            let good = values.iter().zip(data).filter(|(_, data)| data.is_finite());
-            all.extend(good.map(|(variance, _)| *variance));
         }
     }
     Ok(all)

@@ -75,7 +75,9 @@ pub fn read_planes_scaled<'a>(
     let PixelScratch { raw, planes, maps, .. } = scratch;
     let mut raw_window = None;
     if let FrameKind::Cfa(pattern) = frame.kind {
-        planes.iter_mut().for_each(|plane| fit(plane, region.area()));
+        for plane in planes.iter_mut() {
+            fit(plane, region.area());
+        }
         let [r, g, b] = &mut *planes;
         demosaic_bilinear(raw, stored, pattern, region, frame.width, frame.height, [r, g, b]);
         if frame.maps.weight.is_some() {

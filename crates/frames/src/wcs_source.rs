@@ -1,5 +1,6 @@
 //! Where a frame's WCS comes from; first found wins: the file that a list names, `--wcs-from`, side-car `.head`,
-//! side-car `.wcs` (the file name without .fit/.fits/.fts/.gz/.fz/.bz2), the frame's own header.
+//! side-car `.wcs` (the file name without .fit/.fits/.fts/.gz/.fz/.bz2), the frame's own header. A text side-car
+//! with several headers, each ended by END, has one for each image of the file, as SCAMP writes it.
 
 use std::path::{Path, PathBuf};
 
@@ -44,7 +45,12 @@ pub struct FoundWcs {
     pub sidecar: Option<Header>,
 }
 
+/// An image's place among others: its index, and how many there are.
+pub type Place = (usize, usize);
+
 /// The WCS that counts for the frame at `path` with header `own`; `listed` is the file that a list names for it.
+/// `places` are the frame's among the frames and among all images of its file: a side-car of several headers is
+/// read by the first of them with as many.
 ///
 /// # Errors
 /// The reason to leave the frame out: none found, or the first one found is not usable.
@@ -53,6 +59,7 @@ pub fn find_wcs(
     own: &Header,
     policy: &WcsPolicy,
     listed: Option<&Path>,
+    places: &[Place],
 ) -> Result<FoundWcs, Reason> {
     if policy.ignore_wcs {
         return Err(Reason::NoWcs(
@@ -61,7 +68,7 @@ pub fn find_wcs(
     }
     for (file, origin) in sidecars(path, policy, listed) {
         if file.is_file() {
-            let header = read_sidecar(&file, own)?;
+            let header = read_sidecar(&file, own, places)?;
             let wcs = Wcs::from_header(&header)
                 .map_err(|error| Reason::BadWcs(error.code(), format!("{}: {error}", file.display())))?;
             return Ok(FoundWcs { wcs, origin, sidecar: Some(header) });
@@ -97,13 +104,15 @@ fn sidecars(path: &Path, policy: &WcsPolicy, listed: Option<&Path>) -> Vec<(Path
 }
 
 /// A side-car's header; the image size comes from the frame, never from the side-car.
-fn read_sidecar(file: &Path, own: &Header) -> Result<Header, Reason> {
+fn read_sidecar(file: &Path, own: &Header, places: &[Place]) -> Result<Header, Reason> {
     let bad = |error: String| Reason::BadWcs("E-WCS-SIDECAR", format!("{}: {error}", file.display()));
     let bytes = std::fs::read(file).map_err(|error| bad(error.to_string()))?;
     let mut header = if bytes.starts_with(b"SIMPLE  =") && bytes.len() % 2880 == 0 {
         Header::parse(&bytes).map_err(|error| bad(error.to_string()))?.0
     } else {
-        Header::parse_text(&String::from_utf8_lossy(&bytes)).map_err(|error| bad(error.to_string()))?
+        let text = String::from_utf8_lossy(&bytes);
+        let text = own_text(&text, places).map_err(bad)?;
+        Header::parse_text(text).map_err(|error| bad(error.to_string()))?
     };
     for key in ["NAXIS1", "NAXIS2"] {
         if let Some(n) = own.get_i64(key) {
@@ -111,6 +120,30 @@ fn read_sidecar(file: &Path, own: &Header) -> Result<Header, Reason> {
         }
     }
     Ok(header)
+}
+
+/// The part of a text side-car that is for an image at these places: of several headers its own.
+fn own_text<'a>(text: &'a str, places: &[Place]) -> Result<&'a str, String> {
+    let mut headers = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    for line in text.split_inclusive('\n') {
+        at += line.len();
+        if line.trim_end() == "END" {
+            headers.push(&text[start..at]);
+            start = at;
+        }
+    }
+    if !text[start..].trim().is_empty() {
+        headers.push(&text[start..]);
+    }
+    if headers.len() < 2 {
+        return Ok(text);
+    }
+    let place = places.iter().find(|(_, count)| *count == headers.len());
+    place.and_then(|(index, _)| headers.get(*index)).copied().ok_or_else(|| {
+        let images = places.last().map_or(1, |(_, count)| *count);
+        format!("it has {} headers and the file {images} images; one for each image is needed", headers.len())
+    })
 }
 
 #[cfg(test)]
