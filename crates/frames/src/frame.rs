@@ -43,7 +43,7 @@ impl FrameKind {
 pub enum Packing {
     /// Rows can be read by position.
     Plain,
-    /// The whole file is gzip-compressed: unpacked once before pixels are read.
+    /// The whole file is packed by gzip or bzip2: unpacked once before pixels are read.
     Gzip,
     /// The image is tile-compressed inside its file: unpacked once before pixels are read.
     Compressed,

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zemosaic_fits::{
-    FitsError, Hdu, HduKind, Header, ImageLayout, is_gzip, open_unpacked, scan, scan_gzip_hdus,
+    FitsError, Hdu, HduKind, Header, ImageLayout, Packed, open_unpacked, packed_kind, scan, scan_packed_hdus,
 };
 
 use crate::dialect::{frame_kind, frame_meta};
@@ -142,9 +142,13 @@ type Part = (usize, Result<ImagePart, Reason>);
 /// and errors.
 fn image_parts(path: &Path) -> Result<Vec<Part>, Reason> {
     let at_fault = |error: FitsError| reason_of(&error);
-    let (hdus, packing, file_bytes, truncated) = if is_gzip(path).map_err(at_fault)? {
-        let stated = gzip_length(path).map_err(|error| Reason::Unreadable(error.to_string()))?;
-        (scan_gzip_hdus(path).map_err(at_fault)?, Packing::Gzip, stated, None)
+    let (hdus, packing, file_bytes, truncated) = if let Some(packed) = packed_kind(path).map_err(at_fault)? {
+        let stated = match packed {
+            Packed::Gzip => gzip_length(path).map_err(|error| Reason::Unreadable(error.to_string()))?,
+            // bzip2 states no length.
+            Packed::Bzip2 => 0,
+        };
+        (scan_packed_hdus(path).map_err(at_fault)?, Packing::Gzip, stated, None)
     } else {
         let file = scan(path).map_err(at_fault)?;
         (file.hdus, Packing::Plain, file.len, file.truncated)
@@ -203,9 +207,6 @@ enum Found {
 fn image_part(hdu: Hdu, packing: Packing, file_bytes: u64) -> Found {
     let index = hdu.index;
     match (&hdu.kind, packing) {
-        (HduKind::CompressedImage(_), Packing::Gzip) => Found::Unreadable(Reason::NotAnImage(
-            "a tile-compressed image in a gzip file; unpack the file to use it".into(),
-        )),
         (HduKind::CompressedImage(compressed), _) => {
             let Some(header) = hdu.restored_header() else { return Found::Nothing };
             let layout = compressed.image.clone().as_planes();
@@ -254,9 +255,9 @@ fn inherit(header: &mut Header, primary: &Header) {
     });
 }
 
-/// The length of the unpacked file. What a gzip file states is not to be trusted when it cannot be the
-/// length of this FITS file: the file is cut, has several members, or is longer than 4 GiB. Whether the
-/// pixels are all there shows when it is unpacked.
+/// The length of the unpacked file. bzip2 states none (0), and what a gzip file states is not to be trusted
+/// when it cannot be the length of this FITS file: the file is cut, has several members, or is longer than
+/// 4 GiB. Whether the pixels are all there shows when it is unpacked.
 fn unpacked_length(layout: &ImageLayout, stated: u64) -> u64 {
     let needed = layout.data_offset + layout.data_bytes();
     let padded = needed.next_multiple_of(FITS_BLOCK_BYTES);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
 use zemosaic_coadd::CoaddError;
-use zemosaic_fits::{FilePool, FitsError, scan, unpack_compressed, unpack_gzip};
+use zemosaic_fits::{FilePool, FitsError, unpack_image, unpack_packed};
 use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::{Frame, FrameNoise, LeftOut, Packing, Reason, measure_noise};
 
@@ -88,7 +88,7 @@ fn copy_name(spill: &Path, index: usize) -> PathBuf {
 /// An unpacked copy and its length in bytes, or why there is none.
 type Copied = Result<(PathBuf, u64), Reason>;
 
-/// Unpacks every gzip file once, however many frames it holds.
+/// Unpacks every packed file once, however many frames it holds.
 fn unpack_files(
     frames: &[Frame],
     spill: &Path,
@@ -103,7 +103,7 @@ fn unpack_files(
             return Err(CoaddError::Cancelled.into());
         }
         let copy = copy_name(spill, index);
-        match unpack_gzip(&path, &copy) {
+        match unpack_packed(&path, &copy) {
             Ok(bytes) => Ok((path, Ok((copy, bytes)))),
             Err(error) => match unpack_failure(error, &path) {
                 Failure::Frame(reason) => Ok((path, Err(reason))),
@@ -148,11 +148,7 @@ fn prepare_one(
             frame.pixels_path.clone_from(copy);
         }
         Packing::Compressed => {
-            let file = scan(&frame.path).map_err(|error| at_fault(&error))?;
-            let hdu = file.hdus.get(frame.hdu).ok_or_else(|| {
-                Failure::Frame(Reason::Unreadable(format!("HDU {} is gone: the file has changed", frame.hdu)))
-            })?;
-            frame.layout = unpack_compressed(&frame.path, hdu, copy)
+            frame.layout = unpack_image(&frame.path, frame.hdu, copy)
                 .map_err(|error| unpack_failure(error, &frame.path))?
                 .as_planes();
             frame.pixels_path = copy.to_path_buf();
