@@ -293,3 +293,39 @@ fn in_place_and_refusals() {
     assert!(std::fs::read(&dest).unwrap() == compressed);
     assert_eq!(std::fs::read_dir(folder.0.path()).unwrap().count(), 2);
 }
+
+/// Prints sizes and speed for the product named by `ZEMOSAIC_PRODUCT` (kept beside it), else for a made one; timings are
+/// never asserted.
+#[test]
+fn print_sizes_and_speed() {
+    let folder = Folder::new();
+    let named = std::env::var_os("ZEMOSAIC_PRODUCT").map(PathBuf::from);
+    let plain = named.clone().unwrap_or_else(|| {
+        product(&folder.file("plain.fits"), 1_000, 300);
+        folder.file("plain.fits")
+    });
+    let before = std::fs::metadata(&plain).unwrap().len() as f64;
+    let rice = |q| CompressOptions { quantize: q, ..CompressOptions::default() };
+    for (name, options) in [
+        ("rice16", rice(Some(16.0))),
+        ("rice4", rice(Some(4.0))),
+        ("rice_lossless", rice(None)),
+        ("gzip", LOSSLESS),
+    ] {
+        let dest = match &named {
+            Some(plain) => plain.with_extension(format!("{name}.fz")),
+            None => folder.file(name),
+        };
+        let started = std::time::Instant::now();
+        let after = compress_product(&plain, &dest, &options, Overwrite::Replace).unwrap() as f64;
+        let seconds = started.elapsed().as_secs_f64();
+        println!(
+            "{name}: {:.1} MB of {:.1} MB ({:.2} to 1), {:.0} MB/s with {} threads",
+            after / 1.0e6,
+            before / 1.0e6,
+            before / after,
+            before / 1.0e6 / seconds,
+            rayon::current_num_threads()
+        );
+    }
+}

@@ -90,7 +90,7 @@ fn check_compressed(path: &Path, hdu: &Hdu, golden: &Value) {
 fn check_value(name: &str, ours: f32, theirs: &Value) {
     let theirs = theirs.as_f64().unwrap_or(f64::NAN);
     // Doubles beyond the range of a float plane are "no data".
-    let is_data = theirs.abs() <= f64::from(f32::MAX);
+    let is_data = (theirs as f32).is_finite();
     let near = (f64::from(ours) - theirs).abs() <= 1.2e-7 * theirs.abs() + f64::from(f32::MIN_POSITIVE);
     assert!(if is_data { near } else { ours.is_nan() }, "{name}: {ours} and {theirs}");
 }
@@ -105,7 +105,7 @@ fn check_pixels(name: &str, pixels: &[f32], golden: &Value) {
         check_value(name, pixels[pixels.len() - 1], &golden["last"]);
     }
     let bound = |key: &str| golden[key].as_f64().unwrap_or(0.0).abs();
-    if bound("min").max(bound("max")) > f64::from(f32::MAX) {
+    if (bound("min").max(bound("max")) as f32).is_infinite() {
         // What is recorded of all pixels counts values that no float plane holds.
         assert!(pixels.iter().any(|v| v.is_nan()), "{name}");
         return;
@@ -133,12 +133,15 @@ fn check_pixels(name: &str, pixels: &[f32], golden: &Value) {
     assert!((std - theirs).abs() <= tolerance, "{name}: standard deviation {std}, astropy {theirs}");
 }
 
-/// astropy's name of an HDU: EXTNAME, else PRIMARY for the first one.
+/// astropy's name of an HDU: EXTNAME (of a compressed image its own, if it has one), else its word for the kind.
 fn check_name(file: &str, hdu: &Hdu, golden: &Value) {
-    let named = hdu.header.get_str("EXTNAME").map(|name| name.trim().to_string());
+    let own =
+        hdu.restored_header().and_then(|header| header.get_str("EXTNAME")).filter(|name| !name.is_empty());
+    let named = own.or_else(|| hdu.header.get_str("EXTNAME")).map(|name| name.trim().to_string());
     let ours = match named {
         Some(name) => name,
         None if hdu.index == 0 => "PRIMARY".into(),
+        None if hdu.compressed().is_some() => "COMPRESSED_IMAGE".into(),
         None => String::new(),
     };
     let theirs = golden["name"].as_str().unwrap();
@@ -153,14 +156,15 @@ fn check_table(path: &Path, hdu: &Hdu, golden: &Value) -> bool {
     assert_eq!(hdu.header.get_i64("NAXIS2"), Some(rows as i64), "{name}");
     let fields = hdu.header.get_i64("TFIELDS").unwrap();
     let names = (1..=fields).map(|n| hdu.header.get_str(&format!("TTYPE{n}")).unwrap_or_default());
-    assert!(names.eq(columns.iter().copied()), "{name}: {columns:?}");
+    // The record has the first 30 columns.
+    assert!(names.take(30).eq(columns.iter().copied()), "{name}: {columns:?}");
     if hdu.kind == HduKind::AsciiTable {
         assert!(read_table(path, hdu.index).is_err(), "{name}");
         return false;
     }
     match read_table(path, hdu.index) {
         Ok(table) => {
-            assert!(table.iter().map(|c| c.name.as_str()).eq(columns), "{name}");
+            assert!(table.iter().map(|c| c.name.as_str()).take(30).eq(columns), "{name}");
             assert!(table.iter().all(|c| rows_of(&c.data) == rows as usize), "{name}");
             true
         }

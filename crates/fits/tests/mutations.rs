@@ -127,7 +127,8 @@ fn compressed_products(path: &Path) -> Vec<Vec<u8>> {
     let integers: Vec<i32> = (0..9_000).map(|i| i * 7919 % 65_521).collect();
     let floats: Vec<f32> =
         integers.iter().map(|&i| if i % 11 == 0 { f32::NAN } else { (i % 100) as f32 }).collect();
-    let constant = [&floats[..4_500], &[7.0; 4_500]].concat();
+    let mut constant = floats.clone();
+    constant[4_500..].fill(7.0);
     let lossless = CompressOptions { codec: ProductCodec::Gzip, quantize: None };
     for (data, options) in [
         (ImageData::I32(&integers), CompressOptions::default()),

@@ -20,10 +20,16 @@ pub struct InputFile {
 
 const SUFFIXES: [&str; 3] = [".fit", ".fits", ".fts"];
 
-/// Whether a file name looks like a FITS image we read (`.fit`, `.fits`, `.fts`, each also with `.gz` or `.fz`).
+/// What packers append; `.z` is listed so that such a file is refused by name rather than overlooked.
+const PACKED: [&str; 4] = [".gz", ".bz2", ".fz", ".z"];
+
+/// Whether a file name looks like a FITS image we read (`.fit`, `.fits`, `.fts`, each also with `.fz`, `.gz` or
+/// `.bz2` or both).
 pub fn has_fits_name(name: &str) -> bool {
     let lower = name.to_lowercase();
-    let plain = lower.strip_suffix(".gz").or_else(|| lower.strip_suffix(".fz")).unwrap_or(&lower);
+    let strip =
+        |name: &str| PACKED.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name).to_owned();
+    let plain = strip(&strip(&lower));
     SUFFIXES.iter().any(|suffix| plain.ends_with(suffix))
 }
 

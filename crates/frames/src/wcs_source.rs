@@ -1,5 +1,5 @@
 //! Where a frame's WCS comes from; first found wins: `--wcs-from`, side-car `.head`, side-car `.wcs`
-//! (the file name without .fit/.fits/.fts/.gz/.fz), the frame's own header.
+//! (the file name without .fit/.fits/.fts/.fz/.gz/.bz2), the frame's own header.
 
 use std::path::{Path, PathBuf};
 
@@ -20,10 +20,10 @@ pub struct WcsPolicy {
     pub ignore_wcs: bool,
 }
 
-/// The file name without .gz/.fz and .fit/.fits/.fts.
+/// The file name without .gz/.bz2, .fz and .fit/.fits/.fts.
 pub fn bare_name(path: &Path) -> String {
     let mut name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    for suffixes in [&[".gz", ".fz"][..], &[".fits", ".fit", ".fts"][..]] {
+    for suffixes in [&[".gz", ".bz2"][..], &[".fz"], &[".fits", ".fit", ".fts"][..]] {
         let lower = name.to_lowercase();
         if let Some(suffix) = suffixes.iter().find(|suffix| lower.ends_with(**suffix)) {
             name.truncate(name.len() - suffix.len());
@@ -103,8 +103,13 @@ mod tests {
 
     #[test]
     fn bare_names_lose_only_fits_suffixes() {
-        for (name, bare) in [("a.fit.gz", "a"), ("b.FITS", "b"), ("c.0s.fits.fz", "c.0s"), ("d.txt", "d.txt")]
-        {
+        for (name, bare) in [
+            ("a.fit.gz", "a"),
+            ("b.FITS", "b"),
+            ("c.0s.fits.fz", "c.0s"),
+            ("e.fts.bz2", "e"),
+            ("d.txt", "d.txt"),
+        ] {
             assert_eq!(bare_name(Path::new(name)), bare);
         }
     }

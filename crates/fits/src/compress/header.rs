@@ -88,10 +88,12 @@ impl TablePlan {
         } else {
             header.set_str("ZTENSION", "IMAGE", "the image was an extension");
         }
-        header.set_i64("ZBITPIX", image.sample.bitpix(), "BITPIX of the image");
-        header.set_i64("ZNAXIS", image.dims.len() as i64, "NAXIS of the image");
+        let comment = |key: &str| hdu.header.get_comment(key).unwrap_or_default();
+        header.set_i64("ZBITPIX", image.sample.bitpix(), &comment("BITPIX"));
+        header.set_i64("ZNAXIS", image.dims.len() as i64, &comment("NAXIS"));
         for (axis, &n) in image.dims.iter().enumerate() {
-            header.set_i64(&format!("ZNAXIS{}", axis + 1), n as i64, "");
+            let n_axis = format!("NAXIS{}", axis + 1);
+            header.set_i64(&format!("Z{n_axis}"), n as i64, &comment(&n_axis));
         }
         if hdu.index == 0 {
             header.set_bool("ZEXTEND", hdu.header.get_bool("EXTEND").unwrap_or(true), "");

@@ -304,3 +304,48 @@ fn sum_from(bytes: &[u8], offset: u64) -> u32 {
     word[lead % 4..][..head.len()].copy_from_slice(head);
     add(u32::from_be_bytes(word), sum_bytes(rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        FilePool, ImageData, ReadScratch, Window, read_compressed_window, read_window, verify_checksums,
+    };
+
+    #[test]
+    fn sums_of_pieces_are_the_sum_of_the_whole() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(1_003).map(|i: u8| i.wrapping_mul(37)).collect();
+        for cuts in [[1, 2], [3, 4], [5, 500], [7, 1_002], [0, 0]] {
+            let parts = [(0, cuts[0]), (cuts[0], cuts[1]), (cuts[1], bytes.len())];
+            let sum =
+                parts.iter().fold(0, |sum, &(from, to)| add(sum, sum_from(&bytes[from..to], from as u64)));
+            assert_eq!(sum, sum_bytes(&bytes), "{cuts:?}");
+        }
+    }
+
+    /// 64-bit descriptors, as an image of more than 1 GiB gets them.
+    #[test]
+    fn wide_descriptors() {
+        let folder = tempfile::tempdir().unwrap();
+        let (plain, dest) = (folder.path().join("plain.fits"), folder.path().join("dest.fits"));
+        let values: Vec<f32> = (0..10_000).map(|i| ((i * 7919) % 1_013) as f32).collect();
+        crate::write_image(&plain, &Header::new(), ImageData::F32(&values), &[100, 100]).unwrap();
+        let options = CompressOptions { codec: ProductCodec::Rice, quantize: Some(4.0) };
+        compress_with(&plain, &dest, &options, Overwrite::Refuse, 0).unwrap();
+        assert!(
+            verify_checksums(&dest).unwrap().iter().all(|check| check.checksum == crate::CheckState::Good)
+        );
+        let hdu = scan(&dest).unwrap().hdus.remove(1);
+        assert!(hdu.header.get_str("TFORM1").unwrap().starts_with("1QB("));
+        let (pool, mut read, mut original) = (FilePool::new(2), vec![0.0; 10_000], vec![0.0; 10_000]);
+        let window = Window { x0: 0, y0: 0, width: 100, height: 100 };
+        read_compressed_window(&pool, &dest, hdu.compressed().unwrap(), 0, window, &mut read).unwrap();
+        let image = scan(&plain).unwrap().hdus.remove(0).image().unwrap().clone();
+        read_window(&pool, &plain, &image, 0, window, &mut ReadScratch::default(), &mut original).unwrap();
+        // The values spread evenly, so their noise is some 300 and half a step of it some 40.
+        assert!(read.iter().zip(&original).all(|(a, b)| (a - b).abs() < 60.0) && read != original);
+        if let Ok(output) = std::process::Command::new("fitsverify").arg("-q").arg(&dest).output() {
+            assert!(String::from_utf8_lossy(&output.stdout).contains("verification OK"));
+        }
+    }
+}
