@@ -1,4 +1,4 @@
-//! Any bytes as a FITS file: headers, windows, tile-compressed images, tables, checksums, gzip.
+//! Any bytes as a FITS file: headers, windows, tile-compressed images, tables, checksums, gzip, bzip2, compressing.
 //! Start it with real files: `cargo +nightly fuzz run read_fits ../shared/data/fits_conformance`.
 
 #![no_main]
@@ -7,8 +7,8 @@ use libfuzzer_sys::fuzz_target;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use zemosaic_fits::{
-    FilePool, HduKind, ImageLayout, ReadScratch, Window, is_gzip, read_compressed_window, read_table, read_window,
-    scan, scan_gzip_hdus, unpack_compressed, unpack_gzip, verify_checksums,
+    CompressOptions, FilePool, HduKind, ImageLayout, Overwrite, ReadScratch, Window, compress_product, is_packed, read_compressed_window, read_table, read_window,
+    scan, scan_packed_hdus, unpack_compressed, unpack_packed, verify_checksums,
 };
 
 const MAX_COPY_BYTES: u64 = 1 << 20;
@@ -29,13 +29,15 @@ fuzz_target!(|data: &[u8]| {
     if std::fs::write(&path, data).is_err() {
         return;
     }
-    if is_gzip(&path).unwrap_or(false) {
-        let _ = scan_gzip_hdus(&path);
-        let _ = unpack_gzip(&path, &copy);
+    if is_packed(&path).unwrap_or(false) {
+        let _ = scan_packed_hdus(&path);
+        let _ = unpack_packed(&path, &copy);
         return;
     }
     let _ = verify_checksums(&path);
     let Ok(file) = scan(&path) else { return };
+    // The data of a complete file are no longer than the input.
+    let _ = compress_product(&path, &copy, &CompressOptions::default(), Overwrite::Replace);
     let pool = FilePool::new(1);
     let mut scratch = ReadScratch::default();
     for hdu in &file.hdus {

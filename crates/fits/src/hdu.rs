@@ -6,6 +6,7 @@ use crate::card;
 use crate::error::FitsError;
 use crate::header::Header;
 use crate::layout::{self, ImageLayout};
+use crate::packed::refuse_packed;
 use crate::tiles::CompressedLayout;
 use crate::{BLOCK_BYTES, CARD_BYTES, file_io};
 use std::fs::File;
@@ -120,7 +121,7 @@ impl FitsFile {
 ///
 /// # Errors
 /// [`FitsError::NotFits`], [`FitsError::BadHeader`] for the first HDU, [`FitsError::Truncated`] when the file ends
-/// within its first header, [`FitsError::Unsupported`] for a gzip file (unpack it first), [`FitsError::Io`].
+/// within its first header, [`FitsError::Unsupported`] for a packed file (unpack it first), [`FitsError::Io`].
 pub fn scan(path: &Path) -> Result<FitsFile, FitsError> {
     let file = File::open(path).map_err(|e| FitsError::io(path, "open", 0, e))?;
     let len = file.metadata().map_err(|e| FitsError::io(path, "read", 0, e))?.len();
@@ -213,9 +214,7 @@ pub(crate) fn begins_hdu(bytes: &[u8], path: &Path, index: usize) -> Result<bool
     if index > 0 {
         return Ok(bytes.starts_with(b"XTENSION"));
     }
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        return Err(FitsError::unsupported(path, "reading pixels from a gzip file that was not unpacked"));
-    }
+    refuse_packed(bytes, path)?;
     if !bytes.starts_with(b"SIMPLE") {
         return Err(FitsError::NotFits { path: path.to_path_buf() });
     }

@@ -6,14 +6,15 @@
 
 mod card;
 mod checksum;
+mod compress;
 mod decode;
 mod error;
 mod file_io;
-mod gzip;
 mod hdu;
 mod header;
 mod image_writer;
 mod layout;
+mod packed;
 mod pool;
 mod product;
 mod table;
@@ -22,12 +23,16 @@ mod tiles;
 mod window;
 
 pub use checksum::{CheckState, HduCheck, verify_checksums};
+pub use compress::{CompressOptions, ProductCodec, compress_product};
 pub use error::FitsError;
-pub use gzip::{is_gzip, open_unpacked, scan_gzip, scan_gzip_hdus, scan_gzip_header, unpack_gzip};
 pub use hdu::{FitsFile, Hdu, HduKind, Truncation, scan};
 pub use header::Header;
 pub use image_writer::{ImageData, write_image};
 pub use layout::{HduRole, ImageLayout, SampleType};
+pub use packed::{
+    Packed, is_packed, open_unpacked, packed_kind, scan_packed, scan_packed_hdus, scan_packed_header,
+    unpack_image, unpack_packed,
+};
 pub use pool::FilePool;
 pub use product::{DataSpec, HduSpec, Overwrite, ProductWriter};
 pub use table::{Column, ColumnData, TableSpec, read_table};

@@ -213,6 +213,11 @@ fn what_cannot_be_read_is_refused_by_name() {
     extras.set_str("ZNAME1", "BLOCKSIZE", "");
     extras.set_i64("ZVAL1", 0, "");
     assert!(reason(&Tiled { extras, ..base.clone() }).contains("blocks of 0"));
+    // The standard, and every decoder, knows samples of 1, 2 and 4 bytes.
+    let mut extras = Header::new();
+    extras.set_str("ZNAME1", "BYTEPIX", "");
+    extras.set_i64("ZVAL1", 8, "");
+    assert!(reason(&Tiled { extras, bitpix: 64, ..base.clone() }).contains("RICE_1 of 8-byte samples"));
     // A small stream for a giant tile is refused before anything is allocated.
     tiled::write(&path, &Tiled { dims: &[1 << 30], tile: &[1 << 30], ..base }, &[row]);
     let hdu = scan(&path).unwrap().hdus.remove(1);

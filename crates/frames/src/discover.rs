@@ -53,14 +53,15 @@ pub struct InputFile {
 /// Endings of FITS files.
 pub(crate) const SUFFIXES: [&str; 3] = [".fit", ".fits", ".fts"];
 
-/// Endings of packed files, behind the ending of a FITS file.
-pub(crate) const PACKED: [&str; 3] = [".gz", ".fz", ".bz2"];
+/// What packers append; `.z` is listed so that such a file is refused by name rather than overlooked.
+pub(crate) const PACKED: [&str; 4] = [".gz", ".bz2", ".fz", ".z"];
 
-/// Whether a file name looks like a FITS image we read: `.fit`, `.fits`, `.fts`, each also with `.gz`, `.fz` or
-/// `.bz2`.
+/// Whether a file name looks like a FITS image we read: `.fit`, `.fits`, `.fts`, each also with `.fz`, `.gz` or `.bz2`,
+/// or `.fz` and one of the others.
 pub fn has_fits_name(name: &str) -> bool {
     let lower = name.to_lowercase();
-    let plain = PACKED.iter().find_map(|packed| lower.strip_suffix(packed)).unwrap_or(&lower);
+    let strip = |name: &str| PACKED.iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(name).to_owned();
+    let plain = strip(&strip(&lower));
     SUFFIXES.iter().any(|suffix| plain.ends_with(suffix))
 }
 

@@ -43,8 +43,8 @@ impl FrameKind {
 pub enum Packing {
     /// Rows can be read by position.
     Plain,
-    /// The whole file is gzip-compressed: unpacked once before pixels are read.
-    Gzip,
+    /// The whole file is packed by gzip or bzip2: unpacked once before pixels are read.
+    WholeFile,
     /// The image is tile-compressed inside its file: unpacked once before pixels are read.
     Compressed,
 }

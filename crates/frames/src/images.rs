@@ -3,7 +3,7 @@
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use zemosaic_fits::{FitsError, Hdu, HduKind, Header, ImageLayout, is_gzip, scan, scan_gzip_hdus};
+use zemosaic_fits::{FitsError, Hdu, HduKind, Header, ImageLayout, Packed, packed_kind, scan, scan_packed_hdus};
 
 use crate::frame::{Packing, Reason};
 use crate::ingest::reason_of;
@@ -39,9 +39,13 @@ pub(crate) type Part = (usize, Result<ImagePart, Reason>);
 /// A file that cannot be read, or without any image.
 pub(crate) fn images_of(path: &Path) -> Result<Vec<Part>, Reason> {
     let at_fault = |error: FitsError| reason_of(&error);
-    let (hdus, packing, file_bytes, truncated) = if is_gzip(path).map_err(at_fault)? {
-        let stated = gzip_length(path).map_err(|error| Reason::Unreadable(error.to_string()))?;
-        (scan_gzip_hdus(path).map_err(at_fault)?, Packing::Gzip, stated, None)
+    let (hdus, packing, file_bytes, truncated) = if let Some(packed) = packed_kind(path).map_err(at_fault)? {
+        let stated = match packed {
+            Packed::Gzip => gzip_length(path).map_err(|error| Reason::Unreadable(error.to_string()))?,
+            // bzip2 states no length.
+            Packed::Bzip2 => 0,
+        };
+        (scan_packed_hdus(path).map_err(at_fault)?, Packing::WholeFile, stated, None)
     } else {
         let file = scan(path).map_err(at_fault)?;
         (file.hdus, Packing::Plain, file.len, file.truncated)
@@ -93,9 +97,6 @@ enum Found {
 fn image_part(hdu: Hdu, packing: Packing, file_bytes: u64) -> Found {
     let index = hdu.index;
     match (&hdu.kind, packing) {
-        (HduKind::CompressedImage(_), Packing::Gzip) => Found::Unreadable(Reason::NotAnImage(
-            "a tile-compressed image in a gzip file; unpack the file to use it".into(),
-        )),
         (HduKind::CompressedImage(compressed), _) => {
             let Some(header) = hdu.restored_header() else { return Found::Nothing };
             let layout = compressed.image.clone().as_planes();
@@ -110,7 +111,7 @@ fn image_part(hdu: Hdu, packing: Packing, file_bytes: u64) -> Found {
         (HduKind::Image(layout), _) if layout.dims.len() >= 2 => {
             let layout = layout.clone().as_planes();
             let unpacked_bytes = match packing {
-                Packing::Gzip => unpacked_length(&layout, file_bytes),
+                Packing::WholeFile => unpacked_length(&layout, file_bytes),
                 Packing::Plain | Packing::Compressed => file_bytes,
             };
             Found::Image(ImagePart { hdu: index, header: hdu.header, layout, packing, unpacked_bytes })
@@ -144,9 +145,9 @@ fn inherit(header: &mut Header, primary: &Header) {
     });
 }
 
-/// The length of the unpacked file. What a gzip file states is not to be trusted when it cannot be the
-/// length of this FITS file: the file is cut, has several members, or is longer than 4 GiB. Whether the
-/// pixels are all there shows when it is unpacked.
+/// The length of the unpacked file. bzip2 states none (0), and what a gzip file states is not to be trusted
+/// when it cannot be the length of this FITS file: the file is cut, has several members, or is longer than
+/// 4 GiB. Whether the pixels are all there shows when it is unpacked.
 fn unpacked_length(layout: &ImageLayout, stated: u64) -> u64 {
     let needed = layout.data_offset + layout.data_bytes();
     let padded = needed.next_multiple_of(FITS_BLOCK_BYTES);

@@ -25,7 +25,7 @@ pub struct WcsPolicy {
 /// The file name without .gz/.fz/.bz2 and .fit/.fits/.fts.
 pub fn bare_name(path: &Path) -> String {
     let mut name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    for suffixes in [PACKED, SUFFIXES] {
+    for suffixes in [&PACKED[..], &PACKED[..], &SUFFIXES[..]] {
         let lower = name.to_lowercase();
         if let Some(suffix) = suffixes.iter().find(|suffix| lower.ends_with(**suffix)) {
             name.truncate(name.len() - suffix.len());

@@ -5,14 +5,14 @@
 use std::path::{Path, PathBuf};
 
 use zemosaic_fits::{
-    DataSpec, FilePool, HduRole, HduSpec, Header, ImageData, Overwrite, ProductWriter, SampleType, Window,
-    scan, write_image,
+    CompressOptions, DataSpec, FilePool, HduRole, HduSpec, Header, ImageData, Overwrite, ProductCodec,
+    ProductWriter, SampleType, Window, compress_product, scan, write_image,
 };
 use zemosaic_frames::dialect::{frame_kind, frame_meta};
 use zemosaic_frames::pixels::read_planes;
 use zemosaic_frames::{
-    Frame, FrameKind, IngestOptions, PixelScratch, WcsOrigin, WcsPolicy, discover, find_duplicates, ingest,
-    measure_noise,
+    Frame, FrameKind, IngestOptions, Packing, PixelScratch, WcsOrigin, WcsPolicy, discover, find_duplicates,
+    ingest, measure_noise,
 };
 use zemosaic_image::{CfaPattern, Region};
 use zemosaic_testkit::tan::Parity;
@@ -228,6 +228,29 @@ fn write_extensions(path: &Path, names: &[&str], edit: impl Fn(&mut Header)) {
 
 fn header_is_structural(key: &str) -> bool {
     key.starts_with("NAXIS") || ["SIMPLE", "BITPIX", "EXTEND", "BZERO", "BSCALE"].contains(&key)
+}
+
+/// A tile-compressed image, alone and in a gzip file, is the frame that it was before.
+#[test]
+fn compressed_frames_in_packed_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = dir.path().join("chips.fits");
+    write_extensions(&plain, &["CHIP1", "CHIP2"], |_| {});
+    let tiled = dir.path().join("tiled.fits.fz");
+    let lossless = CompressOptions { codec: ProductCodec::Gzip, quantize: None };
+    compress_product(&plain, &tiled, &lossless, Overwrite::Replace).unwrap();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, &std::fs::read(&tiled).unwrap()).unwrap();
+    std::fs::write(dir.path().join("packed.fits.gz"), encoder.finish().unwrap()).unwrap();
+
+    let files = discover(&[dir.path().to_path_buf()], &[]).unwrap();
+    let found = ingest(&files, &IngestOptions::default(), &|_| {});
+    let ids: Vec<&str> = found.frames.iter().map(|frame| frame.id.as_str()).collect();
+    let expected =
+        ["chips.fits", "packed.fits.gz", "tiled.fits.fz"].map(|name| [1, 2].map(|n| format!("{name}[{n}]")));
+    assert_eq!(ids, expected.concat(), "{:?}", found.left_out);
+    assert!(found.frames[2..].iter().all(|frame| frame.packing == Packing::Compressed));
+    assert_eq!(found.frames[2].layout, found.frames[4].layout);
 }
 
 #[test]

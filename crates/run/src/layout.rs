@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use zemosaic_fits::{Header, is_gzip, scan, scan_gzip_header};
+use zemosaic_fits::{Header, is_packed, scan, scan_packed_header};
 use zemosaic_frames::{Frame, LeftOut, Packing, Reason};
 use zemosaic_sky::{
     Footprint, FrameGeometry, Grid, SkyFrame, automatic_grid, canvas_outliers, grid_bounds, overlap_groups,
@@ -102,13 +102,13 @@ impl Layout {
 
     /// Bytes of the unpacked copies that the run needs while it works.
     pub fn spill_bytes(&self) -> u64 {
-        // The images of a gzip file share one copy, and so do the frames of one map.
+        // The images of a packed file share one copy, and so do the frames of one map.
         let mut copied = std::collections::HashSet::new();
         let mut bytes = 0;
         let mut copy = |path: &Path, packing: Packing, hdu: usize, unpacked_bytes: u64| {
             let key = match packing {
                 Packing::Plain => return,
-                Packing::Gzip => (path.to_path_buf(), None),
+                Packing::WholeFile => (path.to_path_buf(), None),
                 Packing::Compressed => (path.to_path_buf(), Some(hdu)),
             };
             if copied.insert(key) {
@@ -232,8 +232,8 @@ fn drop_outliers(frames: Vec<Frame>, left_out: &mut Vec<LeftOut>) -> Vec<Frame> 
 fn read_grid(path: &Path) -> Result<Grid, RunError> {
     let bad = |message: String| RunError::Grid(format!("{}: {message}", path.display()));
     let from_header = |header: &Header| Grid::from_header(header).map_err(|error| bad(error.to_string()));
-    let grid = if is_gzip(path).map_err(|error| RunError::Grid(error.to_string()))? {
-        from_header(&scan_gzip_header(path).map_err(|error| RunError::Grid(error.to_string()))?)?
+    let grid = if is_packed(path).map_err(|error| RunError::Grid(error.to_string()))? {
+        from_header(&scan_packed_header(path).map_err(|error| RunError::Grid(error.to_string()))?)?
     } else if let Some(file) = is_fits(path).then(|| scan(path).ok()).flatten() {
         let with_wcs = file.hdus.iter().find_map(|hdu| Grid::from_header(&hdu.header).ok());
         with_wcs.ok_or_else(|| bad("no HDU has both a size and a WCS that can be used".into()))?

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
 use zemosaic_coadd::{BackgroundMethod, CoaddError, CoaddOptions, Measured};
-use zemosaic_fits::{FilePool, FitsError, ImageLayout, scan, unpack_compressed, unpack_gzip};
+use zemosaic_fits::{FilePool, FitsError, ImageLayout, unpack_image, unpack_packed};
 use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::{Frame, LeftOut, Packing, Reason, measure_background, measure_noise};
 
@@ -94,7 +94,7 @@ struct Copied {
     layout: Option<ImageLayout>,
 }
 
-/// What is unpacked before any frame is prepared, because several may need it: whole gzip files, and the images of
+/// What is unpacked before any frame is prepared, because several may need it: whole packed files, and the images of
 /// tile-compressed maps by HDU.
 type Packed = (PathBuf, Option<usize>);
 
@@ -105,16 +105,16 @@ type Copies = BTreeMap<Packed, Result<Copied, Reason>>;
 fn packed(path: &Path, packing: Packing, hdu: usize) -> Option<Packed> {
     match packing {
         Packing::Plain => None,
-        Packing::Gzip => Some((path.to_path_buf(), None)),
+        Packing::WholeFile => Some((path.to_path_buf(), None)),
         Packing::Compressed => Some((path.to_path_buf(), Some(hdu))),
     }
 }
 
-/// Unpacks every gzip file once, however many frames and maps it holds, and every packed map once.
+/// Unpacks every packed file once, however many frames and maps it holds, and every packed map once.
 fn unpack_files(frames: &[Frame], spill: &Path, cancel: &AtomicBool) -> Result<Copies, RunError> {
     let mut files = BTreeMap::new();
     for (index, frame) in frames.iter().enumerate() {
-        if frame.packing == Packing::Gzip {
+        if frame.packing == Packing::WholeFile {
             files.entry((frame.path.clone(), None)).or_insert_with(|| copy_name(spill, index));
         }
         for (number, map) in frame.maps.iter().enumerate() {
@@ -128,10 +128,10 @@ fn unpack_files(frames: &[Frame], spill: &Path, cancel: &AtomicBool) -> Result<C
             return Err(CoaddError::Cancelled.into());
         }
         let copied = match packed.1 {
-            None => unpack_gzip(&packed.0, &copy)
+            None => unpack_packed(&packed.0, &copy)
                 .map(|bytes| Copied { path: copy.clone(), bytes, layout: None })
                 .map_err(|error| unpack_failure(error, &packed.0)),
-            Some(hdu) => unpack_image(&packed.0, hdu, &copy).map(|layout| {
+            Some(hdu) => unpack_hdu(&packed.0, hdu, &copy).map(|layout| {
                 let bytes = layout.data_offset + layout.data_bytes();
                 Copied { path: copy.clone(), bytes, layout: Some(layout) }
             }),
@@ -147,11 +147,8 @@ fn unpack_files(frames: &[Frame], spill: &Path, cancel: &AtomicBool) -> Result<C
 }
 
 /// Unpacks one tile-compressed image.
-fn unpack_image(path: &Path, hdu: usize, copy: &Path) -> Result<ImageLayout, Failure> {
-    let file = scan(path).map_err(|error| Failure::Frame(reason_of(&error)))?;
-    let gone = || Failure::Frame(Reason::Unreadable(format!("HDU {hdu} is gone: the file has changed")));
-    let hdu = file.hdus.get(hdu).ok_or_else(gone)?;
-    let layout = unpack_compressed(path, hdu, copy).map_err(|error| unpack_failure(error, path))?;
+fn unpack_hdu(path: &Path, hdu: usize, copy: &Path) -> Result<ImageLayout, Failure> {
+    let layout = unpack_image(path, hdu, copy).map_err(|error| unpack_failure(error, path))?;
     Ok(layout.as_planes())
 }
 
@@ -194,12 +191,12 @@ fn unpack_failure(error: FitsError, source: &Path) -> Failure {
 fn unpack_one(frame: &mut Frame, copies: &Copies, copy: &Path) -> Result<(), Failure> {
     match frame.packing {
         Packing::Plain => {}
-        Packing::Gzip => {
+        Packing::WholeFile => {
             let packed = (frame.path.clone(), None);
             use_copy(copies, &packed, &mut frame.pixels_path, &mut frame.layout).map_err(Failure::Frame)?;
         }
         Packing::Compressed => {
-            frame.layout = unpack_image(&frame.path, frame.hdu, copy)?;
+            frame.layout = unpack_hdu(&frame.path, frame.hdu, copy)?;
             frame.pixels_path = copy.to_path_buf();
         }
     }

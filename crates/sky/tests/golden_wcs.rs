@@ -63,7 +63,7 @@ fn read_header(path: &Path, hdu: usize, scratch: &Path) -> Result<Header, String
     }
     let fits = if extension == "gz" {
         let unpacked = scratch.join(name.trim_end_matches(".gz"));
-        zemosaic_fits::unpack_gzip(path, &unpacked).map_err(|e| e.to_string())?;
+        zemosaic_fits::unpack_packed(path, &unpacked).map_err(|e| e.to_string())?;
         unpacked
     } else {
         path.to_path_buf()

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use zemosaic_fits::{FitsError, Header, is_gzip, scan, scan_gzip_header};
+use zemosaic_fits::{FitsError, Header, is_packed, scan, scan_packed_header};
 use zemosaic_run::ExitCode;
 
 use crate::args::HeaderArgs;
@@ -31,8 +31,8 @@ pub fn run(args: &HeaderArgs) -> u8 {
 }
 
 fn headers(path: &Path) -> Result<Vec<Header>, FitsError> {
-    if is_gzip(path)? {
-        return Ok(vec![scan_gzip_header(path)?]);
+    if is_packed(path)? {
+        return Ok(vec![scan_packed_header(path)?]);
     }
     Ok(scan(path)?.hdus.into_iter().map(|hdu| hdu.header).collect())
 }

@@ -40,8 +40,13 @@ impl Codec {
             "RICE_1" | "RICE_ONE" => {
                 let block = parameter(header, "BLOCKSIZE").unwrap_or(32);
                 let bytes = parameter(header, "BYTEPIX").unwrap_or(4);
-                if !(1..=65_536).contains(&block) || ![1, 2, 4].contains(&bytes) {
-                    return Err(format!("RICE_1 with blocks of {block} samples of {bytes} bytes is unknown"));
+                if ![1, 2, 4].contains(&bytes) {
+                    return Err(format!(
+                        "RICE_1 of {bytes}-byte samples is not defined (BYTEPIX is 1, 2 or 4)"
+                    ));
+                }
+                if !(1..=65_536).contains(&block) {
+                    return Err(format!("RICE_1 with blocks of {block} samples is unknown"));
                 }
                 Self::Rice { block: block as usize, sample_bytes: bytes as usize }
             }

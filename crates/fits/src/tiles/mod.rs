@@ -10,9 +10,9 @@
 
 mod codec;
 mod layout;
-mod quantize;
+pub(crate) mod quantize;
 mod read;
-mod restore;
+pub(crate) mod restore;
 mod unpack;
 
 pub use layout::CompressedLayout;

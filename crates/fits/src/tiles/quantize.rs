@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 /// Length of the sequence.
 const SEQUENCE: usize = 10_000;
 /// Stored value that means exactly 0 with SUBTRACTIVE_DITHER_2.
-const ZERO_VALUE: i32 = -2_147_483_646;
+pub(crate) const ZERO_VALUE: i32 = -2_147_483_646;
 
 /// ZQUANTIZ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,25 +51,33 @@ pub(super) fn restore(
         }
         return;
     }
-    let sequence = sequence();
     let keeps_zero = quantization.dither == Dither::SubtractiveKeepingZero;
-    let start = |seed: usize| (sequence[seed] * 500.0) as usize;
-    let mut seed = (row % SEQUENCE + (quantization.seed - 1) % SEQUENCE) % SEQUENCE;
-    let mut next = start(seed);
-    for &q in stored {
+    for (&q, random) in stored.iter().zip(dither_of_tile(quantization.seed, row)) {
         put(if Some(q) == blank {
             f64::NAN
         } else if keeps_zero && q == ZERO_VALUE {
             0.0
         } else {
-            (f64::from(q) - f64::from(sequence[next]) + 0.5) * scale + zero
+            (f64::from(q) - random + 0.5) * scale + zero
         });
+    }
+}
+
+/// The endless random numbers for the samples of tile `row` (0-based table row); `seed` is ZDITHER0, at least 1.
+pub(crate) fn dither_of_tile(seed: usize, row: usize) -> impl Iterator<Item = f64> {
+    let sequence = sequence();
+    let start = |seed: usize| (sequence[seed] * 500.0) as usize;
+    let mut seed = (row % SEQUENCE + (seed - 1) % SEQUENCE) % SEQUENCE;
+    let mut next = start(seed);
+    std::iter::from_fn(move || {
+        let random = f64::from(sequence[next]);
         next += 1;
         if next == SEQUENCE {
             seed = (seed + 1) % SEQUENCE;
             next = start(seed);
         }
-    }
+        Some(random)
+    })
 }
 
 /// The Park-Miller sequence of the standard, in (0, 1).

@@ -51,7 +51,8 @@ pub(super) fn header(compressed: &Header) -> Result<Header, String> {
     Ok(header)
 }
 
-fn is_dropped(key: &str) -> bool {
+/// Whether the keyword (in capitals) is one of the table or of the compression.
+pub(crate) fn is_dropped(key: &str) -> bool {
     let numbered = |prefix: &str| {
         key.strip_prefix(prefix).is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
     };
