@@ -20,7 +20,7 @@ for script in goldens/make_*.py; do
   read -ra inputs <<<"$(field "$script" inputs)"
   read -ra writes <<<"$(field "$script" writes)"
   [ -n "$(field "$script" data)" ] || continue # makes a small golden that is committed, see its first lines
-  files=()
+  files=("$script" goldens/requirements.txt)
   if [ "$(field "$script" data)" != none ]; then
     data=$data_dir/$(field "$script" data)
     if [ ! -d "$data" ]; then
@@ -28,9 +28,9 @@ for script in goldens/make_*.py; do
       skip "$name: $data is not there"
       continue
     fi
-    files=("$data"/*)
+    files+=("$data"/*)
   fi
-  hash=$(hash_of "$script" goldens/requirements.txt "${inputs[@]}" "${files[@]}")
+  hash=$(hash_of "${files[@]}" "${inputs[@]}")
   if is_current "$out/$name.sha256" "$hash" "${writes[@]}"; then
     echo "$name: up to date"
   elif ! have_python; then
