@@ -33,11 +33,11 @@ fn formula(opts: &AdaptiveOptions, frame: &Frame, q: &[[f64; 2]; 4]) -> Option<(
         |a: usize, b: usize, c: usize, d: usize, k: usize| (q[a][k] - q[b][k] + q[c][k] - q[d][k]) / 2.0;
     let j = [[along(1, 0, 2, 3, 0), along(3, 0, 2, 1, 0)], [along(1, 0, 2, 3, 1), along(3, 0, 2, 1, 1)]];
     // J = R(phi) diag(s0, s1) R(theta); s1 is negative for mirrored maps, then the sign goes to the second axis.
-    let (e, f) = ((j[0][0] + j[1][1]) / 2.0, (j[0][0] - j[1][1]) / 2.0);
-    let (g, h) = ((j[1][0] + j[0][1]) / 2.0, (j[1][0] - j[0][1]) / 2.0);
+    let (e, f) = (0.5 * (j[0][0] + j[1][1]), (j[0][0] - j[1][1]) / 2.0);
+    let (g, h) = (0.5 * (j[1][0] + j[0][1]), (j[1][0] - j[0][1]) / 2.0);
     let (s0, s1) = (e.hypot(h) + f.hypot(g), e.hypot(h) - f.hypot(g));
     let (a1, a2) = (g.atan2(f), h.atan2(e));
-    let (theta, phi) = ((a2 - a1) / 2.0, (a2 + a1) / 2.0);
+    let (theta, phi) = ((a2 - a1) / 2.0, 0.5 * (a2 + a1));
     let (p0, p1) = (s0.max(1.0), s1.signum() * s1.abs().max(1.0));
     let to_output = |dx: f64, dy: f64| {
         let (u, v) = (phi.cos() * dx + phi.sin() * dy, -phi.sin() * dx + phi.cos() * dy);

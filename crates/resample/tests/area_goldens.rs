@@ -1,5 +1,7 @@
 //! The area kernels against reproject_exact, reproject_adaptive and STScI's drizzle (goldens/make_area_golden.py).
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on may panic")]
+
 #[path = "common/area.rs"]
 mod area;
 mod common;
@@ -132,18 +134,18 @@ fn compare(
 ) -> (f64, f64, usize) {
     let value = &expected["VALUE"].pixels;
     let (mut worst, mut worst_weight, mut compared) = (0.0_f64, 0.0_f64, 0);
-    for k in 0..value.len() {
+    for (k, value) in value.iter().enumerate() {
         let weight = f64::from(found.weight[k]);
         let their_weight = weights.map_or(weight, |plane| plane.pixels[k]);
         worst_weight = worst_weight.max((weight - their_weight).abs());
         if weight < 1e-4 || their_weight < 1e-4 {
             continue;
         }
-        assert!(!value[k].is_nan(), "{name}: {k}");
+        assert!(!value.is_nan(), "{name}: {k}");
         let quad = corners.quad(k % corners.width, k / corners.width);
         let range = local_range(frame, &quad, 4).max(1e-30);
-        let rounding = 1.2e-7 * value[k].abs();
-        let difference = (f64::from(found.value[k]) - value[k]).abs();
+        let rounding = 1.2e-7 * value.abs();
+        let difference = (f64::from(found.value[k]) - value).abs();
         worst = worst.max((difference - rounding).max(0.0) / range);
         compared += 1;
     }

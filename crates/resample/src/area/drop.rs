@@ -69,16 +69,16 @@ pub(super) fn point(quads: &Quads, corners: CornerRows<'_>, start: usize, count:
         for i in 0..wide {
             let mut inside = [1.0; LANES];
             for e in 0..4 {
-                for k in 0..LANES {
+                for (k, inside) in inside.iter_mut().enumerate() {
                     let (x, y) = (quads.column[k] + i as f64, quads.row[k] + j as f64);
                     let turn = way[e][0][k] * (y - at[e][1][k]) - way[e][1][k] * (x - at[e][0][k]);
                     let left = if turn >= 0.0 { 1.0 } else { -1.0 };
                     // A corner twice (side 0) is no edge.
-                    inside[k] = if left * side[e][k] < 0.0 { 0.0 } else { inside[k] };
+                    *inside = if left * side[e][k] < 0.0 { 0.0 } else { *inside };
                 }
             }
-            for k in 0..LANES {
-                block.weights[j * wide + i][k] = if quads.area[k] > 0.0 { inside[k] } else { 0.0 };
+            for (k, inside) in inside.into_iter().enumerate() {
+                block.weights[j * wide + i][k] = if quads.area[k] > 0.0 { inside } else { 0.0 };
             }
         }
     }

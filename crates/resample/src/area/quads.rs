@@ -99,19 +99,19 @@ impl Quads {
         let mut least = [f64::INFINITY; LANES];
         for b in 0..4 {
             let (a, c) = ((b + 3) % 4, (b + 1) % 4);
-            for k in 0..LANES {
-                let (x, y) = (&self.x, &self.y);
+            let (x, y) = (&self.x, &self.y);
+            for (k, least) in least.iter_mut().enumerate() {
                 let turn =
                     (x[b][k] - x[a][k]) * (y[c][k] - y[b][k]) - (x[c][k] - x[b][k]) * (y[b][k] - y[a][k]);
-                least[k] = low(turn * self.sign[k], least[k]);
+                *least = low(turn * self.sign[k], *least);
             }
         }
-        for k in 0..LANES {
+        for (k, least) in least.into_iter().enumerate() {
             let (area, mx, my) = (self.area[k], self.middle[0][k], self.middle[1][k]);
             // Every comparison is false for NaN, and every corner is part of the area and of the middle.
             #[expect(clippy::needless_bitwise_bool, reason = "no branch per pixel")]
             let good = (area > MIN_AREA)
-                & (least[k] >= -STRAIGHT * area)
+                & (least >= -STRAIGHT * area)
                 & (self.bounds[2][k] - mx <= reach)
                 & (mx - self.bounds[0][k] <= reach)
                 & (self.bounds[3][k] - my <= reach)
