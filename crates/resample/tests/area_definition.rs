@@ -20,7 +20,7 @@ fn patches(frame: &Frame) -> Vec<(f64, Corners)> {
         for parity in [1.0, -1.0] {
             for angle in [2.0, 45.0, -71.3, 180.0, 90.0, 0.0] {
                 let at = middle.map(|m| m + random.uniform(-12.0, 12.0));
-                let patch = Corners::affine(37, 23, scale, angle, parity, at);
+                let patch = Corners::affine(25, 19, scale, angle, parity, at);
                 all.push((scale, if k == 5 { patch.shaken(0.2, k as u64) } else { patch }));
             }
         }

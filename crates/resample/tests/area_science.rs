@@ -61,8 +61,8 @@ fn weight_and_area_are_conserved() {
             for j in 0..n {
                 let mut ratio = vec![0.0; n];
                 area_ratio_row(patch.row(j), &mut ratio);
-                for i in 0..n {
-                    let share = if method == AreaMethod::Exact { f64::from(ratio[i]) } else { 1.0 };
+                for (i, ratio) in ratio.into_iter().enumerate() {
+                    let share = if method == AreaMethod::Exact { f64::from(ratio) } else { 1.0 };
                     total += share * f64::from(found.weight[j * n + i]);
                     assert!(method != AreaMethod::Exact || found.weight[j * n + i] <= 1.0);
                 }
@@ -89,9 +89,9 @@ fn flux_is_conserved_with_the_area_ratio() {
         for j in 0..n {
             let mut ratio = vec![0.0; n];
             area_ratio_row(patch.row(j), &mut ratio);
-            for i in 0..n {
+            for (i, ratio) in ratio.into_iter().enumerate() {
                 let value = found.value[j * n + i];
-                total += if value.is_nan() { 0.0 } else { f64::from(value * ratio[i]) };
+                total += if value.is_nan() { 0.0 } else { f64::from(value * ratio) };
             }
         }
         assert!((total / flux - 1.0).abs() < 1e-6, "{total} of {flux}");

@@ -223,6 +223,40 @@ fn corners_keep_the_stated_error_too() {
 }
 
 #[test]
+fn corners_of_a_tpv_source_keep_the_stated_error() {
+    let header = Header::parse_text(
+        "CTYPE1  = 'RA---TPV'\nCTYPE2  = 'DEC--TPV'\nCRVAL1  = 192.7\nCRVAL2  = 41.1\nCRPIX1  = 540.5\nCRPIX2  = 960.5\n\
+         CD1_1   = -6.6E-4\nCD1_2   = 1.0E-5\nCD2_1   = 1.1E-5\nCD2_2   = 6.6E-4\nPV1_1   = 1.0\nPV1_4   = 2.0E-3\n\
+         PV1_7   = 1.5E-2\nPV1_9   = 1.5E-2\nPV2_1   = 1.0\nPV2_5   = -1.0E-3\nPV2_7   = 1.5E-2\nPV2_9   = 1.5E-2",
+    )
+    .unwrap();
+    let source = Wcs::from_header(&header).unwrap();
+    assert!(source.has_distortion());
+    let map =
+        PixelMap::new(&grid([192.7, 41.1], 2000), &source, SOURCE_PX.0, SOURCE_PX.1, MapOptions::default())
+            .unwrap();
+    let (mut worst, mut near) = (0.0_f64, 0);
+    let (mut xs, mut ys) = (vec![0.0; CELL_PX + 1], vec![0.0; CELL_PX + 1]);
+    for (cx, cy) in [(3, 3), (4, 4), (2, 5)] {
+        let cell = map.cell(cx, cy);
+        for y in [0, 1, 17, 128, 255, 256].map(|y| y + cy * CELL_PX) {
+            cell.corner_row(y, cx * CELL_PX, CELL_PX, &mut xs, &mut ys);
+            for i in 0..=CELL_PX {
+                let Some((ex, ey)) = map.exact((cx * CELL_PX + i) as f64 - 0.5, y as f64 - 0.5) else {
+                    continue;
+                };
+                if near_frame(ex, ey, SOURCE_PX) {
+                    near += 1;
+                    worst = worst.max((xs[i] - ex).abs()).max((ys[i] - ey).abs());
+                }
+            }
+        }
+    }
+    println!("{worst:.1e} over {near} corners");
+    assert!(worst <= 1e-4 && near > 3000, "{worst:e} {near}");
+}
+
+#[test]
 fn corner_rows_do_not_depend_on_where_they_begin() {
     for (k, pair) in pairs().iter().enumerate() {
         for (source, max_error_px) in [

@@ -39,12 +39,11 @@ pub(super) fn apply(
             && y >= 0
             && x + block.wide as i64 <= region.width as i64
             && y + block.high as i64 <= region.height as i64;
-        let factor = (block.squares[k] / (block.sum[k] * block.sum[k])) as f32;
-        let weight = (block.sum[k] * block.share[k]) as f32;
+        let (factor, weight, per_sum) = (block.factor[k], block.weight[k], block.per_sum[k]);
         for (window, out) in windows.iter().zip(outs.iter_mut()) {
             if fits {
                 let first = y as usize * region.width + x as usize;
-                let value = (sum(block, k, window.data, first, region.width) / block.sum[k]) as f32;
+                let value = (sum(block, k, window.data, first, region.width) * per_sum) as f32;
                 if !value.is_nan() {
                     (out.value[i], out.variance_factor[i], out.weight[i]) = (value, factor, weight);
                     out.flags[i] = flags::INSIDE;
@@ -65,8 +64,9 @@ pub(super) fn apply(
 #[inline(always)]
 fn sum(block: &Block, k: usize, data: &[f32], first: usize, stride: usize) -> f64 {
     let mut sum = 0.0;
-    for (j, weights) in block.cells().chunks_exact(block.wide).enumerate() {
-        let pixels = &data[first + j * stride..][..block.wide];
+    let (cells, wide) = (block.cells(), block.wide);
+    for j in 0..block.high {
+        let (weights, pixels) = (&cells[j * wide..][..wide], &data[first + j * stride..][..wide]);
         for (a, pixel) in weights.iter().zip(pixels) {
             sum += a[k] * f64::from(*pixel);
         }
@@ -78,8 +78,9 @@ fn sum(block: &Block, k: usize, data: &[f32], first: usize, stride: usize) -> f6
 #[inline(always)]
 fn squares(block: &Block, k: usize, noise: &[f32], first: usize, stride: usize) -> f64 {
     let mut sum = 0.0;
-    for (j, weights) in block.cells().chunks_exact(block.wide).enumerate() {
-        let pixels = &noise[first + j * stride..][..block.wide];
+    let (cells, wide) = (block.cells(), block.wide);
+    for j in 0..block.high {
+        let (weights, pixels) = (&cells[j * wide..][..wide], &noise[first + j * stride..][..wide]);
         for (a, r) in weights.iter().zip(pixels) {
             sum += a[k] * a[k] * f64::from(*r);
         }
@@ -142,8 +143,10 @@ impl Sums {
             out.none(i, found);
             return;
         }
-        out.value[i] = (self.value / self.weight) as f32;
-        out.variance_factor[i] = (self.squares / (self.weight * self.weight)) as f32;
+        // As in the fast path: times the inverse.
+        let per_sum = 1.0 / self.weight;
+        out.value[i] = (self.value * per_sum) as f32;
+        out.variance_factor[i] = (self.squares * (per_sum * per_sum)) as f32;
         out.weight[i] = (self.weight * share) as f32;
         out.flags[i] = found;
         if let Some(plane) = &mut out.noise {

@@ -16,16 +16,28 @@ pub(super) struct Block {
     pub(super) weights: Vec<Lane>,
     /// Relative weight per unit of the sum of the weights.
     pub(super) share: Lane,
-    /// Sum of the weights.
-    pub(super) sum: Lane,
+    /// One over the sum of the weights.
+    pub(super) per_sum: Lane,
     /// Sum of their squares.
     pub(super) squares: Lane,
+    /// Variance factor and relative weight where all pixels are good.
+    pub(super) factor: [f32; LANES],
+    pub(super) weight: [f32; LANES],
 }
 
 impl Block {
     pub(super) fn new() -> Self {
         let none = [0.0; LANES];
-        Self { wide: 0, high: 0, weights: Vec::new(), share: none, sum: none, squares: none }
+        Self {
+            wide: 0,
+            high: 0,
+            weights: Vec::new(),
+            share: none,
+            per_sum: none,
+            squares: none,
+            factor: [0.0; LANES],
+            weight: [0.0; LANES],
+        }
     }
 
     /// Another size; the weights are left to be overwritten.
@@ -55,6 +67,12 @@ impl Block {
                 squares[k] += a * a;
             }
         }
-        (self.sum, self.squares) = (sum, squares);
+        self.squares = squares;
+        for k in 0..LANES {
+            let per_sum = 1.0 / sum[k];
+            self.per_sum[k] = per_sum;
+            self.factor[k] = (squares[k] * (per_sum * per_sum)) as f32;
+            self.weight[k] = (sum[k] * self.share[k]) as f32;
+        }
     }
 }

@@ -11,8 +11,8 @@ use super::kernel::AreaKernel;
 use super::quads::Quads;
 use super::row::{CornerRows, weigh};
 
-/// Phases per axis over a frame pixel.
-const PHASES: usize = 8;
+/// Phases per axis over a frame pixel, for output pixels of at least a quarter of one and for smaller ones.
+const PHASES: [usize; 2] = [8, 4];
 /// Rotations over a quarter turn, at the middles of equal parts.
 const ROTATIONS: usize = 5;
 
@@ -27,29 +27,38 @@ pub enum Rotations {
 
 /// Variance of the sum over an aperture of `aperture_px` x `aperture_px` output pixels over the sum of the pixels'
 /// variances, for one frame at random phase with white noise (or many, all at random phases). Computed by a fixed
-/// quadrature over 8 x 8 phases and 5 rotations.
+/// quadrature over 8 x 8 phases (4 x 4 where output pixels are smaller than a quarter of a frame pixel) and 5 rotations:
+/// milliseconds, so compute it once per frame scale.
 pub fn area_noise_correlation(kernel: &AreaKernel, rotations: Rotations, aperture_px: usize) -> f64 {
     let angles_deg: Vec<f64> = match rotations {
         Rotations::Mean => (0..ROTATIONS).map(|i| (i as f64 + 0.5) * 90.0 / ROTATIONS as f64).collect(),
         Rotations::Fixed(angle_deg) => vec![angle_deg],
     };
-    // Output pixels farther apart than this share no frame pixel.
-    let lags = (3.0 + 1.5 / kernel.scale_ratio()).ceil() as usize;
+    // Output pixels farther apart than this share no frame pixel: diagonals of both.
+    let lags = (1.42 + 1.42 / kernel.scale_ratio()).ceil() as usize;
     let side = 2 * lags + 1;
-    let mut covariance = vec![0.0; side * side];
+    let phases = PHASES[usize::from(kernel.scale_ratio() < 0.25)];
+    // Rows of lags from the middle one on; C(d) = C(-d).
+    let mut covariance = vec![0.0; (lags + 1) * side];
     let mut lattice = Lattice::new(kernel, lags);
     for angle_deg in angles_deg {
-        for phase in 0..PHASES * PHASES {
-            let [px, py] = [phase % PHASES, phase / PHASES].map(|p| (p as f64 + 0.5) / PHASES as f64);
+        for phase in 0..phases * phases {
+            let [px, py] = [phase % phases, phase / phases].map(|p| (p as f64 + 0.5) / phases as f64);
             lattice.add(kernel, angle_deg.to_radians().sin_cos(), [px, py], &mut covariance);
         }
     }
     let n = aperture_px.max(1) as f64;
-    let middle = covariance[lags * side + lags];
-    let overlap = |lag: usize| (n - lag.abs_diff(lags) as f64).max(0.0);
-    let total: f64 =
-        covariance.iter().enumerate().map(|(k, c)| overlap(k % side) * overlap(k / side) * c).sum();
-    total / (n * n * middle)
+    let overlap = |lag: usize| (n - lag as f64).max(0.0);
+    let total: f64 = covariance
+        .iter()
+        .enumerate()
+        .map(|(k, c)| {
+            let (x, y) = ((k % side).abs_diff(lags), k / side);
+            let sides = if y == 0 { 1.0 } else { 2.0 };
+            sides * overlap(x) * overlap(y) * c
+        })
+        .sum();
+    total / (n * n * covariance[lags])
 }
 
 /// Output pixels around one, with their weights on a patch of the frame.
@@ -82,11 +91,10 @@ impl Lattice {
         let (lags, side, s) = (self.lags, 2 * self.lags + 1, kernel.scale_ratio());
         self.patch.fill(0.0);
         // The middle row first: its middle pixel is what the others are compared with.
-        for row in std::iter::once(lags).chain(0..side) {
+        for row in std::iter::once(0).chain(0..=lags) {
             for i in 0..=side {
                 let corner = |up: f64| {
-                    let (u, v) =
-                        ((i as f64 - lags as f64 - 0.5) * s, (row as f64 - lags as f64 - 0.5 + up) * s);
+                    let (u, v) = ((i as f64 - lags as f64 - 0.5) * s, (row as f64 - 0.5 + up) * s);
                     (phase[0] + cos * u - sin * v, phase[1] + sin * u + cos * v)
                 };
                 (self.rows[0][i], self.rows[1][i]) = corner(0.0);

@@ -58,7 +58,7 @@ fn weight(kernel: &AreaKernel, quad: &[[f64; 2]; 4], centre: [f64; 2]) -> f64 {
                 let (u, v) = (m[0][0] * dx + m[0][1] * dy, m[1][0] * dx + m[1][1] * dy);
                 shared(u, side) * shared(v, side) / (side * side)
             }
-            DropShape::Point => f64::from(u8::from(holds(quad, centre))),
+            DropShape::Point => f64::from(u8::from(holds(quad, signed_area(quad).signum(), centre))),
         },
     }
 }

@@ -1,29 +1,34 @@
 //! Drops whose shape does not follow the map: turbo and point.
 
-use super::block::Block;
-use super::quads::Quads;
+use super::block::{Block, LANES};
+use super::quads::{Quads, high, low};
 use super::row::CornerRows;
 
 /// Turbo: squares of `side` output pixels, along the output grid's axes, about the mapped centres. The map back to the
 /// output grid is the inverse of the mean differences of the output pixel's corners.
 #[inline(always)]
-pub(super) fn turbo(quads: &Quads, side: f64, count: usize, block: &mut Block) {
-    let (wide, high) = (block.wide, block.high);
+pub(super) fn turbo(quads: &Quads, side: f64, block: &mut Block) {
+    let (wide, tall) = (block.wide, block.high);
     let per_area = 1.0 / (side * side);
-    for k in 0..count {
-        if quads.area[k] == 0.0 {
-            clear(block, k);
-            continue;
-        }
-        let (x, y) = (quads.x.map(|x| x[k]), quads.y.map(|y| y[k]));
-        let inverse = inverse(&x, &y);
-        let (mx, my) = (0.25 * ((x[0] + x[2]) + (x[1] + x[3])), 0.25 * ((y[0] + y[2]) + (y[1] + y[3])));
-        for j in 0..high {
-            for i in 0..wide {
-                let (dx, dy) = (i as f64 + 0.5 - mx, j as f64 + 0.5 - my);
-                let u = inverse[0][0] * dx + inverse[0][1] * dy;
-                let v = inverse[1][0] * dx + inverse[1][1] * dy;
-                block.weights[j * wide + i][k] = shared(u, side) * shared(v, side) * per_area;
+    let mut inverses = [[[0.0; LANES]; 2]; 2];
+    let mut middle = [[0.0; LANES]; 2];
+    for k in 0..LANES {
+        let x = [quads.x[0][k], quads.x[1][k], quads.x[2][k], quads.x[3][k]];
+        let y = [quads.y[0][k], quads.y[1][k], quads.y[2][k], quads.y[3][k]];
+        let m = inverse(&x, &y);
+        (inverses[0][0][k], inverses[0][1][k]) = (m[0][0], m[0][1]);
+        (inverses[1][0][k], inverses[1][1][k]) = (m[1][0], m[1][1]);
+        middle[0][k] = 0.25 * ((x[0] + x[2]) + (x[1] + x[3]));
+        middle[1][k] = 0.25 * ((y[0] + y[2]) + (y[1] + y[3]));
+    }
+    for j in 0..tall {
+        for i in 0..wide {
+            let weights = &mut block.weights[j * wide + i];
+            for k in 0..LANES {
+                let (dx, dy) = (i as f64 + 0.5 - middle[0][k], j as f64 + 0.5 - middle[1][k]);
+                let u = inverses[0][0][k] * dx + inverses[0][1][k] * dy;
+                let v = inverses[1][0][k] * dx + inverses[1][1][k] * dy;
+                weights[k] = shared(u, side) * shared(v, side) * per_area;
             }
         }
     }
@@ -41,46 +46,63 @@ pub(super) fn inverse(x: &[f64; 4], y: &[f64; 4]) -> [[f64; 2]; 2] {
 /// Length that -1/2 .. 1/2 shares with an interval of length `side` about `u`.
 #[inline(always)]
 pub(super) fn shared(u: f64, side: f64) -> f64 {
-    let (from, to) = ((u - 0.5 * side).max(-0.5), (u + 0.5 * side).min(0.5));
-    (to - from).max(0.0)
+    let (from, to) = (high(u - 0.5 * side, -0.5), low(u + 0.5 * side, 0.5));
+    high(to - from, 0.0)
 }
 
-/// Point: weight 1 for the frame pixels whose centres lie in the output pixel.
+/// Point: weight 1 for the frame pixels whose centres lie in the output pixel, by the rule of [`holds`].
 #[inline(always)]
 pub(super) fn point(quads: &Quads, corners: CornerRows<'_>, start: usize, count: usize, block: &mut Block) {
-    let (wide, high) = (block.wide, block.high);
+    let (wide, tall) = (block.wide, block.high);
+    // From the corner that comes first: place, way to the other one, and which side is inside (+1 left, -1 right).
+    let (mut at, mut way, mut side) = ([[[0.0; LANES]; 2]; 4], [[[0.0; LANES]; 2]; 4], [[0.0; LANES]; 4]);
     for k in 0..count {
-        if quads.area[k] == 0.0 {
-            clear(block, k);
-            continue;
-        }
         let quad = corners.quad(start + k);
-        for j in 0..high {
-            for i in 0..wide {
-                let centre = [quads.column[k] + i as f64, quads.row[k] + j as f64];
-                block.weights[j * wide + i][k] = f64::from(u8::from(holds(&quad, centre)));
+        for e in 0..4 {
+            let (a, b, turn) = ordered(quad[e], quad[(e + 1) % 4]);
+            (at[e][0][k], at[e][1][k]) = (a[0], a[1]);
+            (way[e][0][k], way[e][1][k]) = (b[0] - a[0], b[1] - a[1]);
+            side[e][k] = turn * quads.sign[k];
+        }
+    }
+    for j in 0..tall {
+        for i in 0..wide {
+            let mut inside = [1.0; LANES];
+            for e in 0..4 {
+                for (k, inside) in inside.iter_mut().enumerate() {
+                    let (x, y) = (quads.column[k] + i as f64, quads.row[k] + j as f64);
+                    let turn = way[e][0][k] * (y - at[e][1][k]) - way[e][1][k] * (x - at[e][0][k]);
+                    let left = if turn >= 0.0 { 1.0 } else { -1.0 };
+                    // A corner twice (side 0) is no edge.
+                    *inside = if left * side[e][k] < 0.0 { 0.0 } else { *inside };
+                }
+            }
+            for (k, inside) in inside.into_iter().enumerate() {
+                block.weights[j * wide + i][k] = if quads.area[k] > 0.0 { inside } else { 0.0 };
             }
         }
     }
 }
 
-fn clear(block: &mut Block, k: usize) {
-    for weights in &mut block.weights[..block.wide * block.high] {
-        weights[k] = 0.0;
+/// The ends of an edge in an order that does not depend on its direction, with +1 when that was its direction, -1 when
+/// not, and 0 for no edge.
+#[inline(always)]
+fn ordered(a: [f64; 2], b: [f64; 2]) -> ([f64; 2], [f64; 2], f64) {
+    if a == b {
+        (a, b, 0.0)
+    } else if b[0] < a[0] || (b[0] == a[0] && b[1] < a[1]) {
+        (b, a, -1.0)
+    } else {
+        (a, b, 1.0)
     }
 }
 
-/// Whether a convex quadrilateral of frame positions holds the point. Neighbours that share an edge see the same two
-/// numbers, so they get them in one order: a point on an edge then belongs to exactly one of them.
-pub(super) fn holds(quad: &[[f64; 2]; 4], p: [f64; 2]) -> bool {
-    let left_of = |a: [f64; 2], b: [f64; 2]| -> bool {
-        let swap = (b[0], b[1]) < (a[0], a[1]);
-        let (a, b) = if swap { (b, a) } else { (a, b) };
+/// Whether a convex quadrilateral of frame positions of this orientation (+1 counter-clockwise) holds the point.
+/// Neighbours that share an edge compute the same number for it, so that a point on an edge belongs to exactly one.
+pub(super) fn holds(quad: &[[f64; 2]; 4], orientation: f64, p: [f64; 2]) -> bool {
+    (0..4).all(|e| {
+        let (a, b, turn) = ordered(quad[e], quad[(e + 1) % 4]);
         let left = (b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0]) >= 0.0;
-        left != swap
-    };
-    let mut sides = (0..4).map(|e| (quad[e], quad[(e + 1) % 4])).filter(|(a, b)| a != b);
-    let Some((a, b)) = sides.next() else { return false };
-    let first = left_of(a, b);
-    sides.all(|(a, b)| left_of(a, b) == first)
+        turn == 0.0 || left == (turn * orientation > 0.0)
+    })
 }

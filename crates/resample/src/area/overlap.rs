@@ -62,7 +62,13 @@ fn right_of(edges: &[Edge; 4], x: f64) -> Lane {
 
 #[inline(always)]
 fn edges(quads: &Quads, bottom: f64, top: f64) -> [Edge; 4] {
-    [0, 1, 2, 3].map(|e| Edge::cut(quads, e, bottom, top))
+    // Written out: a closure would not be compiled for the instruction set of its caller.
+    [
+        Edge::cut(quads, 0, bottom, top),
+        Edge::cut(quads, 1, bottom, top),
+        Edge::cut(quads, 2, bottom, top),
+        Edge::cut(quads, 3, bottom, top),
+    ]
 }
 
 /// Overlaps with whole frame pixels.

@@ -64,49 +64,83 @@ impl Quads {
     #[inline(always)]
     pub(super) fn load(&mut self, kernel: &AreaKernel, corners: CornerRows<'_>, start: usize, count: usize) {
         self.corners(corners, start, count);
-        let (reach, pad) = (kernel.reach_px(), 0.5 * kernel.pad());
-        let (mut wide, mut tall) = (0.0, 0.0);
+        self.measure();
+        self.judge(kernel.reach_px());
+        self.place(0.5 * kernel.pad());
+        self.localise();
+    }
+
+    /// Boxes, middles and areas.
+    #[inline(always)]
+    fn measure(&mut self) {
+        let (x, y) = (&self.x, &self.y);
         for k in 0..LANES {
-            let x: [f64; 4] = [self.x[0][k], self.x[1][k], self.x[2][k], self.x[3][k]];
-            let y: [f64; 4] = [self.y[0][k], self.y[1][k], self.y[2][k], self.y[3][k]];
-            let (x_min, x_max) =
-                (low(low(x[0], x[1]), low(x[2], x[3])), high(high(x[0], x[1]), high(x[2], x[3])));
-            let (y_min, y_max) =
-                (low(low(y[0], y[1]), low(y[2], y[3])), high(high(y[0], y[1]), high(y[2], y[3])));
-            let (mx, my) = (0.25 * ((x[0] + x[2]) + (x[1] + x[3])), 0.25 * ((y[0] + y[2]) + (y[1] + y[3])));
-            let area = 0.5 * ((x[2] - x[0]) * (y[3] - y[1]) - (x[3] - x[1]) * (y[2] - y[0]));
-            let sign = if area < 0.0 { -1.0 } else { 1.0 };
-            // Each corner turns the same way, or (almost) not at all.
-            let turn = |a: usize, b: usize, c: usize| {
-                sign * ((x[b] - x[a]) * (y[c] - y[b]) - (x[c] - x[b]) * (y[b] - y[a]))
-            };
-            let least = low(low(turn(3, 0, 1), turn(0, 1, 2)), low(turn(1, 2, 3), turn(2, 3, 0)));
-            let near = |v: f64| v <= reach;
-            // Every comparison is false for NaN, and some corner's NaN always gets into `area`.
+            self.bounds[0][k] = low(low(x[0][k], x[1][k]), low(x[2][k], x[3][k]));
+            self.bounds[1][k] = low(low(y[0][k], y[1][k]), low(y[2][k], y[3][k]));
+            self.bounds[2][k] = high(high(x[0][k], x[1][k]), high(x[2][k], x[3][k]));
+            self.bounds[3][k] = high(high(y[0][k], y[1][k]), high(y[2][k], y[3][k]));
+        }
+        for k in 0..LANES {
+            self.middle[0][k] = 0.25 * ((x[0][k] + x[2][k]) + (x[1][k] + x[3][k]));
+            self.middle[1][k] = 0.25 * ((y[0][k] + y[2][k]) + (y[1][k] + y[3][k]));
+        }
+        for k in 0..LANES {
+            let area =
+                0.5 * ((x[2][k] - x[0][k]) * (y[3][k] - y[1][k]) - (x[3][k] - x[1][k]) * (y[2][k] - y[0][k]));
+            self.sign[k] = if area < 0.0 { -1.0 } else { 1.0 };
+            self.area[k] = if area < 0.0 { -area } else { area };
+        }
+    }
+
+    /// Area 0 for what gives no sample.
+    #[inline(always)]
+    fn judge(&mut self, reach: f64) {
+        // Each corner turns the same way, or (almost) not at all.
+        let mut least = [f64::INFINITY; LANES];
+        for b in 0..4 {
+            let (a, c) = ((b + 3) % 4, (b + 1) % 4);
+            let (x, y) = (&self.x, &self.y);
+            for (k, least) in least.iter_mut().enumerate() {
+                let turn =
+                    (x[b][k] - x[a][k]) * (y[c][k] - y[b][k]) - (x[c][k] - x[b][k]) * (y[b][k] - y[a][k]);
+                *least = low(turn * self.sign[k], *least);
+            }
+        }
+        for (k, least) in least.into_iter().enumerate() {
+            let (area, mx, my) = (self.area[k], self.middle[0][k], self.middle[1][k]);
+            // Every comparison is false for NaN, and every corner is part of the area and of the middle.
             #[expect(clippy::needless_bitwise_bool, reason = "no branch per pixel")]
-            let good = (sign * area > MIN_AREA)
-                & (least >= -STRAIGHT * sign * area)
-                & near(x_max - mx)
-                & near(mx - x_min)
-                & near(y_max - my)
-                & near(my - y_min);
-            let (pad_x, pad_y) = (pad * (x_max - x_min), pad * (y_max - y_min));
-            let (column, row) = ((x_min - pad_x + 0.5).floor(), (y_min - pad_y + 0.5).floor());
-            self.sign[k] = sign;
-            self.area[k] = if good { sign * area } else { 0.0 };
+            let good = (area > MIN_AREA)
+                & (least >= -STRAIGHT * area)
+                & (self.bounds[2][k] - mx <= reach)
+                & (mx - self.bounds[0][k] <= reach)
+                & (self.bounds[3][k] - my <= reach)
+                & (my - self.bounds[1][k] <= reach);
+            self.area[k] = if good { area } else { 0.0 };
+        }
+    }
+
+    /// First frame pixels, and how many the largest may touch; `pad` widens the boxes by that part of their sides.
+    #[inline(always)]
+    fn place(&mut self, pad: f64) {
+        let (mut wide, mut tall) = ([0.0; LANES], [0.0; LANES]);
+        for k in 0..LANES {
+            let good = self.area[k] > 0.0;
+            let [x0, y0, x1, y1] =
+                [self.bounds[0][k], self.bounds[1][k], self.bounds[2][k], self.bounds[3][k]];
+            let (pad_x, pad_y) = (pad * (x1 - x0), pad * (y1 - y0));
+            let (column, row) = ((x0 - pad_x + 0.5).floor(), (y0 - pad_y + 0.5).floor());
+            let (last_column, last_row) = ((x1 + pad_x + 0.5).floor(), (y1 + pad_y + 0.5).floor());
             self.column[k] = if good { column } else { 0.0 };
             self.row[k] = if good { row } else { 0.0 };
-            self.bounds[0][k] = x_min;
-            self.bounds[1][k] = y_min;
-            self.bounds[2][k] = x_max;
-            self.bounds[3][k] = y_max;
-            self.middle[0][k] = mx;
-            self.middle[1][k] = my;
-            wide = high(wide, if good { (x_max + pad_x + 0.5).floor() - column + 1.0 } else { 0.0 });
-            tall = high(tall, if good { (y_max + pad_y + 0.5).floor() - row + 1.0 } else { 0.0 });
+            wide[k] = if good { last_column - column + 1.0 } else { 0.0 };
+            tall[k] = if good { last_row - row + 1.0 } else { 0.0 };
         }
-        (self.wide, self.high) = (wide as usize, tall as usize);
-        self.localise();
+        let (mut widest, mut tallest) = (0.0, 0.0);
+        for k in 0..LANES {
+            (widest, tallest) = (high(widest, wide[k]), high(tallest, tall[k]));
+        }
+        (self.wide, self.high) = (widest as usize, tallest as usize);
     }
 
     /// Corners as frame positions.

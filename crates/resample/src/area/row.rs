@@ -159,19 +159,19 @@ pub(super) fn weigh(
     block.reset(quads.wide, quads.high);
     match kernel.method() {
         AreaMethod::Exact => {
-            overlap::whole(quads, block);
             for k in 0..LANES {
                 block.share[k] = 1.0 / quads.area[k];
             }
+            overlap::whole(quads, block);
         }
         AreaMethod::Drizzle(DrizzleOptions { pixfrac, shape }) => {
+            block.share = [1.0; LANES];
             match shape {
                 DropShape::Square if pixfrac == 1.0 => overlap::whole(quads, block),
                 DropShape::Square => overlap::drops(quads, pixfrac, block),
-                DropShape::Turbo => drop::turbo(quads, pixfrac / kernel.scale_ratio(), count, block),
+                DropShape::Turbo => drop::turbo(quads, pixfrac / kernel.scale_ratio(), block),
                 DropShape::Point => drop::point(quads, corners, start, count, block),
             }
-            block.share = [1.0; LANES];
         }
     }
     block.sum();

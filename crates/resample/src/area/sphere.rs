@@ -142,6 +142,9 @@ impl SphereArea {
                 for side in &sides {
                     clip(&polygon, side, &mut next);
                     std::mem::swap(&mut polygon, &mut next);
+                    if polygon.is_empty() {
+                        break;
+                    }
                 }
                 let share = area(&polygon).abs() / own;
                 // False for NaN: a frame pixel off the sky is not met.

@@ -1,12 +1,14 @@
 //! Helpers for tests of the area kernels: maps, corners, rows.
 
+#![allow(dead_code, reason = "each test uses a part")]
+
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_resample::SourceWindow;
 use zemosaic_resample::area::{
     AreaKernel, AreaMethod, AreaRow, CornerRows, DrizzleOptions, DropShape, area_row,
 };
 
-use super::{Frame, Random};
+use crate::common::{Frame, Random};
 
 /// Frame positions of the corners of a patch of output pixels.
 pub struct Corners {

@@ -38,6 +38,7 @@ pub(super) struct Nodes {
 }
 
 /// Where a run of positions along a row begins and ends, and its place between node rows.
+#[derive(Clone, Copy)]
 struct Run {
     /// First, counted from the origin of the cell.
     x: usize,
