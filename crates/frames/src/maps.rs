@@ -52,7 +52,8 @@ pub(crate) fn apply_maps(
     if let Some(map) = &frame.maps.mask {
         for plane in 0..map.planes() {
             load(map, plane, mask)?;
-            let bad = |mask: &f32| *mask != 0.0 || mask.is_nan();
+            // NaN is not 0 either.
+            let bad = |mask: &f32| *mask != 0.0;
             mark(map, plane, planes, mask, bad);
         }
     }
@@ -91,7 +92,8 @@ fn to_variance(kind: MapKind, values: &mut [f32], scale: f64) {
 
 fn convert(values: &mut [f32], scale: f64, variance: impl Fn(f64) -> f64, limit: f32) {
     for value in values {
-        let good = *value > 0.0 && *value < limit;
+        // Without a branch, so that it is done for several pixels at a time.
+        let good = (*value > 0.0) & (*value < limit);
         // A good pixel stays good, however far its variance is from the others'.
         let scaled = ((variance(f64::from(*value)) * scale) as f32).clamp(f32::MIN_POSITIVE, f32::MAX);
         *value = if good { scaled } else { f32::NAN };
