@@ -92,8 +92,7 @@ fn to_variance(kind: MapKind, values: &mut [f32], scale: f64) {
 
 fn convert(values: &mut [f32], scale: f64, variance: impl Fn(f64) -> f64, limit: f32) {
     for value in values {
-        // Without a branch, so that it is done for several pixels at a time.
-        let good = (*value > 0.0) & (*value < limit);
+        let good = *value > 0.0 && *value < limit;
         // A good pixel stays good, however far its variance is from the others'.
         let scaled = ((variance(f64::from(*value)) * scale) as f32).clamp(f32::MIN_POSITIVE, f32::MAX);
         *value = if good { scaled } else { f32::NAN };
