@@ -52,7 +52,8 @@ pub(crate) fn apply_maps(
     if let Some(map) = &frame.maps.mask {
         for plane in 0..map.planes() {
             load(map, plane, mask)?;
-            let bad = |mask: &f32| *mask != 0.0 || mask.is_nan();
+            // NaN is not 0 either.
+            let bad = |mask: &f32| *mask != 0.0;
             mark(map, plane, planes, mask, bad);
         }
     }
