@@ -21,13 +21,15 @@ pub fn kappa(text: &str) -> Result<(f64, f64), String> {
 pub fn combine(text: &str) -> Result<Combine, String> {
     let value = match text.trim().split_once(':') {
         Some(("percentile", percent)) => {
-            let percent: f64 = percent.trim().parse().map_err(|_| format!("'{percent}' is not a percentage"))?;
+            let percent: f64 =
+                percent.trim().parse().map_err(|_| format!("'{percent}' is not a percentage"))?;
             serde_json::json!({ "percentile": percent })
         }
         _ => serde_json::json!(text.trim()),
     };
-    serde_json::from_value(value)
-        .map_err(|_| format!("'{text}' is none of mean, median, min, max, sum and percentile:0 to percentile:100"))
+    serde_json::from_value(value).map_err(|_| {
+        format!("'{text}' is none of mean, median, min, max, sum and percentile:0 to percentile:100")
+    })
 }
 
 /// Pixels, 0 or more.
@@ -140,7 +142,9 @@ mod tests {
         assert!(kappa("0").is_err());
         assert_eq!(combine("sum"), Ok(Combine::Sum));
         assert_eq!(combine("percentile:25"), Ok(Combine::Percentile(25.0)));
-        assert!(combine("percentile:101").is_err() && combine("percentile").is_err() && combine("men").is_err());
+        assert!(
+            combine("percentile:101").is_err() && combine("percentile").is_err() && combine("men").is_err()
+        );
         assert_eq!(scale_arcsec("1.5\"/px"), Ok(1.5));
         assert_eq!(scale_arcsec("0.5arcmin"), Ok(30.0));
         assert_eq!(size_px("40x30"), Ok((40, 30)));

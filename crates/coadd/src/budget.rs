@@ -93,7 +93,8 @@ pub fn patch_cost(
         let over: Vec<&Source> =
             contributors.iter().copied().filter(|source| source.bounds.intersect(column).is_some()).collect();
         let stride = block_stride(column.area());
-        let samples = if needs_block(options) { over.len() * stride * sample_bytes(&over) } else { stride * 32 };
+        let samples =
+            if needs_block(options) { over.len() * stride * sample_bytes(&over) } else { stride * 32 };
         let windows: Vec<(usize, usize)> = over.iter().map(|source| window_size(source, *column)).collect();
         let largest = over.iter().zip(&windows).map(|(source, size)| window_bytes(source, *size)).max();
         let bytes = (channels * samples) as u64 + outputs(*column) + largest.unwrap_or(0);

@@ -14,7 +14,9 @@ const SCALE_POINTS: i64 = 5;
 
 /// Largest side of an output pixel in frame pixels, over a few points of `bounds`; at least `scale_ratio`.
 pub(crate) fn largest_ratio(map: &PixelMap, bounds: Region, scale_ratio: f64) -> f64 {
-    let along = |start: i64, length: usize, i: i64| start as f64 + length as f64 * i as f64 / (SCALE_POINTS - 1) as f64;
+    let along = |start: i64, length: usize, i: i64| {
+        start as f64 + length as f64 * i as f64 / (SCALE_POINTS - 1) as f64
+    };
     let mut largest = scale_ratio;
     for j in 0..SCALE_POINTS {
         for i in 0..SCALE_POINTS {

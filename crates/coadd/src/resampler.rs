@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use zemosaic_image::Region;
 use zemosaic_resample::area::{
-    Adaptive, AdaptiveOptions, AdaptiveShape, AreaError, AreaKernel, AreaMethod, DrizzleOptions, DropShape, SphereArea,
+    Adaptive, AdaptiveOptions, AdaptiveShape, AreaError, AreaKernel, AreaMethod, DrizzleOptions, DropShape,
+    SphereArea,
 };
 use zemosaic_resample::{Kernel, KernelTable};
 use zemosaic_sky::Wcs;
@@ -66,7 +67,8 @@ impl Resampler {
             AreaKernel::new(method, largest_ratio).map(Self::Area)
         };
         let adaptive = |shape| {
-            Adaptive::new(AdaptiveOptions { shape, ..AdaptiveOptions::default() }, largest_ratio).map(Self::Adaptive)
+            Adaptive::new(AdaptiveOptions { shape, ..AdaptiveOptions::default() }, largest_ratio)
+                .map(Self::Adaptive)
         };
         match options.kernel {
             KernelName::Nearest => point(Kernel::Nearest),
@@ -116,7 +118,9 @@ impl Resampler {
     pub fn extra_bytes(&self, pixels: usize, channels: usize) -> usize {
         match self {
             // Coefficients of each plane, once more with their holes, a plane in between, and distances to holes.
-            Self::Point(table) if table.needs_prefilter() => (2 * channels + 1) * pixels * size_of::<f32>() + pixels,
+            Self::Point(table) if table.needs_prefilter() => {
+                (2 * channels + 1) * pixels * size_of::<f32>() + pixels
+            }
             // The corners of pixels as vectors.
             Self::Sphere(_) => pixels * (size_of::<[f64; 3]>() + 1),
             _ => 0,

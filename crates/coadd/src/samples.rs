@@ -156,10 +156,11 @@ impl SampleRow {
         let n = part.width;
         let channels = window.channels;
         let corners = self.corners.rows();
-        // Overlaps are computed once for all planes; maps of one plane per channel need them per channel.
-        let together = window.relative_variance.is_none_or(|[a, b, c]| a.as_ptr() == b.as_ptr() && b.as_ptr() == c.as_ptr());
-        let groups: Vec<std::ops::Range<usize>> =
-            if together || channels == 1 { vec![0..channels] } else { (0..channels).map(|c| c..c + 1).collect() };
+        // Overlaps are computed once for all planes, unless each has a map of its own.
+        let one_map = window
+            .relative_variance
+            .is_none_or(|[a, b, c]| a.as_ptr() == b.as_ptr() && b.as_ptr() == c.as_ptr());
+        let together = if one_map { channels } else { 1 };
         let with_noise = window.relative_variance.is_some();
         let planes = self.value.iter_mut().zip(&mut self.factor).zip(&mut self.weight).zip(&mut self.flags);
         let mut outs: Vec<AreaRow<'_>> = planes
@@ -173,9 +174,10 @@ impl SampleRow {
                 noise: with_noise.then_some(&mut noise[..n]),
             })
             .collect();
-        for group in groups {
-            let noise = window.relative_variance.map(|planes| planes[group.start]);
-            let (windows, outs) = (&window.planes[group.clone()], &mut outs[group]);
+        for (group, outs) in outs.chunks_mut(together).enumerate() {
+            let first = group * together;
+            let noise = window.relative_variance.map(|planes| planes[first]);
+            let windows = &window.planes[first..first + together];
             match &source.resampler {
                 Resampler::Area(kernel) => area_row(kernel, level, windows, noise, corners, outs),
                 Resampler::Adaptive(kernel) => kernel.row(windows, noise, corners, outs),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 use zemosaic_fits::FitsError;
+use zemosaic_frames::measure::gain_of;
 use zemosaic_frames::{Frame, FrameNoise, WeightRescale};
 use zemosaic_image::Region;
 use zemosaic_image::background::Background;
@@ -28,7 +29,7 @@ pub struct Measured {
 pub struct Photons {
     /// Level of the sky, in units of the frame as it is resampled.
     pub level_adu: f32,
-    /// 1 / (gain x noise variance), per ADU.
+    /// Growth of the variance over itself, per ADU: 1 / (gain x noise variance) of a pixel.
     pub per_adu: f32,
 }
 
@@ -108,7 +109,9 @@ impl Source {
         options: &CoaddOptions,
         rescale: WeightRescale,
     ) -> Result<Option<Self>, PlaceError> {
-        let Some(bounds) = grid_bounds(&grid.grid, &frame.wcs, frame.width, frame.height) else { return Ok(None) };
+        let Some(bounds) = grid_bounds(&grid.grid, &frame.wcs, frame.width, frame.height) else {
+            return Ok(None);
+        };
         let map = PixelMap::new(&grid.grid, &frame.wcs, frame.width, frame.height, options.map)?;
         let scale_ratio = grid.wcs.scale_deg() / frame.wcs.scale_deg();
         let largest = largest_ratio(&map, bounds, scale_ratio);
@@ -119,7 +122,8 @@ impl Source {
         let photons = photons_of(&frame, measured, reference.variance, options);
         let mut noise_variance = reference.variance;
         for (channel, variance) in noise_variance.iter_mut().enumerate() {
-            *variance *= frame.flux_scale * frame.flux_scale * demosaic_correlation(&resampler, frame.kind, channel);
+            *variance *=
+                frame.flux_scale * frame.flux_scale * demosaic_correlation(&resampler, frame.kind, channel);
         }
         let kept_bytes = kept_bytes(&frame, options);
         Ok(Some(Self {
@@ -167,16 +171,19 @@ fn photons_of(
     variance: [f64; 3],
     options: &CoaddOptions,
 ) -> [Option<Photons>; 3] {
-    let Some(gain) = frame.meta.gain_e_per_adu.filter(|_| {
-        options.photon_noise == PhotonNoise::Auto && frame.maps.weight.is_none()
-    }) else {
+    let Some(gain) = frame
+        .meta
+        .gain_e_per_adu
+        .filter(|_| options.photon_noise == PhotonNoise::Auto && frame.maps.weight.is_none())
+    else {
         return [None; 3];
     };
     std::array::from_fn(|channel| {
         let level = measured.noise.level_adu.get(channel).copied()?;
         // What is subtracted is gone from the values.
         let level = if measured.background.is_empty() { level } else { 0.0 };
-        let per_adu = 1.0 / (gain * variance[channel]);
+        // A demosaiced pixel is a mean of several: so is its photon noise.
+        let per_adu = gain_of(frame.kind, channel) / (gain * variance[channel]);
         (level.is_finite() && per_adu.is_finite())
             .then_some(Photons { level_adu: level as f32, per_adu: per_adu as f32 })
     })

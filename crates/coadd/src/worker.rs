@@ -72,7 +72,9 @@ struct SampleBlock {
 impl SampleBlock {
     fn prepare(&mut self, channels: usize, samples: usize, weighs_samples: bool) {
         let weights = if weighs_samples { samples } else { 0 };
-        for (planes, samples) in [(&mut self.value, samples), (&mut self.factor, samples), (&mut self.weight, weights)] {
+        for (planes, samples) in
+            [(&mut self.value, samples), (&mut self.factor, samples), (&mut self.weight, weights)]
+        {
             planes.resize_with(channels, Vec::new);
             for plane in planes.iter_mut() {
                 resize_exact(plane, samples, f32::NAN);

@@ -60,7 +60,8 @@ pub(crate) const PACKED: [&str; 4] = [".gz", ".bz2", ".fz", ".z"];
 /// or `.fz` and one of the others.
 pub fn has_fits_name(name: &str) -> bool {
     let lower = name.to_lowercase();
-    let strip = |name: &str| PACKED.iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(name).to_owned();
+    let strip =
+        |name: &str| PACKED.iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(name).to_owned();
     let plain = strip(&strip(&lower));
     SUFFIXES.iter().any(|suffix| plain.ends_with(suffix))
 }

@@ -3,7 +3,9 @@
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use zemosaic_fits::{FitsError, Hdu, HduKind, Header, ImageLayout, Packed, packed_kind, scan, scan_packed_hdus};
+use zemosaic_fits::{
+    FitsError, Hdu, HduKind, Header, ImageLayout, Packed, packed_kind, scan, scan_packed_hdus,
+};
 
 use crate::frame::{Packing, Reason};
 use crate::ingest::reason_of;

@@ -91,7 +91,8 @@ impl FrameNoise {
 /// measured and one mean of four (1 + 1/4) / 2.
 const DEMOSAIC_GAIN: [f64; 3] = [0.5625, 0.625, 0.5625];
 
-fn gain_of(kind: FrameKind, channel: usize) -> f64 {
+/// Variance of a plane of a frame of `kind` over that of a stored pixel.
+pub fn gain_of(kind: FrameKind, channel: usize) -> f64 {
     match kind {
         FrameKind::Cfa(_) => DEMOSAIC_GAIN.get(channel).copied().unwrap_or(1.0),
         FrameKind::Mono | FrameKind::Rgb => 1.0,

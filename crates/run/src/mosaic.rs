@@ -19,9 +19,7 @@ use crate::events::{Event, Reporter, Stage, Warning};
 use crate::options::{Existing, GroupChoice, MosaicRequest};
 use crate::plan::{Placed, PlannedRun, place_sources, plan_run, rejecting};
 use crate::prepare::prepare;
-use crate::products::facts::{
-    Facts, input_hash, noise_correlation, parameter_hash, time_facts, used_frame,
-};
+use crate::products::facts::{Facts, input_hash, noise_correlation, parameter_hash, time_facts, used_frame};
 use crate::products::header::plane_header;
 use crate::products::inputs_table::inputs_table;
 use crate::products::report::{Costs, report_json};
@@ -190,8 +188,9 @@ fn prepare_sources(
     cancel: &AtomicBool,
 ) -> Result<Placed, RunError> {
     let frames = planned.layout.frames.clone();
-    let prepared = reporter
-        .stage(Stage::Prepare, frames.len() as u64, || prepare(frames, &request.options.coadd, spill, pool, reporter, cancel))?;
+    let prepared = reporter.stage(Stage::Prepare, frames.len() as u64, || {
+        prepare(frames, &request.options.coadd, spill, pool, reporter, cancel)
+    })?;
     for item in &prepared.left_out {
         tell_left_out(reporter, item);
     }

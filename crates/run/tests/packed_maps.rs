@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use zemosaic_coadd::CoaddOptions;
 use zemosaic_fits::{FilePool, Header, ImageData, write_image};
 use zemosaic_frames::pixels::read_planes;
 use zemosaic_frames::{IngestOptions, Packing, PixelScratch};
@@ -75,7 +76,7 @@ fn planned(inputs: &[PathBuf]) -> Layout {
 fn prepared(layout: &Layout, spill: &Path) -> Prepared {
     std::fs::create_dir_all(spill).unwrap();
     let pool = FilePool::new(8);
-    prepare(layout.frames.clone(), spill, &pool, &reporter(), &AtomicBool::new(false)).unwrap()
+    prepare(layout.frames.clone(), &CoaddOptions::default(), spill, &pool, &reporter(), &AtomicBool::new(false)).unwrap()
 }
 
 #[test]
@@ -120,14 +121,14 @@ fn packed_maps_are_unpacked_once_and_counted() {
     let pool = FilePool::new(8);
     let mut scratch = PixelScratch::default();
     let whole = Region { x0: 0, y0: 0, width: SIZE.0, height: SIZE.1 };
-    for (index, (frame, noise)) in frames.iter().enumerate() {
+    for (index, (frame, measured)) in frames.iter().enumerate() {
         let packings: Vec<Packing> = frame.maps.iter().map(|map| map.packing).collect();
         assert_eq!(packings, [Packing::WholeFile, Packing::Compressed]);
         let pixels = read_planes(&pool, frame, whole, &mut scratch).unwrap();
         let bad: Vec<usize> = (0..N).filter(|&at| pixels.planes[0][at].is_nan()).collect();
         assert_eq!(bad, [index, 41]);
-        assert!((noise.map_variance[0] - 25.0).abs() < 1e-4);
-        assert!((noise.sigma_adu[0] / 5.0 - 1.0).abs() < 0.1, "{:?}", noise.sigma_adu);
+        assert!((measured.noise.map_variance[0] - 25.0).abs() < 1e-4);
+        assert!((measured.noise.sigma_adu[0] / 5.0 - 1.0).abs() < 0.1, "{:?}", measured.noise.sigma_adu);
     }
 }
 

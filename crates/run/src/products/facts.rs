@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use zemosaic_coadd::noise::aperture_correlation;
 use zemosaic_coadd::{CoaddSummary, Measured, Source};
 use zemosaic_frames::{Frame, FrameMeta, LeftOut, WcsOrigin};
+use zemosaic_image::Background;
 use zemosaic_sky::{Grid, lonlat_deg};
 
 use crate::options::MosaicOptions;
@@ -147,18 +148,14 @@ pub fn noise_correlation(sources: &[Source]) -> Vec<(usize, f64)> {
 }
 
 /// A used frame's record.
-pub fn used_frame(
-    frame: &Frame,
-    measured: &Measured,
-    weight: &[f64],
-    footprint: &[[f64; 3]],
-) -> UsedFrame {
+pub fn used_frame(frame: &Frame, measured: &Measured, weight: &[f64], footprint: &[[f64; 3]]) -> UsedFrame {
     let level_adu = if measured.background.is_empty() {
         measured.noise.level_adu.clone()
     } else {
-        measured.background.iter().map(|background| background.level()).collect()
+        measured.background.iter().map(Background::level).collect()
     };
-    let map_name = |path: &std::path::Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let map_name =
+        |path: &std::path::Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let centre = frame.wcs.pixel_to_icrs((frame.width as f64 - 1.0) / 2.0, (frame.height as f64 - 1.0) / 2.0);
     UsedFrame {
         id: frame.id.clone(),
