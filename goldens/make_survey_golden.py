@@ -91,7 +91,10 @@ def decam(data, out, name, chip, centre, size):
         with fits.open(path) as image, fits.open(str(path).replace("_ooi_", "_oow_")) as map_:
             weight = map_[1].data.astype(np.float64)
             pixels = np.where(weight > 0, image[1].data.astype(np.float64), np.nan)
-            frames.append((pixels, WCS(image[1].header), weight))
+            header = image[1].header
+            # INHERIT = T: the primary header says FK5 for all extensions, which astropy does not take over.
+            header["RADESYS"], header["EQUINOX"] = image[0].header["RADESYS"], image[0].header["EQUINOX"]
+            frames.append((pixels, WCS(header), weight))
     wcs, shape = grid_of(["RA---TAN", "DEC--TAN"], centre, 0.27 * ARCSEC, size, 17.0)
     planes = mean_golden([(pixels, own) for pixels, own, _ in frames], wcs, shape)
     planes.update(weighted_golden(frames, wcs, shape))

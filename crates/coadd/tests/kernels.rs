@@ -57,19 +57,31 @@ fn write_frames(folder: &Path, scale_arcsec: f64, level: f64, sigma: f64) {
             header.set_f64("EGAIN", 0.7, "");
         })
         .unwrap();
-        let weight: Vec<f32> =
-            (0..WIDTH * HEIGHT).map(|k| if k % 977 == 5 { 0.0 } else { 0.5 + (k % WIDTH) as f32 / 100.0 }).collect();
+        let weight: Vec<f32> = (0..WIDTH * HEIGHT)
+            .map(|k| if k % 977 == 5 { 0.0 } else { 0.5 + (k % WIDTH) as f32 / 100.0 })
+            .collect();
         let mask: Vec<u8> = (0..WIDTH * HEIGHT).map(|k| u8::from(k % 1201 == 7)).collect();
         let dims = [WIDTH, HEIGHT];
-        write_image(&folder.join(format!("f{i}.weight.fits")), &Header::new(), ImageData::F32(&weight), &dims).unwrap();
-        write_image(&folder.join(format!("f{i}.mask.fits")), &Header::new(), ImageData::U8(&mask), &dims).unwrap();
+        write_image(
+            &folder.join(format!("f{i}.weight.fits")),
+            &Header::new(),
+            ImageData::F32(&weight),
+            &dims,
+        )
+        .unwrap();
+        write_image(&folder.join(format!("f{i}.mask.fits")), &Header::new(), ImageData::U8(&mask), &dims)
+            .unwrap();
     }
 }
 
 fn grid(scale_arcsec: f64, width: usize, height: usize) -> Grid {
     let cd = scale_arcsec / 3600.0;
     let crpix = [(width as f64 - 1.0) / 2.0, (height as f64 - 1.0) / 2.0];
-    Grid { wcs: Wcs::tan([150.0, 2.2], crpix, [[-cd, 0.0], [0.0, cd]], SkyFrame::Icrs).unwrap(), width, height }
+    Grid {
+        wcs: Wcs::tan([150.0, 2.2], crpix, [[-cd, 0.0], [0.0, cd]], SkyFrame::Icrs).unwrap(),
+        width,
+        height,
+    }
 }
 
 fn with_maps() -> IngestOptions {
@@ -145,7 +157,10 @@ fn a_constant_sky_keeps_its_brightness_or_its_flux() {
                 assert!(valid.len() > 4000, "{kernel:?}");
                 for value in valid {
                     // The noise is 1e-4 of the level; areas vary over the field by less.
-                    assert!((f64::from(value) / expected - 1.0).abs() < 1e-3, "{kernel:?} {flux:?}: {value}, {expected}");
+                    assert!(
+                        (f64::from(value) / expected - 1.0).abs() < 1e-3,
+                        "{kernel:?} {flux:?}: {value}, {expected}"
+                    );
                 }
             }
         }
@@ -171,7 +186,9 @@ fn flux_scale_multiplies_values_and_weighs() {
         for (power, plane) in [(1, 0), (2, 2)] {
             for (a, b) in a.float(plane).into_iter().zip(b.float(plane)) {
                 let expected = f64::from(b) * factor.powi(power);
-                assert!(a.is_nan() == b.is_nan() && (a.is_nan() || (f64::from(a) / expected - 1.0).abs() < 1e-6));
+                assert!(
+                    a.is_nan() == b.is_nan() && (a.is_nan() || (f64::from(a) / expected - 1.0).abs() < 1e-6)
+                );
             }
         }
     }

@@ -75,7 +75,10 @@ fn check(folder: &Path, kernel: KernelName, pixfrac: f64, scale: f64) {
         kernel,
         pixfrac,
         weights: Weights::Ivar,
-        reject: zemosaic_stack::RejectOptions { method: zemosaic_stack::RejectMethod::None, ..Default::default() },
+        reject: zemosaic_stack::RejectOptions {
+            method: zemosaic_stack::RejectMethod::None,
+            ..Default::default()
+        },
         ..CoaddOptions::default()
     };
     let side = (1700.0 / scale) as usize;
@@ -88,8 +91,10 @@ fn check(folder: &Path, kernel: KernelName, pixfrac: f64, scale: f64) {
     for (n, allowed) in [(1, 0.02), (3, 0.05), (5, 0.05), (11, 0.05)] {
         let (ratio, count) = aperture_ratio(&value, &variance, side, n);
         let correlation: f64 =
-            sources.iter().map(|source| aperture_correlation(source, n).unwrap()).sum::<f64>() / FRAMES as f64;
-        line += &format!(" {n} px {:.4} (correlation {correlation:.3}, {count} apertures)", ratio / correlation);
+            sources.iter().map(|source| aperture_correlation(source, n).unwrap()).sum::<f64>()
+                / FRAMES as f64;
+        line +=
+            &format!(" {n} px {:.4} (correlation {correlation:.3}, {count} apertures)", ratio / correlation);
         assert!((ratio / correlation - 1.0).abs() < allowed, "{line}");
         assert!(scale > 1.0 || count >= 20_000, "{line}");
     }
@@ -122,7 +127,10 @@ fn variance_of_demosaiced_frames_is_that_of_their_pixels() {
     for kernel in [KernelName::Bilinear, KernelName::Lanczos3] {
         let options = CoaddOptions {
             kernel,
-            reject: zemosaic_stack::RejectOptions { method: zemosaic_stack::RejectMethod::None, ..Default::default() },
+            reject: zemosaic_stack::RejectOptions {
+                method: zemosaic_stack::RejectMethod::None,
+                ..Default::default()
+            },
             ..CoaddOptions::default()
         };
         let side = 900;

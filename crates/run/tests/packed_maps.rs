@@ -76,7 +76,15 @@ fn planned(inputs: &[PathBuf]) -> Layout {
 fn prepared(layout: &Layout, spill: &Path) -> Prepared {
     std::fs::create_dir_all(spill).unwrap();
     let pool = FilePool::new(8);
-    prepare(layout.frames.clone(), &CoaddOptions::default(), spill, &pool, &reporter(), &AtomicBool::new(false)).unwrap()
+    prepare(
+        layout.frames.clone(),
+        &CoaddOptions::default(),
+        spill,
+        &pool,
+        &reporter(),
+        &AtomicBool::new(false),
+    )
+    .unwrap()
 }
 
 #[test]

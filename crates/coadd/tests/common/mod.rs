@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use zemosaic_coadd::source::set_weights;
 use zemosaic_coadd::{
-    BackgroundMethod, CoaddJob, CoaddObserver, CoaddOptions, Measured, Patch, PatchPlan, PatchResult, PatchSink,
-    SharedGrid, Source, coadd,
+    BackgroundMethod, CoaddJob, CoaddObserver, CoaddOptions, Measured, Patch, PatchPlan, PatchResult,
+    PatchSink, SharedGrid, Source, coadd,
 };
 use zemosaic_fits::{FilePool, FitsError};
 use zemosaic_frames::{IngestOptions, discover, ingest, measure_background, measure_noise};
@@ -72,7 +72,12 @@ impl CoaddObserver for Silent {
 }
 
 /// The frames of `folder` (names with one dot; others are maps) on `grid`.
-pub fn sources(folder: &Path, ingest_options: &IngestOptions, grid: &Grid, options: &CoaddOptions) -> Vec<Source> {
+pub fn sources(
+    folder: &Path,
+    ingest_options: &IngestOptions,
+    grid: &Grid,
+    options: &CoaddOptions,
+) -> Vec<Source> {
     let mut files = discover(&[folder.to_path_buf()], &[]).unwrap();
     files.retain(|file| file.id.matches('.').count() == 1);
     let ingested = ingest(&files, ingest_options, &|_| {});
