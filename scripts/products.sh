@@ -32,8 +32,12 @@ mkdir -p "$work"
 check "simulate" "$zemosaic" simulate "${simulate[@]}" -o "$work/sim"
 check "mosaic" "$zemosaic" mosaic "$work/sim/frames" -o "$work/mosaic"
 check "zemosaic check" "$zemosaic" check "$work/mosaic/mosaic.fits"
+for codec in rice gzip; do
+  check "mosaic --compress $codec" "$zemosaic" mosaic "$work/sim/frames" -o "$work/$codec" --compress $codec
+  check "zemosaic check of $codec" "$zemosaic" check "$work/$codec"
+done
 
-products=$(find "$work" -name '*.fits' -o -name '*.fit' | sort)
+products=$(find "$work" -name '*.fits' -o -name '*.fit' -o -name '*.fz' | sort)
 if command -v fitsverify >/dev/null; then
   for file in $products; do check "fitsverify ${file#"$work"/}" verify "$file"; done
 elif in_ci; then

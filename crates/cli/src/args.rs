@@ -7,6 +7,7 @@ use clap::{ArgAction, ArgMatches, Args, Parser, Subcommand, ValueEnum};
 use zemosaic_coadd::{
     Antialias, BackgroundMethod, CoaddOptions, FluxConvention, KernelName, PhotonNoise, Weights,
 };
+use zemosaic_fits::{CompressOptions, ProductCodec};
 use zemosaic_frames::{IngestOptions, MapOptions, WcsPolicy, WeightRescale, WeightType};
 use zemosaic_image::background::BackgroundOptions;
 use zemosaic_run::options::Existing;
@@ -47,6 +48,17 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// Compressions by name.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum CompressName {
+    /// Not compressed
+    None,
+    /// Rice; floats lose what is far below their noise (see --quantize)
+    Rice,
+    /// Shuffled bytes and gzip, without loss
+    Gzip,
 }
 
 /// Arguments of `mosaic` and `plan`.
@@ -153,6 +165,12 @@ pub struct MosaicArgs {
     /// Folder for unpacked copies; default: inside the output folder
     #[arg(long, value_name = "DIR")]
     pub tmp: Option<PathBuf>,
+    /// Write mosaic.fits.fz, tile-compressed
+    #[arg(long, value_enum, default_value = "none")]
+    pub compress: CompressName,
+    /// With --compress rice: floats in steps of their noise over this number; 0: without loss
+    #[arg(long, value_name = "Q", default_value_t = CompressOptions::default().quantize.unwrap_or(0.0), value_parser = parse::quantize)]
+    pub quantize: f64,
     /// Events as JSON lines on stdout
     #[arg(long)]
     pub json: bool,
@@ -245,6 +263,8 @@ pub fn given_options(matches: &ArgMatches) -> Vec<String> {
     let Some((_, sub)) = matches.subcommand() else { return Vec::new() };
     let mut names: Vec<String> = sub
         .ids()
+        // Ids of whole groups of arguments are names of types.
+        .filter(|id| !id.as_str().starts_with(char::is_uppercase))
         .filter(|id| sub.value_source(id.as_str()) == Some(ValueSource::CommandLine))
         .map(|id| id.as_str().replace('_', "-"))
         .collect();
@@ -287,10 +307,21 @@ impl MosaicArgs {
             threads: self.threads.map(usize::from),
             spill: self.tmp.clone(),
             excluded: Vec::new(),
+            compress: self.compress_options(),
             existing: if self.force { Existing::Replace } else { Existing::Refuse },
             command: command_line(),
             given: given.to_vec(),
         }
+    }
+
+    fn compress_options(&self) -> Option<CompressOptions> {
+        let quantize = Some(self.quantize).filter(|q| *q > 0.0);
+        let codec = match self.compress {
+            CompressName::None => return None,
+            CompressName::Rice => ProductCodec::Rice,
+            CompressName::Gzip => ProductCodec::Gzip,
+        };
+        Some(CompressOptions { codec, quantize })
     }
 
     fn coadd_options(&self) -> CoaddOptions {

@@ -32,6 +32,14 @@ pub fn combine(text: &str) -> Result<Combine, String> {
     })
 }
 
+/// A number, 0 or more.
+pub fn quantize(text: &str) -> Result<f64, String> {
+    let value = text.trim().parse::<f64>().ok().filter(|q| q.is_finite() && *q >= 0.0);
+    value.ok_or_else(|| {
+        format!("'{text}' is not a number of 0 or more; write for example 16, or 0 for no loss")
+    })
+}
+
 /// Pixels, 0 or more.
 pub fn map_error_px(text: &str) -> Result<f64, String> {
     let value = text.trim().parse::<f64>().ok().filter(|error| error.is_finite() && *error >= 0.0);

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde::Serialize;
 use zemosaic_coadd::dq;
 use zemosaic_fits::{
-    CheckState, Column, ColumnData, FilePool, FitsError, HduKind, ReadScratch, Window, read_table,
-    read_window, scan, verify_checksums,
+    CheckState, Column, ColumnData, FilePool, FitsError, HduKind, Header, ReadScratch, Window,
+    read_compressed_window, read_table, read_window, scan, verify_checksums,
 };
 use zemosaic_sky::{Grid, unit_vector};
 
@@ -48,7 +48,7 @@ pub fn check_product(path: &Path) -> Result<Vec<Finding>, FitsError> {
     }
     let product = Product::open(path)?;
     findings.push(product.check_truncation());
-    match Grid::from_header(&product.file.hdus[0].header) {
+    match Grid::from_header(&product.science_header()) {
         Ok(grid) => {
             findings.push(check_round_trip(&grid));
             findings.extend(product.check_planes(&grid)?);
@@ -80,6 +80,22 @@ impl<'a> Product<'a> {
         Finding { check: "length of the file".into(), passed: self.file.truncated.is_none(), detail }
     }
 
+    /// The header of SCI as it was before compression.
+    fn science_header(&self) -> Header {
+        let hdu = &self.file.hdus[self.hdu_named("SCI").unwrap_or(0)];
+        hdu.restored_header().unwrap_or_else(|| hdu.header.clone())
+    }
+
+    /// Columns and rows of an image HDU, compressed or not.
+    fn shape(&self, hdu: usize) -> Option<(usize, usize)> {
+        let layout = match &self.file.hdus[hdu].kind {
+            HduKind::Image(layout) => layout,
+            HduKind::CompressedImage(compressed) => &compressed.image,
+            _ => return None,
+        };
+        Some((layout.width(), layout.height()))
+    }
+
     fn hdu_named(&self, name: &str) -> Option<usize> {
         self.file
             .hdus
@@ -89,21 +105,21 @@ impl<'a> Product<'a> {
 
     /// A row of the first plane of an image HDU.
     fn row(&self, hdu: usize, y: usize, scratch: &mut ReadScratch, out: &mut [f32]) -> Result<(), FitsError> {
-        if let HduKind::Image(layout) = &self.file.hdus[hdu].kind {
-            let window = Window { x0: 0, y0: y, width: out.len(), height: 1 };
-            read_window(&self.pool, self.path, layout, 0, window, scratch, out)?;
+        let window = Window { x0: 0, y0: y, width: out.len(), height: 1 };
+        match &self.file.hdus[hdu].kind {
+            HduKind::Image(layout) => read_window(&self.pool, self.path, layout, 0, window, scratch, out),
+            HduKind::CompressedImage(layout) => {
+                read_compressed_window(&self.pool, self.path, layout, 0, window, out)
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// SCI, WHT and DEPTH agree on where there is data; shapes agree.
     fn check_planes(&self, grid: &Grid) -> Result<Vec<Finding>, FitsError> {
         let mut findings = Vec::new();
         for name in ["SCI", "WHT", "VAR", "DEPTH", "DQ"] {
-            let shape = self.hdu_named(name).and_then(|index| match &self.file.hdus[index].kind {
-                HduKind::Image(layout) => Some((layout.width(), layout.height())),
-                _ => None,
-            });
+            let shape = self.hdu_named(name).and_then(|index| self.shape(index));
             if shape != Some((grid.width, grid.height)) {
                 let detail = format!("{shape:?} where {:?} is expected", (grid.width, grid.height));
                 findings.push(Finding { check: format!("shape of {name}"), passed: false, detail });

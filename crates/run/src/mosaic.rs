@@ -10,7 +10,7 @@ use zemosaic_coadd::{
     CoaddJob, CoaddObserver, CoaddSummary, Patch, PatchPlan, ProductPlane, ProductSink, Source, coadd,
     plan_patches,
 };
-use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, Overwrite, ProductWriter};
+use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, Overwrite, ProductWriter, compress_product};
 use zemosaic_frames::{LeftOut, Reason};
 use zemosaic_sky::Footprint;
 
@@ -24,7 +24,9 @@ use crate::products::header::plane_header;
 use crate::products::inputs_table::inputs_table;
 use crate::products::report::{Costs, report_json};
 use crate::products::staged::StagedFiles;
-use crate::products::{PRODUCT_NAMES, frames_csv::frames_csv, preview::preview_png, run_toml::run_toml};
+use crate::products::{
+    COMPRESSED_NAME, PRODUCT_NAMES, frames_csv::frames_csv, preview::preview_png, run_toml::run_toml,
+};
 use crate::scan::tell_left_out;
 use crate::time;
 
@@ -118,7 +120,8 @@ fn all_groups(
 
 /// Products of an earlier run are not replaced unless asked.
 fn refuse_existing(request: &MosaicRequest, folder: &Path) -> Result<(), RunError> {
-    let in_the_way = PRODUCT_NAMES.iter().map(|name| folder.join(name)).find(|path| path.exists());
+    let names = PRODUCT_NAMES.iter().chain([&COMPRESSED_NAME]);
+    let in_the_way = names.map(|name| folder.join(name)).find(|path| path.exists());
     match in_the_way {
         Some(path) if request.existing == Existing::Refuse => Err(RunError::Exists { path }),
         _ => Ok(()),
@@ -131,7 +134,6 @@ fn one_group(
     cancel: &AtomicBool,
 ) -> Result<(RunOutcome, usize), RunError> {
     refuse_existing(request, &request.out)?;
-    let final_path = request.out.join(PRODUCT_NAMES[0]);
     let mut planned = plan_run(request, reporter)?;
     // Too little memory must show before anything is written.
     planned.forecast(&request.options)?;
@@ -148,7 +150,7 @@ fn one_group(
     )?;
     announce(&planned, &plan, &placed.sources, reporter);
     let groups = planned.layout.group_sizes.len();
-    let product = Product::begin(request, planned, placed, plan, &final_path)?;
+    let product = Product::begin(request, planned, placed, plan, spill.path())?;
     let outcome = product.run(request, &pool, reporter, cancel)?;
     Ok((outcome, groups))
 }
@@ -229,7 +231,6 @@ struct Product {
     planes: Vec<ProductPlane>,
     facts: Facts,
     writer: ProductWriter,
-    final_path: PathBuf,
 }
 
 impl Product {
@@ -239,7 +240,7 @@ impl Product {
         planned: PlannedRun,
         placed: Placed,
         plan: PatchPlan,
-        final_path: &Path,
+        spill: &Path,
     ) -> Result<Self, RunError> {
         let facts = gather_facts(request, &planned, &placed)?;
         let planes = ProductPlane::of_product(rejecting(&request.options));
@@ -256,12 +257,11 @@ impl Product {
                 HduSpec { header: plane_header(*plane, index, &facts, &request.options), data }
             })
             .collect();
-        let policy = match request.existing {
-            Existing::Refuse => Overwrite::Refuse,
-            Existing::Replace => Overwrite::Replace,
-        };
-        let writer = ProductWriter::create(final_path, hdus, policy)?;
-        Ok(Self { planned, placed, plan, planes, facts, writer, final_path: final_path.to_path_buf() })
+        let policy = overwrite(request);
+        // What is compressed in the end is written beside the unpacked copies first.
+        let folder = if request.compress.is_some() { spill } else { &request.out };
+        let writer = ProductWriter::create(&folder.join(PRODUCT_NAMES[0]), hdus, policy)?;
+        Ok(Self { planned, placed, plan, planes, facts, writer })
     }
 
     fn run(
@@ -315,7 +315,7 @@ impl Product {
         mut costs: Costs,
         warnings: Vec<Warning>,
     ) -> Result<RunOutcome, RunError> {
-        let Self { planned, planes, facts, writer, final_path, .. } = self;
+        let Self { planned, planes, facts, writer, .. } = self;
         let png = preview_png(&writer, facts.grid.width, facts.grid.height, facts.channels)?
             .map_err(|error| RunError::Encode { what: "the preview", message: error.to_string() })?;
         let headers: Vec<(usize, Header)> = planes
@@ -333,18 +333,44 @@ impl Product {
         for (name, bytes) in PRODUCT_NAMES[1..].iter().zip(contents) {
             staged.add(&request.out.join(name), bytes)?;
         }
+        let written = writer.path().to_path_buf();
         writer.finish_with_table(headers, inputs_table(&facts))?;
+        let mosaic = publish_mosaic(request, written)?;
         staged.publish()?;
         let failed = facts.left_out.iter().any(|item| item.reason.is_failure())
             || !facts.summary.read_failures.is_empty()
             || !facts.summary.failed_patches.is_empty();
         Ok(RunOutcome {
             exit_code: if failed { ExitCode::Partial } else { ExitCode::Ok },
-            mosaics: vec![final_path],
+            mosaics: vec![mosaic],
             used: facts.used.len(),
             left_out: facts.left_out,
             warnings,
         })
+    }
+}
+
+fn overwrite(request: &MosaicRequest) -> Overwrite {
+    match request.existing {
+        Existing::Refuse => Overwrite::Refuse,
+        Existing::Replace => Overwrite::Replace,
+    }
+}
+
+/// The complete mosaic `written`, compressed where that is asked for, under its final name. The other form of an earlier
+/// run must not be mistaken for it.
+fn publish_mosaic(request: &MosaicRequest, written: PathBuf) -> Result<PathBuf, RunError> {
+    let [plain, compressed] = [PRODUCT_NAMES[0], COMPRESSED_NAME].map(|name| request.out.join(name));
+    let (mosaic, other) = match &request.compress {
+        None => (written, compressed),
+        Some(options) => {
+            compress_product(&written, &compressed, options, overwrite(request))?;
+            (compressed, plain)
+        }
+    };
+    match std::fs::remove_file(&other) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(RunError::output(other)(error)),
+        _ => Ok(mosaic),
     }
 }
 

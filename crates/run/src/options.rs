@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zemosaic_coadd::CoaddOptions;
+use zemosaic_fits::CompressOptions;
 use zemosaic_frames::IngestOptions;
 use zemosaic_sky::GridOptions;
 
@@ -65,6 +66,8 @@ pub struct MosaicRequest {
     pub spill: Option<PathBuf>,
     /// Folders that are not walked for frames, besides `out` and `spill`.
     pub excluded: Vec<PathBuf>,
+    /// How the mosaic is compressed, if it is: `mosaic.fits.fz` then stands for `mosaic.fits`.
+    pub compress: Option<CompressOptions>,
     /// What to do with products that exist.
     pub existing: Existing,
     /// The command line, for the record.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use zemosaic_run::ExitCode;
 use zemosaic_run::check::check_product;
+use zemosaic_run::products::{COMPRESSED_NAME, PRODUCT_NAMES};
 
 use crate::args::CheckArgs;
 use crate::say;
@@ -41,5 +42,9 @@ pub fn run(args: &CheckArgs) -> u8 {
 
 /// A folder stands for the mosaic in it.
 fn product_of(input: &Path) -> PathBuf {
-    if input.is_dir() { input.join("mosaic.fits") } else { input.to_path_buf() }
+    if !input.is_dir() {
+        return input.to_path_buf();
+    }
+    let [plain, compressed] = [PRODUCT_NAMES[0], COMPRESSED_NAME].map(|name| input.join(name));
+    if !plain.exists() && compressed.exists() { compressed } else { plain }
 }

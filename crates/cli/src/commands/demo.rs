@@ -90,6 +90,7 @@ fn make_mosaic(sim: &Path, out: &Path) -> Result<PathBuf, String> {
         threads: None,
         spill: None,
         excluded: Vec::new(),
+        compress: None,
         existing: Existing::Replace,
         command: format!("zemosaic mosaic {} -o {}", sim.join("frames").display(), out.display()),
         given: Vec::new(),

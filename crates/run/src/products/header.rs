@@ -172,28 +172,23 @@ fn software(header: &mut Header, facts: &Facts) {
     header.set_str("INPHASH", &facts.input_hash, "hash of the input list");
 }
 
+/// What was done, in lines that fit a card.
 fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
-    let coadd = &options.coadd;
-    header.push_history(&format!("zemosaic ingest: {} of {} files used", facts.used.len(), facts.offered));
-    let ingest = &options.ingest;
-    header.push_history(&format!(
-        "zemosaic coadd: kernel {:?}, pixfrac {}, keeps {:?}, combine {:?}",
-        coadd.kernel, coadd.pixfrac, coadd.flux, coadd.combine
-    ));
-    header.push_history(&format!(
-        "zemosaic coadd: weights {:?}, photon noise {:?}, background {:?}, mesh {} px",
-        coadd.weights, coadd.photon_noise, coadd.background, coadd.mesh.mesh_px
-    ));
-    header.push_history(&format!(
-        "zemosaic ingest: flux scale key {}, weight maps {:?}, rescale {:?}",
-        ingest.flux_scale_key, ingest.maps.weight_type, ingest.maps.rescale
-    ));
-    header.push_history(&format!(
-        "zemosaic coadd: reject {:?}, kappa {} {}, map error {} px, antialias {:?}",
-        coadd.reject.method,
-        coadd.reject.kappa_low,
-        coadd.reject.kappa_high,
-        coadd.map.max_error_px,
-        coadd.antialias
-    ));
+    let (ingest, coadd) = (&options.ingest, &options.coadd);
+    let lines = [
+        format!("ingest: {} of {} files used", facts.used.len(), facts.offered),
+        format!("ingest: flux scale {}, maps {:?}", ingest.flux_scale_key, ingest.maps.weight_type),
+        format!("coadd: kernel {:?}, antialias {:?}", coadd.kernel, coadd.antialias),
+        format!("coadd: pixfrac {}, keeps {:?}", coadd.pixfrac, coadd.flux),
+        format!("coadd: background {:?}, mesh {} px", coadd.background, coadd.mesh.mesh_px),
+        format!("coadd: combine {:?}, weights {:?}", coadd.combine, coadd.weights),
+        format!(
+            "coadd: reject {:?}, kappa {} {}",
+            coadd.reject.method, coadd.reject.kappa_low, coadd.reject.kappa_high
+        ),
+        format!("coadd: map error {} px, photon noise {:?}", coadd.map.max_error_px, coadd.photon_noise),
+    ];
+    for line in lines {
+        header.push_history(&format!("zemosaic {line}"));
+    }
 }

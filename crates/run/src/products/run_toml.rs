@@ -1,6 +1,7 @@
 //! `run.toml`: the resolved options, and where each came from.
 
 use serde::Serialize;
+use zemosaic_fits::ProductCodec;
 
 use crate::error::RunError;
 use crate::options::{MosaicOptions, MosaicRequest};
@@ -15,6 +16,8 @@ struct RunToml<'a> {
     given: &'a [String],
     threads: usize,
     memory_bytes: u64,
+    /// How the mosaic is compressed.
+    compress: Option<String>,
     options: &'a MosaicOptions,
 }
 
@@ -30,6 +33,11 @@ pub fn run_toml(request: &MosaicRequest, memory_bytes: u64) -> Result<String, Ru
         given: &request.given,
         threads: request.worker_threads(),
         memory_bytes,
+        compress: request.compress.map(|compress| match (compress.codec, compress.quantize) {
+            (ProductCodec::Rice, Some(q)) => format!("rice, steps of noise / {q}"),
+            (ProductCodec::Rice, None) => "rice, floats without loss".to_owned(),
+            (ProductCodec::Gzip, _) => "gzip, without loss".to_owned(),
+        }),
         options: &request.options,
     };
     toml::to_string_pretty(&record)
