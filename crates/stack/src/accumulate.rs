@@ -1,6 +1,8 @@
 //! What needs no samples of other frames, one frame after the other: memory does not grow with the number of
 //! frames. Equal to [`crate::stack`] bit for bit, because both make the same f64 sums in frame order.
 
+use zemosaic_image::simd::SimdLevel;
+
 use crate::block::StackOutput;
 use crate::options::{Combine, RejectMethod, RejectOptions};
 use crate::terms::{FrameWeight, Mean, RelativeMean, RelativeSum, Sum, Term, Terms};
@@ -15,6 +17,21 @@ fn is_one_by_one(combine: Combine) -> bool {
         Combine::Mean | Combine::Sum | Combine::Min | Combine::Max => true,
         Combine::Median | Combine::Percentile(_) => false,
     }
+}
+
+/// Samples of one frame at neighbouring pixels; planes as those of [`crate::StackBlock`], equally long.
+#[derive(Debug, Clone, Copy)]
+pub struct FrameSamples<'a> {
+    /// Values, NaN for none.
+    pub value: &'a [f32],
+    /// Variance of each sample over that of a pixel of the frame.
+    pub variance_factor: &'a [f32],
+    /// Share of the frame's weight that each sample has; `None`: 1.
+    pub relative_weight: Option<&'a [f32]>,
+    /// Weight of the frame.
+    pub weight: f64,
+    /// Variance of a pixel of the frame; NaN if unknown.
+    pub noise_variance: f64,
 }
 
 /// Running mean, sum, least or greatest sample of a patch, without rejection.
@@ -49,42 +66,47 @@ impl Accumulator {
         self.depth.resize(pixels, 0);
     }
 
-    /// Add samples of one frame (NaN: none) to the pixels from `offset` on. Frames come in frame order. The
-    /// planes are those of [`crate::StackBlock`], and equally long.
-    pub fn add(
-        &mut self,
-        offset: usize,
-        value: &[f32],
-        factor: &[f32],
-        relative: Option<&[f32]>,
-        weight: f64,
-        noise_variance: f64,
-    ) {
-        let frame = FrameWeight::new(weight, noise_variance);
-        let run = match (self.combine == Combine::Mean, relative.is_some()) {
-            (true, false) => Self::add_terms::<Mean>,
-            (true, true) => Self::add_terms::<RelativeMean>,
-            (false, false) => Self::add_terms::<Sum>,
-            (false, true) => Self::add_terms::<RelativeSum>,
-        };
-        // Where samples have no weights of their own the last plane is only walked, not read.
-        run(self, offset, value, factor, relative.unwrap_or(value), frame);
+    /// Add samples of one frame to the pixels from `offset` on. Frames come in frame order.
+    ///
+    /// # Panics
+    /// When the planes of `samples` are not equally long, or reach beyond the pixels.
+    pub fn add(&mut self, level: SimdLevel, offset: usize, samples: &FrameSamples<'_>) {
+        match level {
+            SimdLevel::Portable => self.add_body(offset, samples),
+            #[cfg(target_arch = "x86_64")]
+            SimdLevel::Avx2 => {
+                // SAFETY: `SimdLevel::Avx2` is only made by `detect` and `available` on processors that have it.
+                unsafe { self.add_avx2(offset, samples) }
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            SimdLevel::Avx2 => self.add_body(offset, samples),
+        }
     }
 
-    fn add_terms<T: Terms>(
-        &mut self,
-        offset: usize,
-        value: &[f32],
-        factor: &[f32],
-        relative: &[f32],
-        frame: FrameWeight,
-    ) {
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn add_avx2(&mut self, offset: usize, samples: &FrameSamples<'_>) {
+        self.add_body(offset, samples);
+    }
+
+    #[inline(always)]
+    fn add_body(&mut self, offset: usize, samples: &FrameSamples<'_>) {
+        match (self.combine == Combine::Mean, samples.relative_weight.is_some()) {
+            (true, false) => self.add_terms::<Mean>(offset, samples),
+            (true, true) => self.add_terms::<RelativeMean>(offset, samples),
+            (false, false) => self.add_terms::<Sum>(offset, samples),
+            (false, true) => self.add_terms::<RelativeSum>(offset, samples),
+        }
+    }
+
+    #[inline(always)]
+    fn add_terms<T: Terms>(&mut self, offset: usize, samples: &FrameSamples<'_>) {
         let lesser = |least: f64, x: f64| if x < least { x } else { least };
         let greater = |most: f64, x: f64| if x > most { x } else { most };
         match self.combine {
-            Combine::Min => self.add_with::<T>(offset, value, factor, relative, frame, lesser),
-            Combine::Max => self.add_with::<T>(offset, value, factor, relative, frame, greater),
-            _ => self.add_with::<T>(offset, value, factor, relative, frame, |sum, x| sum + x),
+            Combine::Min => self.add_with::<T>(offset, samples, lesser),
+            Combine::Max => self.add_with::<T>(offset, samples, greater),
+            _ => self.add_with::<T>(offset, samples, |sum, x| sum + x),
         }
     }
 
@@ -92,24 +114,26 @@ impl Accumulator {
     fn add_with<T: Terms>(
         &mut self,
         offset: usize,
-        value: &[f32],
-        factor: &[f32],
-        relative: &[f32],
-        frame: FrameWeight,
+        samples: &FrameSamples<'_>,
         join: impl Fn(f64, f64) -> f64,
     ) {
-        let span = offset..offset + value.len();
-        let sums = self.sum_w[span.clone()].iter_mut().zip(&mut self.sum_wx[span.clone()]);
-        let sums = sums.zip(&mut self.sum_w2v[span.clone()]).zip(&mut self.depth[span]);
-        let samples = value.iter().zip(factor).zip(relative);
-        for (((value, factor), relative), (((sum_w, sum_wx), sum_w2v), depth)) in samples.zip(sums) {
-            let q = if T::RELATIVE { *relative } else { 1.0 };
-            let valid = !value.is_nan() && q > 0.0;
-            let Term { w, wx, w2v } = T::of(&frame, *value, *factor, q);
-            *sum_w += if valid { w } else { 0.0 };
-            *sum_wx = if valid { join(*sum_wx, wx) } else { *sum_wx };
-            *sum_w2v += if valid { w2v } else { 0.0 };
-            *depth += i32::from(valid);
+        let frame = FrameWeight::new(samples.weight, samples.noise_variance);
+        let n = samples.value.len();
+        let (value, factor) = (samples.value, &samples.variance_factor[..n]);
+        // Where samples have no weights of their own the last plane is only walked, not read.
+        let relative = &samples.relative_weight.unwrap_or(value)[..n];
+        let sum_w = &mut self.sum_w[offset..offset + n];
+        let sum_wx = &mut self.sum_wx[offset..offset + n];
+        let sum_w2v = &mut self.sum_w2v[offset..offset + n];
+        let depth = &mut self.depth[offset..offset + n];
+        for i in 0..n {
+            let q = if T::RELATIVE { relative[i] } else { 1.0 };
+            let valid = !value[i].is_nan() && q > 0.0;
+            let Term { w, wx, w2v } = T::of(&frame, value[i], factor[i], q);
+            sum_w[i] += if valid { w } else { 0.0 };
+            sum_wx[i] = if valid { join(sum_wx[i], wx) } else { sum_wx[i] };
+            sum_w2v[i] += if valid { w2v } else { 0.0 };
+            depth[i] += i32::from(valid);
         }
     }
 

@@ -24,7 +24,7 @@ mod sort;
 mod sums;
 mod terms;
 
-pub use accumulate::{Accumulator, streams};
+pub use accumulate::{Accumulator, FrameSamples, streams};
 pub use block::{StackBlock, StackOutput};
 pub use kernel::{StackScratch, stack};
 pub use options::{Combine, RejectMethod, RejectOptions};

@@ -5,7 +5,7 @@ mod common;
 
 use common::{Block, COMBINES, NO_REJECTION, Planes, Random, all_options};
 use zemosaic_image::simd::SimdLevel;
-use zemosaic_stack::{Accumulator, Combine, RejectOptions, streams};
+use zemosaic_stack::{Accumulator, Combine, FrameSamples, RejectOptions, streams};
 
 #[test]
 fn instruction_sets_give_equal_bits() {
@@ -59,8 +59,8 @@ fn accumulators_equal_the_stack() {
         }
         for block in [block.clone(), block.with_relative(9)] {
             for combine in COMBINES.into_iter().filter(|combine| streams(*combine, &NO_REJECTION)) {
-                let planes = accumulate(&block, combine);
                 for level in SimdLevel::available() {
+                    let planes = accumulate(&block, combine, level);
                     let stacked = block.stack(combine, &NO_REJECTION, level);
                     assert_eq!(planes.bits(), stacked.bits(), "{frames} frames, {combine:?}");
                 }
@@ -69,7 +69,7 @@ fn accumulators_equal_the_stack() {
     }
 }
 
-fn accumulate(block: &Block, combine: Combine) -> Planes {
+fn accumulate(block: &Block, combine: Combine, level: SimdLevel) -> Planes {
     let mut accumulator = Accumulator::default();
     // What was there before must not matter.
     accumulator.reset(Combine::Max, block.pixels + 3);
@@ -80,8 +80,14 @@ fn accumulate(block: &Block, combine: Combine) -> Planes {
             let at = frame * block.stride + span.start..frame * block.stride + span.end;
             let (value, factor) = (&block.value[at.clone()], &block.factor[at.clone()]);
             let relative = block.relative.as_ref().map(|plane| &plane[at]);
-            let (weight, variance) = (block.weight[frame], block.noise_variance[frame]);
-            accumulator.add(span.start, value, factor, relative, weight, variance);
+            let samples = FrameSamples {
+                value,
+                variance_factor: factor,
+                relative_weight: relative,
+                weight: block.weight[frame],
+                noise_variance: block.noise_variance[frame],
+            };
+            accumulator.add(level, span.start, &samples);
         }
     }
     let mut planes = Planes::new(block.pixels);
@@ -121,7 +127,7 @@ fn relative_weights_of_1_change_no_bit_and_what_is_no_sample_is_as_nan() {
             }
         }
         for combine in COMBINES.into_iter().filter(|combine| streams(*combine, &NO_REJECTION)) {
-            assert_eq!(accumulate(&weightless, combine).bits(), accumulate(&missing, combine).bits());
+            assert_eq!(accumulate(&weightless, combine, best).bits(), accumulate(&missing, combine, best).bits());
         }
     }
 }
