@@ -221,7 +221,7 @@ fn count<'a, const RELATIVE: bool>(
         let Samples { value, relative, .. } = Samples::at::<RELATIVE>(block, frame, start);
         let mut any = 0;
         for lane in 0..LANES {
-            let valid = i32::from(!value[lane].is_nan() & (relative[lane] > 0.0));
+            let valid = i32::from(!value[lane].is_nan() && relative[lane] > 0.0);
             depth[lane] += valid;
             any |= valid;
         }
@@ -321,7 +321,7 @@ impl Group<'_> {
             let samples = Samples::at::<RELATIVE>(block, frame, start);
             for lane in 0..LANES {
                 let x = f64::from(samples.value[lane]);
-                let valid = mask(!x.is_nan() & (f64::from(samples.relative[lane]) > 0.0));
+                let valid = mask(!x.is_nan()) & mask(f64::from(samples.relative[lane]) > 0.0);
                 let v = variance * f64::from(samples.factor[lane]);
                 for slot in (1..N).rev() {
                     slots.r[slot][lane] = select(valid, slots.r[slot - 1][lane], slots.r[slot][lane]);
@@ -365,8 +365,8 @@ impl Group<'_> {
             let at = frame * block.stride + start;
             let marked = &mut block.value[at..at + LANES];
             for lane in 0..LANES {
-                let valid = !value[lane].is_nan() & (relative[lane] > 0.0);
-                let reject = valid & (rejected[lane] & 1 != 0);
+                let valid = !value[lane].is_nan() && relative[lane] > 0.0;
+                let reject = valid && rejected[lane] & 1 != 0;
                 marked[lane] = if reject { f32::NAN } else { value[lane] };
                 rejected[lane] = if valid { rejected[lane] >> 1 } else { rejected[lane] };
             }
