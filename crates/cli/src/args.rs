@@ -14,7 +14,7 @@ use zemosaic_run::options::Existing;
 use zemosaic_run::units::parse_size;
 use zemosaic_run::{GridSource, GroupChoice, MosaicOptions, MosaicRequest};
 use zemosaic_sky::{GridOptions, GridProjection, Rotation};
-use zemosaic_stack::{Combine, RejectMethod, RejectOptions};
+use zemosaic_stack::{Combine, LowDepth, RejectMethod, RejectOptions};
 
 use crate::named::{name_of, named};
 use crate::parse;
@@ -93,6 +93,15 @@ pub struct MosaicArgs {
     /// Rejection thresholds in standard deviations
     #[arg(long, value_name = "LOW[,HIGH]", default_value = "3,3", value_parser = parse::kappa)]
     pub kappa: (f64, f64),
+    /// Outliers among 2 to 5 samples, which cannot tell by themselves
+    #[arg(long, value_parser = named::<LowDepth>(), default_value = name_of(LowDepth::default()))]
+    pub low_depth: LowDepth,
+    /// Threshold among 2 to 5 samples in standard deviations of the frames' noise
+    #[arg(long, value_name = "KAPPA", default_value_t = RejectOptions::default().noise_kappa, value_parser = parse::limit)]
+    pub noise_kappa: f64,
+    /// Share of the brightness above the sky that is allowed on top, for the cores of stars
+    #[arg(long, value_name = "SHARE", default_value_t = RejectOptions::default().noise_amplitude, value_parser = parse::limit)]
+    pub noise_amplitude: f64,
     /// Weights of frames in a mean
     #[arg(long, value_parser = named::<Weights>(), default_value = name_of(Weights::default()))]
     pub weights: Weights,
@@ -344,6 +353,9 @@ impl MosaicArgs {
                 method: self.reject,
                 kappa_low: self.kappa.0,
                 kappa_high: self.kappa.1,
+                low_depth: self.low_depth,
+                noise_kappa: self.noise_kappa,
+                noise_amplitude: self.noise_amplitude,
                 ..RejectOptions::default()
             },
         }

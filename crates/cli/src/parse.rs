@@ -17,6 +17,12 @@ pub fn kappa(text: &str) -> Result<(f64, f64), String> {
     Ok((value(low)?, value(high)?))
 }
 
+/// A limit of the noise clip: finite, 0 or more.
+pub fn limit(text: &str) -> Result<f64, String> {
+    let value = text.trim().parse::<f64>().ok().filter(|limit| limit.is_finite() && *limit >= 0.0);
+    value.ok_or_else(|| format!("'{text}' is not a number of 0 or more"))
+}
+
 /// `mean`, `median`, `min`, `max`, `sum`, or `percentile:Q`.
 pub fn combine(text: &str) -> Result<Combine, String> {
     let value = match text.trim().split_once(':') {
@@ -148,6 +154,8 @@ mod tests {
         assert_eq!(kappa("2.5"), Ok((2.5, 2.5)));
         assert_eq!(kappa("3,4"), Ok((3.0, 4.0)));
         assert!(kappa("0").is_err());
+        assert_eq!(limit("0"), Ok(0.0));
+        assert!(["-1", "inf", "nan", "x"].into_iter().all(|text| limit(text).is_err()));
         assert_eq!(combine("sum"), Ok(Combine::Sum));
         assert_eq!(combine("percentile:25"), Ok(Combine::Percentile(25.0)));
         assert!(

@@ -85,8 +85,9 @@ pub fn patch_cost(
     channels: usize,
     options: &CoaddOptions,
 ) -> PatchCost {
-    // value, weight, variance, two rejection counts per channel; depth, quality, and depth of a channel
-    let outputs = |region: Region| (block_stride(region.area()) * (channels * 20 + 12)) as u64;
+    // value, weight, variance, two rejection counts, a byte of the noise clip per channel; depth, quality, and depth of a
+    // channel
+    let outputs = |region: Region| (block_stride(region.area()) * (channels * 21 + 12)) as u64;
     let columns = columns_of(region);
     let mut total = PatchCost::default();
     for column in &columns {

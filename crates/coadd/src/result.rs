@@ -14,7 +14,8 @@ pub mod dq {
     pub const REJECTED: i32 = 8;
     /// Some sample met masked (NaN) input.
     pub const MASKED: i32 = 16;
-    /// Rejection was asked for, but fewer than three samples are there to judge by.
+    /// Rejection was asked for, but nothing could judge: one sample, or two without the noise clip (because it is off, or
+    /// noise or level of a frame is unknown).
     pub const LOW_DEPTH: i32 = 32;
     /// The patch failed; the run says why.
     pub const FAILED: i32 = 64;

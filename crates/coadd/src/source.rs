@@ -50,6 +50,9 @@ pub struct Source {
     /// Variance of one pixel per channel, in squared units of the mosaic; NaN if unknown. For demosaiced frames with what
     /// the correlation of neighbours adds in the kernel; for flux without the area of output pixels.
     pub noise_variance: [f64; 3],
+    /// Level of the sky per channel in units of the mosaic, 0 where the background is subtracted; NaN if unknown. For flux
+    /// with the mean area of output pixels.
+    pub level: [f64; 3],
     /// What the variance of a weight map is multiplied with to be relative to the frame's, per channel.
     pub map_scale: [f64; 3],
     /// Whether samples have weights of their own.
@@ -125,6 +128,7 @@ impl Source {
             *variance *=
                 frame.flux_scale * frame.flux_scale * demosaic_correlation(&resampler, frame.kind, channel);
         }
+        let level = levels_of(&frame, measured).map(|level| level * pixel_area(options.flux, scale_ratio));
         let kept_bytes = kept_bytes(&frame, options);
         Ok(Some(Self {
             weighs_samples: weighs_by_map || resampler.weighs_samples(),
@@ -135,6 +139,7 @@ impl Source {
             flux: options.flux,
             weight: [1.0; 3],
             noise_variance,
+            level,
             map_scale: reference.map_scale,
             weighs_by_map,
             photons,
@@ -146,12 +151,27 @@ impl Source {
 
     /// Weight of a pixel of this source in a channel; not finite where its noise is unknown.
     fn own_weight(&self, channel: usize) -> f64 {
-        let area = match self.flux {
-            FluxConvention::Brightness => 1.0,
-            FluxConvention::Flux => self.scale_ratio * self.scale_ratio,
-        };
+        let area = pixel_area(self.flux, self.scale_ratio);
         1.0 / (self.noise_variance[channel] * area * area)
     }
+}
+
+/// What values are multiplied with for the area of output pixels, on average.
+fn pixel_area(flux: FluxConvention, scale_ratio: f64) -> f64 {
+    match flux {
+        FluxConvention::Brightness => 1.0,
+        FluxConvention::Flux => scale_ratio * scale_ratio,
+    }
+}
+
+/// Level of the sky per channel that samples still have, with the frame's flux scale.
+fn levels_of(frame: &Frame, measured: &Measured) -> [f64; 3] {
+    if !measured.background.is_empty() {
+        return [0.0; 3];
+    }
+    std::array::from_fn(|channel| {
+        measured.noise.level_adu.get(channel).map_or(f64::NAN, |level| level * frame.flux_scale)
+    })
 }
 
 fn kept_bytes(frame: &Frame, options: &CoaddOptions) -> u64 {

@@ -10,7 +10,9 @@ use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_resample::flags as warp_flags;
 use zemosaic_sky::CellMap;
-use zemosaic_stack::{Accumulator, RejectMethod, StackBlock, StackOutput, StackScratch, stack};
+use zemosaic_stack::{
+    Accumulator, Clipped, NoiseBlock, NoiseScratch, RejectMethod, StackBlock, StackOutput, StackScratch, clip_by_noise, stack,
+};
 
 use crate::budget::{block_stride, columns_of, needs_block};
 use crate::options::CoaddOptions;
@@ -25,8 +27,10 @@ use crate::window::WindowScratch;
 /// Cells of the warp map, in grid pixels (DESIGN: every decision is tied to the output grid).
 const CELL: i64 = 256;
 
-/// Samples below which rejection cannot tell an outlier.
+/// Samples below which they alone cannot tell an outlier.
 const LOW_DEPTH_BELOW: i32 = 3;
+/// Samples below which nothing can.
+const LONE_BELOW: i32 = 2;
 
 /// What all workers share.
 pub struct Shared<'a> {
@@ -54,6 +58,9 @@ pub struct Worker {
     sums: Vec<Accumulator>,
     depth: Vec<i32>,
     stack: StackScratch,
+    noise: NoiseScratch,
+    /// What the noise clip did, per channel; empty where there is none.
+    clipped: Vec<Vec<Clipped>>,
     /// The last patch.
     pub result: PatchResult,
     /// Buffers for the columns of a patch.
@@ -207,38 +214,19 @@ impl Worker {
     }
 
     fn combine(&mut self, slots: &[usize], pixels: usize, stride: usize, shared: &Shared<'_>) {
-        let result = &mut self.result;
+        let clips = shared.options.reject.clips_by_noise();
+        self.clipped.resize_with(if clips { shared.channels } else { 0 }, Vec::new);
+        for plane in &mut self.clipped {
+            resize_exact(plane, stride, Clipped::default());
+        }
         for channel in 0..shared.channels {
-            let out = StackOutput {
-                value: &mut result.value[channel][..stride],
-                weight: &mut result.weight[channel][..stride],
-                variance: &mut result.variance[channel][..stride],
-                depth: &mut self.depth[..stride],
-                rejected_low: &mut result.rejected_low[channel][..stride],
-                rejected_high: &mut result.rejected_high[channel][..stride],
-            };
             if needs_block(shared.options) {
-                let pick = |of: fn(&Source) -> [f64; 3]| -> Vec<f64> {
-                    slots.iter().map(|&index| of(&shared.sources[index])[channel]).collect()
-                };
-                let (weight, noise_variance) = (pick(|s| s.weight), pick(|s| s.noise_variance));
-                let samples = slots.len() * stride;
-                let relative_weight = Some(&self.block.weight[channel]).filter(|plane| !plane.is_empty());
-                let block = StackBlock {
-                    frames: slots.len(),
-                    pixels,
-                    stride,
-                    value: &self.block.value[channel][..samples],
-                    variance_factor: &self.block.factor[channel][..samples],
-                    relative_weight: relative_weight.map(|plane| &plane[..samples]),
-                    weight: &weight,
-                    noise_variance: &noise_variance,
-                };
-                let (combine, reject) = (shared.options.combine, &shared.options.reject);
-                stack(&block, combine, reject, shared.level, &mut self.stack, out);
+                self.stack_block(channel, slots, pixels, stride, shared);
             } else {
+                let out = output_of(&mut self.result, &mut self.depth, channel, stride);
                 self.sums[channel].finish(pixels, out);
             }
+            let result = &mut self.result;
             for (total, depth) in result.depth[..pixels].iter_mut().zip(&self.depth[..pixels]) {
                 *total = (*total).max(*depth);
                 result.samples += *depth as u64;
@@ -246,15 +234,67 @@ impl Worker {
         }
     }
 
+    /// Reject and combine the samples of a channel; counts are of all that was rejected, depth of what was there before.
+    fn stack_block(&mut self, channel: usize, slots: &[usize], pixels: usize, stride: usize, shared: &Shared<'_>) {
+        let pick = |of: fn(&Source) -> [f64; 3]| -> Vec<f64> {
+            slots.iter().map(|&index| of(&shared.sources[index])[channel]).collect()
+        };
+        let (weight, noise_variance) = (pick(|s| s.weight), pick(|s| s.noise_variance));
+        let samples = slots.len() * stride;
+        let value = &mut self.block.value[channel][..samples];
+        let variance_factor = &self.block.factor[channel][..samples];
+        let relative_weight = Some(&self.block.weight[channel]).filter(|plane| !plane.is_empty());
+        let relative_weight = relative_weight.map(|plane| &plane[..samples]);
+        let (frames, combine, reject) = (slots.len(), shared.options.combine, &shared.options.reject);
+        let clipped = self.clipped.get_mut(channel);
+        let clipped = clipped.map(|clipped| {
+            let mut block = NoiseBlock {
+                frames,
+                pixels,
+                stride,
+                value,
+                variance_factor,
+                relative_weight,
+                noise_variance: &noise_variance,
+                level: &pick(|s| s.level),
+            };
+            clip_by_noise(&mut block, reject, shared.level, &mut self.noise, clipped);
+            &*clipped
+        });
+        let block = StackBlock {
+            frames,
+            pixels,
+            stride,
+            value: &self.block.value[channel][..samples],
+            variance_factor,
+            relative_weight,
+            weight: &weight,
+            noise_variance: &noise_variance,
+        };
+        let out = output_of(&mut self.result, &mut self.depth, channel, stride);
+        stack(&block, combine, reject, shared.level, &mut self.stack, out);
+        let Some(clipped) = clipped else { return };
+        let out = output_of(&mut self.result, &mut self.depth, channel, stride);
+        let counts = out.depth.iter_mut().zip(out.rejected_low).zip(out.rejected_high);
+        for (((depth, low), high), clipped) in counts.zip(&clipped[..pixels]) {
+            *depth += clipped.low() + clipped.high();
+            *low += clipped.low();
+            *high += clipped.high();
+        }
+    }
+
     fn finish_quality(&mut self, pixels: usize, shared: &Shared<'_>) {
         let result = &mut self.result;
         let rejecting = shared.options.reject.method != RejectMethod::None;
+        let clipped = &self.clipped;
+        let is_judged =
+            |pixel: usize| !clipped.is_empty() && clipped.iter().all(|plane| plane[pixel].is_judged());
         for pixel in 0..pixels {
             let depth = result.depth[pixel];
             let bits = &mut result.quality[pixel];
             if depth == 0 {
                 *bits |= dq::NO_DATA;
-            } else if rejecting && depth < LOW_DEPTH_BELOW {
+            } else if rejecting && (depth < LONE_BELOW || depth < LOW_DEPTH_BELOW && !is_judged(pixel)) {
                 *bits |= dq::LOW_DEPTH;
             }
             let rejected =
@@ -263,6 +303,18 @@ impl Worker {
                 *bits |= dq::REJECTED;
             }
         }
+    }
+}
+
+/// Where a channel of a stack goes.
+fn output_of<'a>(result: &'a mut PatchResult, depth: &'a mut [i32], channel: usize, stride: usize) -> StackOutput<'a> {
+    StackOutput {
+        value: &mut result.value[channel][..stride],
+        weight: &mut result.weight[channel][..stride],
+        variance: &mut result.variance[channel][..stride],
+        depth: &mut depth[..stride],
+        rejected_low: &mut result.rejected_low[channel][..stride],
+        rejected_high: &mut result.rejected_high[channel][..stride],
     }
 }
 

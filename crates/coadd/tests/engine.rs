@@ -2,21 +2,21 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use zemosaic_coadd::source::set_weights;
 use zemosaic_coadd::{
-    CoaddError, CoaddJob, CoaddObserver, CoaddOptions, CoaddSummary, MemoryBudget, Patch, PatchPlan,
-    PatchResult, PatchSink, Source, Weights, coadd, dq, plan_patches,
+    CoaddError, CoaddJob, CoaddObserver, CoaddOptions, CoaddSummary, FluxConvention, KernelName, Measured,
+    MemoryBudget, Patch, PatchPlan, PatchResult, PatchSink, SharedGrid, Source, Weights, coadd, dq, plan_patches,
 };
 use zemosaic_fits::{FilePool, FitsError, ImageData};
-use zemosaic_frames::{Frame, IngestOptions, discover, ingest, measure_noise};
+use zemosaic_frames::{Frame, IngestOptions, WeightRescale, discover, ingest, measure_noise};
 use zemosaic_image::Region;
 use zemosaic_resample::{Kernel, SourceWindow, definition, flags};
 use zemosaic_sky::{FrameGeometry, Grid, GridOptions, automatic_grid};
-use zemosaic_stack::definition::{Sample, stack_pixel};
-use zemosaic_stack::{Combine, RejectMethod};
+use zemosaic_stack::definition::{Sample, clip_and_stack_pixel, clip_by_noise};
+use zemosaic_stack::{Combine, LowDepth, RejectMethod};
 use zemosaic_testkit::tan::Parity;
 use zemosaic_testkit::{TanFrame, noise_image, write_test_frame};
 
@@ -73,11 +73,13 @@ fn scene(edit: impl FnOnce(&mut CoaddOptions)) -> Scene {
     let mut options = CoaddOptions::default();
     edit(&mut options);
     let pool = FilePool::new(4);
+    let shared_grid = SharedGrid::new(&grid);
     let mut sources: Vec<Source> = frames
         .into_iter()
         .map(|frame| {
             let noise = measure_noise(&pool, &frame).unwrap();
-            Source::place(frame, &noise, &grid, &options).unwrap().unwrap()
+            let measured = Measured { noise, background: Arc::default() };
+            Source::place(frame, &measured, &shared_grid, &options, WeightRescale::Auto).unwrap().unwrap()
         })
         .collect();
     assert!(set_weights(&mut sources, options.weights).is_empty());
@@ -193,8 +195,19 @@ fn planes_of(scene: &Scene, plan: &PatchPlan, threads: usize) -> [Vec<u32>; 7] {
     sink.stored.into_inner().unwrap()
 }
 
-fn assert_equals_definition(scene: &Scene) {
+/// The definition of a kernel's samples.
+fn kernel_of(name: KernelName) -> Kernel {
+    match name {
+        KernelName::Nearest => Kernel::Nearest,
+        KernelName::Bilinear => Kernel::Bilinear,
+        _ => Kernel::Lanczos3,
+    }
+}
+
+/// Returns how many samples were rejected.
+fn assert_equals_definition(scene: &Scene) -> i32 {
     let planes = planes_of(scene, &cut(scene, 1000, 1000), 1);
+    let kernel = kernel_of(scene.options.kernel);
     let (mut valid, mut rejected, mut masked) = (0, 0, 0);
     for y in 0..scene.grid.height {
         for x in 0..scene.grid.width {
@@ -211,7 +224,7 @@ fn assert_equals_definition(scene: &Scene) {
                         frame_width: WIDTH,
                         frame_height: HEIGHT,
                     };
-                    let found = definition::sample(scene.options.kernel, 1.0, &window, u, v);
+                    let found = definition::sample(kernel, 1.0, &window, u, v);
                     if found.flags & flags::MASKED != 0 {
                         quality |= dq::MASKED;
                     }
@@ -225,10 +238,20 @@ fn assert_equals_definition(scene: &Scene) {
                         relative_weight: 1.0,
                         weight: source.weight[0],
                         noise_variance: source.noise_variance[0],
+                        level: source.level[0],
                     })
                 })
                 .collect();
-            let expected = stack_pixel(&samples, scene.options.combine, &scene.options.reject);
+            let reject = &scene.options.reject;
+            let expected = clip_and_stack_pixel(&samples, scene.options.combine, reject);
+            let is_judged = clip_by_noise(&mut samples.clone(), reject).judged;
+            if expected.rejected_low + expected.rejected_high > 0 {
+                quality |= dq::REJECTED;
+            }
+            let few = expected.depth == 1 || (expected.depth == 2 && !is_judged);
+            if few && reject.method != RejectMethod::None {
+                quality |= dq::LOW_DEPTH;
+            }
             let i = y * scene.grid.width + x;
             let float = |plane: usize| f64::from(f32::from_bits(planes[plane][i]));
             // Kernels are good to 1e-6 of the local range, and the outliers stand at 5000.
@@ -247,34 +270,67 @@ fn assert_equals_definition(scene: &Scene) {
             );
             assert!(close(float(1), expected.weight, 0.0), "weight at {x}, {y}");
             assert!(close(float(2), expected.variance, 0.0), "variance at {x}, {y}");
-            assert_eq!(planes[6][i] as i32 & (dq::MASKED | dq::EDGE), quality, "quality at {x}, {y}");
+            let bits = dq::MASKED | dq::EDGE | dq::REJECTED | dq::LOW_DEPTH;
+            assert_eq!(planes[6][i] as i32 & bits, quality, "quality at {x}, {y}");
             assert_eq!(planes[6][i] as i32 & dq::NO_DATA != 0, expected.depth == 0);
             valid += u32::from(expected.depth > 0);
-            rejected += expected.rejected_high;
+            rejected += expected.rejected_low + expected.rejected_high;
             masked += u32::from(quality & dq::MASKED != 0);
         }
     }
     assert!(valid > 5000 && masked > 50, "{valid} {masked}");
-    if scene.options.reject.method == RejectMethod::Sigma {
-        assert!(rejected > 100, "{rejected}");
-    }
+    rejected
 }
 
 #[test]
 fn mosaics_equal_the_definitions_pixel_by_pixel() {
-    for kernel in [Kernel::Nearest, Kernel::Bilinear, Kernel::Lanczos3] {
-        // A clip of five samples at 3 sigma can reject none; 1.5 does.
-        assert_equals_definition(&scene(|options| {
-            options.kernel = kernel;
-            (options.reject.kappa_low, options.reject.kappa_high) = (1.5, 1.5);
-        }));
+    for kernel in [KernelName::Nearest, KernelName::Bilinear, KernelName::Lanczos3] {
+        for low_depth in [LowDepth::Keep, LowDepth::Noise] {
+            // A clip of five samples at 3 sigma can reject none; 1.5 does.
+            let rejected = assert_equals_definition(&scene(|options| {
+                options.kernel = kernel;
+                options.reject.low_depth = low_depth;
+                (options.reject.kappa_low, options.reject.kappa_high) = (1.5, 1.5);
+            }));
+            assert!(rejected > 100, "{rejected}");
+        }
     }
-    assert_equals_definition(&scene(|options| options.reject.method = RejectMethod::None));
+    let rejected = assert_equals_definition(&scene(|options| options.reject.method = RejectMethod::None));
+    assert_eq!(rejected, 0);
     assert_equals_definition(&scene(|options| {
         options.combine = Combine::Median;
         options.weights = Weights::None;
         (options.reject.kappa_low, options.reject.kappa_high) = (1.4, 1.6);
     }));
+}
+
+#[test]
+fn outliers_among_few_samples_go_by_the_noise_of_the_frames() {
+    let of_low_depth = |low_depth| scene(|options| options.reject.low_depth = low_depth);
+    assert_eq!(assert_equals_definition(&of_low_depth(LowDepth::Keep)), 0);
+    let rejected = assert_equals_definition(&of_low_depth(LowDepth::Noise));
+    // Some 30 outliers per frame, spread by the kernel over pixels that others cover too.
+    assert!(rejected > 1000, "{rejected}");
+    // Where level or noise of one frame is unknown its pixels are not judged.
+    for unknown in [|source: &mut Source| source.level[0] = f64::NAN, |source: &mut Source| {
+        source.noise_variance[0] = f64::NAN;
+    }] {
+        let mut scene = of_low_depth(LowDepth::Noise);
+        unknown(&mut scene.sources[3]);
+        let fewer = assert_equals_definition(&scene);
+        assert!(fewer > 0 && fewer < rejected, "{fewer} {rejected}");
+    }
+}
+
+#[test]
+fn levels_are_in_the_unit_of_the_mosaic() {
+    let plain = scene(|_| {});
+    let flux = scene(|options| options.flux = FluxConvention::Flux);
+    for (index, (plain, flux)) in plain.sources.iter().zip(&flux.sources).enumerate() {
+        assert!((plain.level[0] - 100.0 - index as f64).abs() < 0.5, "{}", plain.level[0]);
+        let area = flux.scale_ratio * flux.scale_ratio;
+        assert!((flux.level[0] - plain.level[0] * area).abs() < 1e-9 && plain.level[1].is_nan());
+    }
 }
 
 #[test]

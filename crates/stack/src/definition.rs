@@ -7,6 +7,10 @@
 //! changes. Fewer than [`FEWEST`] survivors are left alone, and so are survivors of spread 0: with a MAD that
 //! only says that more than half of them are equal.
 
+mod noise;
+
+pub use noise::{DEEPEST, NoiseClipped, clip_by_noise, of_median};
+
 use crate::options::{Combine, RejectMethod, RejectOptions};
 
 /// One frame's sample at a pixel.
@@ -20,8 +24,18 @@ pub struct Sample {
     pub relative_weight: f32,
     /// Weight of the frame.
     pub weight: f64,
-    /// Variance of a pixel of the frame.
+    /// Variance of a pixel of the frame; NaN if unknown.
     pub noise_variance: f64,
+    /// Level of the frame's sky in the unit of the values, 0 where it was subtracted; NaN if unknown. Only for
+    /// [`clip_by_noise`].
+    pub level: f64,
+}
+
+impl Sample {
+    /// Whether it is a sample at all.
+    pub fn is_valid(&self) -> bool {
+        !self.value.is_nan() && self.relative_weight > 0.0
+    }
 }
 
 /// A stacked pixel.
@@ -41,10 +55,22 @@ pub struct Pixel {
     pub rejected_high: i32,
 }
 
+/// Clip the samples of one pixel by their noise where the options say so, then stack the survivors. Counts are of both.
+pub fn clip_and_stack_pixel(samples: &[Sample], combine: Combine, reject: &RejectOptions) -> Pixel {
+    let mut samples = samples.to_vec();
+    let clipped = clip_by_noise(&mut samples, reject);
+    let pixel = stack_pixel(&samples, combine, reject);
+    Pixel {
+        depth: pixel.depth + clipped.low + clipped.high,
+        rejected_low: pixel.rejected_low + clipped.low,
+        rejected_high: pixel.rejected_high + clipped.high,
+        ..pixel
+    }
+}
+
 /// Stack the samples of one pixel, in frame order.
 pub fn stack_pixel(samples: &[Sample], combine: Combine, reject: &RejectOptions) -> Pixel {
-    let is_valid = |sample: &&Sample| !sample.value.is_nan() && sample.relative_weight > 0.0;
-    let valid: Vec<&Sample> = samples.iter().filter(is_valid).collect();
+    let valid: Vec<&Sample> = samples.iter().filter(|sample| sample.is_valid()).collect();
     let mut sorted: Vec<f64> = valid.iter().map(|sample| f64::from(sample.value)).collect();
     sorted.sort_by(f64::total_cmp);
     let (start, end) = match reject.method {

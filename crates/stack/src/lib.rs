@@ -2,7 +2,8 @@
 //!
 //! - [`StackBlock`], [`StackOutput`]: the job, frames x pixels, so that 16 neighbouring pixels share vectors
 //! - [`stack`]: reject outliers, combine
-//! - [`RejectOptions`], [`RejectMethod`], [`Combine`]: what to do
+//! - [`clip_by_noise`], [`NoiseBlock`], [`Clipped`]: before that, outliers among 2 to 5 samples by the noise of the frames
+//! - [`RejectOptions`], [`RejectMethod`], [`LowDepth`], [`Combine`]: what to do
 //! - [`Accumulator`], [`streams`]: mean, sum, min and max without rejection in memory independent of the number
 //!   of frames
 //! - [`definition`]: the same as a plain scalar function in f64
@@ -19,6 +20,7 @@ pub mod definition;
 mod kernel;
 mod lanes;
 mod mad_clip;
+mod noise_clip;
 mod options;
 mod sort;
 mod sums;
@@ -27,4 +29,5 @@ mod terms;
 pub use accumulate::{Accumulator, FrameSamples, streams};
 pub use block::{StackBlock, StackOutput};
 pub use kernel::{StackScratch, stack};
-pub use options::{Combine, RejectMethod, RejectOptions};
+pub use noise_clip::{Clipped, NoiseBlock, NoiseScratch, clip_by_noise};
+pub use options::{Combine, LowDepth, RejectMethod, RejectOptions};

@@ -29,6 +29,16 @@ pub enum Combine {
     ),
 }
 
+/// A finite number, not below 0.
+fn not_negative<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let value = f64::deserialize(deserializer)?;
+    if value.is_finite() && value >= 0.0 {
+        Ok(value)
+    } else {
+        Err(serde::de::Error::custom(format!("a limit of the noise clip is not below 0, as {value} is")))
+    }
+}
+
 /// A number from 0 to 100.
 fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let value = f64::deserialize(deserializer)?;
@@ -53,6 +63,17 @@ pub enum RejectMethod {
     Mad,
 }
 
+/// How outliers are found among 2 to 5 samples, where the samples themselves cannot tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LowDepth {
+    /// By the known noise of the frames ([`crate::clip_by_noise`]), before the method.
+    #[default]
+    Noise,
+    /// By the method alone: all are kept where it cannot tell (clauses C-61 and C-63 of SCI-05 as they stand).
+    Keep,
+}
+
 /// Options of the rejection.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -65,11 +86,37 @@ pub struct RejectOptions {
     pub kappa_high: f64,
     /// Rounds at most; the clip ends earlier when nothing changes.
     pub max_iterations: u32,
+    /// What is done among 2 to 5 samples; without a method nothing is.
+    pub low_depth: LowDepth,
+    /// Noise clip: standard deviations that a sample may lie from the centre.
+    #[serde(deserialize_with = "not_negative")]
+    #[schemars(range(min = 0.0))]
+    pub noise_kappa: f64,
+    /// Noise clip: share of the brightness above the sky that is allowed on top; seeing and sampling change the cores of
+    /// stars from frame to frame.
+    #[serde(deserialize_with = "not_negative")]
+    #[schemars(range(min = 0.0))]
+    pub noise_amplitude: f64,
 }
 
 impl Default for RejectOptions {
     fn default() -> Self {
-        Self { method: RejectMethod::default(), kappa_low: 3.0, kappa_high: 3.0, max_iterations: 5 }
+        Self {
+            method: RejectMethod::default(),
+            kappa_low: 3.0,
+            kappa_high: 3.0,
+            max_iterations: 5,
+            low_depth: LowDepth::default(),
+            noise_kappa: 4.0,
+            noise_amplitude: 0.3,
+        }
+    }
+}
+
+impl RejectOptions {
+    /// Whether pixels of 2 to 5 samples are clipped by the noise of the frames.
+    pub fn clips_by_noise(&self) -> bool {
+        self.method != RejectMethod::None && self.low_depth == LowDepth::Noise
     }
 }
 
@@ -101,6 +148,18 @@ mod tests {
             let text = toml::to_string(&file).unwrap();
             assert!(text.contains("method = \"mad\""), "{text}");
             assert_eq!(toml::from_str::<File>(&text).unwrap(), file);
+        }
+        assert_eq!(serde_json::to_string(&LowDepth::Keep).unwrap(), "\"keep\"");
+        let by_hand = "combine = \"mean\"\n[reject]\nlow-depth = \"keep\"\nnoise-kappa = 5\n";
+        let reject = toml::from_str::<File>(by_hand).unwrap().reject;
+        assert_eq!(
+            (reject.low_depth, reject.noise_kappa, reject.noise_amplitude),
+            (LowDepth::Keep, 5.0, 0.3)
+        );
+        assert!(!reject.clips_by_noise() && RejectOptions::default().clips_by_noise());
+        for wrong in ["noise-kappa = -1", "noise-amplitude = nan", "noise-kappa = inf"] {
+            let error = toml::from_str::<RejectOptions>(wrong).unwrap_err().to_string();
+            assert!(error.contains("not below 0"), "{error}");
         }
         let by_hand = "combine = { percentile = 25 }\n[reject]\n";
         assert_eq!(toml::from_str::<File>(by_hand).unwrap().combine, Combine::Percentile(25.0));

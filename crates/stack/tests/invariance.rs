@@ -141,21 +141,7 @@ fn order_of_frames_does_not_change_what_is_rejected() {
         for k in (1..frames).rev() {
             order.swap(k, random.below(k + 1));
         }
-        let mut shuffled = block.clone();
-        let relative = block.relative.as_ref().expect("set above");
-        let mut shuffled_relative = relative.clone();
-        for (to, &from) in order.iter().enumerate() {
-            let (to_row, from_row) = (to * block.stride, from * block.stride);
-            shuffled.value[to_row..to_row + block.stride]
-                .copy_from_slice(&block.value[from_row..from_row + block.stride]);
-            shuffled.factor[to_row..to_row + block.stride]
-                .copy_from_slice(&block.factor[from_row..from_row + block.stride]);
-            shuffled_relative[to_row..to_row + block.stride]
-                .copy_from_slice(&relative[from_row..from_row + block.stride]);
-            shuffled.weight[to] = block.weight[from];
-            shuffled.noise_variance[to] = block.noise_variance[from];
-        }
-        shuffled.relative = Some(shuffled_relative);
+        let shuffled = block.in_order(&order);
         for (combine, reject) in all_options() {
             for level in SimdLevel::available() {
                 let (a, b) = (block.stack(combine, &reject, level), shuffled.stack(combine, &reject, level));

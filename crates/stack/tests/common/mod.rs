@@ -3,7 +3,10 @@
 
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_stack::definition::{Pixel, Sample, stack_pixel};
-use zemosaic_stack::{Combine, RejectMethod, RejectOptions, StackBlock, StackOutput, StackScratch, stack};
+use zemosaic_stack::{
+    Clipped, Combine, LowDepth, NoiseBlock, NoiseScratch, RejectMethod, RejectOptions, StackBlock,
+    StackOutput, StackScratch, clip_by_noise, stack,
+};
 
 /// Deterministic numbers (Knuth's 64-bit linear congruential generator).
 pub struct Random(pub u64);
@@ -37,6 +40,7 @@ pub struct Block {
     pub relative: Option<Vec<f32>>,
     pub weight: Vec<f64>,
     pub noise_variance: Vec<f64>,
+    pub level: Vec<f64>,
 }
 
 impl Block {
@@ -55,7 +59,8 @@ impl Block {
         }
         let weight = (0..frames).map(|_| 0.2 + random.uniform()).collect();
         let noise_variance = (0..frames).map(|_| 50.0 + 100.0 * random.uniform()).collect();
-        Self { frames, pixels, stride, value, factor, relative: None, weight, noise_variance }
+        let level = (0..frames).map(|_| 1000.0 + 5.0 * random.normal()).collect();
+        Self { frames, pixels, stride, value, factor, relative: None, weight, noise_variance, level }
     }
 
     /// Sky with noise, outliers of all sizes, NaN, and pixels of few or equal values.
@@ -129,6 +134,7 @@ impl Block {
                     .map_or(1.0, |plane| plane[frame * self.stride + pixel]),
                 weight: self.weight[frame],
                 noise_variance: self.noise_variance[frame],
+                level: self.level[frame],
             })
             .collect()
     }
@@ -142,6 +148,40 @@ impl Block {
         let mut planes = Planes::new(self.pixels);
         stack(&self.view(), combine, reject, level, &mut scratch, planes.output());
         planes
+    }
+
+    /// Clip by noise; what was done to each pixel.
+    pub fn clip(&mut self, reject: &RejectOptions, level: SimdLevel) -> Vec<Clipped> {
+        let (mut clipped, mut scratch) = (vec![Clipped::default(); self.pixels], NoiseScratch::default());
+        let mut block = NoiseBlock {
+            frames: self.frames,
+            pixels: self.pixels,
+            stride: self.stride,
+            value: &mut self.value,
+            variance_factor: &self.factor,
+            relative_weight: self.relative.as_deref(),
+            noise_variance: &self.noise_variance,
+            level: &self.level,
+        };
+        clip_by_noise(&mut block, reject, level, &mut scratch, &mut clipped);
+        clipped
+    }
+
+    /// The same with frame `order[k]` at k.
+    pub fn in_order(&self, order: &[usize]) -> Self {
+        let of_frames = |plane: &[f32]| -> Vec<f32> {
+            order.iter().flat_map(|&f| plane[f * self.stride..(f + 1) * self.stride].to_vec()).collect()
+        };
+        let per_frame = |values: &[f64]| -> Vec<f64> { order.iter().map(|&frame| values[frame]).collect() };
+        Self {
+            value: of_frames(&self.value),
+            factor: of_frames(&self.factor),
+            relative: self.relative.as_deref().map(of_frames),
+            weight: per_frame(&self.weight),
+            noise_variance: per_frame(&self.noise_variance),
+            level: per_frame(&self.level),
+            ..*self
+        }
     }
 
     /// A part of its pixels.
@@ -159,6 +199,7 @@ impl Block {
         (part.factor, part.relative) = (cut(&self.factor), self.relative.as_deref().map(cut));
         part.weight.clone_from(&self.weight);
         part.noise_variance.clone_from(&self.noise_variance);
+        part.level.clone_from(&self.level);
         part
     }
 }
@@ -225,8 +266,15 @@ pub const COMBINES: [Combine; 7] = [
     Combine::Percentile(97.3),
 ];
 
-pub const NO_REJECTION: RejectOptions =
-    RejectOptions { method: RejectMethod::None, kappa_low: 3.0, kappa_high: 3.0, max_iterations: 5 };
+pub const NO_REJECTION: RejectOptions = RejectOptions {
+    method: RejectMethod::None,
+    kappa_low: 3.0,
+    kappa_high: 3.0,
+    max_iterations: 5,
+    low_depth: LowDepth::Noise,
+    noise_kappa: 4.0,
+    noise_amplitude: 0.3,
+};
 
 /// Every combination of methods, with narrow, wide, lopsided and early-ending clips.
 pub fn all_options() -> Vec<(Combine, RejectOptions)> {
@@ -237,6 +285,7 @@ pub fn all_options() -> Vec<(Combine, RejectOptions)> {
             kappa_low,
             kappa_high,
             max_iterations,
+            ..RejectOptions::default()
         };
         rejects.extend([
             with(3.0, 3.0, 5),
