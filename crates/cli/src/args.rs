@@ -301,7 +301,6 @@ impl MosaicArgs {
                     rescale: self.weight_rescale,
                 },
                 flux_scale_key: self.flux_scale_key.clone(),
-                ..IngestOptions::default()
             },
             group: self.group.unwrap_or_default(),
             grid_from: self.grid.clone().map_or(GridSource::Automatic, GridSource::File),

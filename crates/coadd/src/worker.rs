@@ -11,7 +11,8 @@ use zemosaic_image::simd::SimdLevel;
 use zemosaic_resample::flags as warp_flags;
 use zemosaic_sky::CellMap;
 use zemosaic_stack::{
-    Accumulator, Clipped, NoiseBlock, NoiseScratch, RejectMethod, StackBlock, StackOutput, StackScratch, clip_by_noise, stack,
+    Accumulator, Clipped, FrameSamples, NoiseBlock, NoiseScratch, RejectMethod, StackBlock, StackOutput,
+    StackScratch, clip_by_noise, stack,
 };
 
 use crate::budget::{block_stride, columns_of, needs_block};
@@ -204,8 +205,14 @@ impl Worker {
                             self.block.weight[channel][span].copy_from_slice(weight);
                         }
                     } else {
-                        let (weight, variance) = (source.weight[channel], source.noise_variance[channel]);
-                        self.sums[channel].add(offset, value, factor, own_weight, weight, variance);
+                        let samples = FrameSamples {
+                            value,
+                            variance_factor: factor,
+                            relative_weight: own_weight,
+                            weight: source.weight[channel],
+                            noise_variance: source.noise_variance[channel],
+                        };
+                        self.sums[channel].add(shared.level, offset, &samples);
                     }
                 }
             }
@@ -235,7 +242,14 @@ impl Worker {
     }
 
     /// Reject and combine the samples of a channel; counts are of all that was rejected, depth of what was there before.
-    fn stack_block(&mut self, channel: usize, slots: &[usize], pixels: usize, stride: usize, shared: &Shared<'_>) {
+    fn stack_block(
+        &mut self,
+        channel: usize,
+        slots: &[usize],
+        pixels: usize,
+        stride: usize,
+        shared: &Shared<'_>,
+    ) {
         let pick = |of: fn(&Source) -> [f64; 3]| -> Vec<f64> {
             slots.iter().map(|&index| of(&shared.sources[index])[channel]).collect()
         };
@@ -307,7 +321,12 @@ impl Worker {
 }
 
 /// Where a channel of a stack goes.
-fn output_of<'a>(result: &'a mut PatchResult, depth: &'a mut [i32], channel: usize, stride: usize) -> StackOutput<'a> {
+fn output_of<'a>(
+    result: &'a mut PatchResult,
+    depth: &'a mut [i32],
+    channel: usize,
+    stride: usize,
+) -> StackOutput<'a> {
     StackOutput {
         value: &mut result.value[channel][..stride],
         weight: &mut result.weight[channel][..stride],

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use zemosaic_coadd::source::set_weights;
 use zemosaic_coadd::{
     CoaddError, CoaddJob, CoaddObserver, CoaddOptions, CoaddSummary, FluxConvention, KernelName, Measured,
-    MemoryBudget, Patch, PatchPlan, PatchResult, PatchSink, SharedGrid, Source, Weights, coadd, dq, plan_patches,
+    MemoryBudget, Patch, PatchPlan, PatchResult, PatchSink, SharedGrid, Source, Weights, coadd, dq,
+    plan_patches,
 };
 use zemosaic_fits::{FilePool, FitsError, ImageData};
 use zemosaic_frames::{Frame, IngestOptions, WeightRescale, discover, ingest, measure_noise};
@@ -312,9 +313,12 @@ fn outliers_among_few_samples_go_by_the_noise_of_the_frames() {
     // Some 30 outliers per frame, spread by the kernel over pixels that others cover too.
     assert!(rejected > 1000, "{rejected}");
     // Where level or noise of one frame is unknown its pixels are not judged.
-    for unknown in [|source: &mut Source| source.level[0] = f64::NAN, |source: &mut Source| {
-        source.noise_variance[0] = f64::NAN;
-    }] {
+    for unknown in [
+        |source: &mut Source| source.level[0] = f64::NAN,
+        |source: &mut Source| {
+            source.noise_variance[0] = f64::NAN;
+        },
+    ] {
         let mut scene = of_low_depth(LowDepth::Noise);
         unknown(&mut scene.sources[3]);
         let fewer = assert_equals_definition(&scene);

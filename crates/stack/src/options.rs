@@ -108,7 +108,7 @@ impl Default for RejectOptions {
             max_iterations: 5,
             low_depth: LowDepth::default(),
             noise_kappa: 4.0,
-            noise_amplitude: 0.3,
+            noise_amplitude: 0.5,
         }
     }
 }
@@ -154,7 +154,7 @@ mod tests {
         let reject = toml::from_str::<File>(by_hand).unwrap().reject;
         assert_eq!(
             (reject.low_depth, reject.noise_kappa, reject.noise_amplitude),
-            (LowDepth::Keep, 5.0, 0.3)
+            (LowDepth::Keep, 5.0, 0.5)
         );
         assert!(!reject.clips_by_noise() && RejectOptions::default().clips_by_noise());
         for wrong in ["noise-kappa = -1", "noise-amplitude = nan", "noise-kappa = inf"] {
