@@ -200,9 +200,9 @@ fn clip_and_stack_equal_the_definition() {
                 let mut clipped_block = block.clone();
                 let clipped = clipped_block.clip(&reject, level);
                 let planes = clipped_block.stack(combine, &reject, level);
-                for pixel in 0..block.pixels {
+                for (pixel, clipped) in clipped.iter().enumerate() {
                     let exact = clip_and_stack_pixel(&block.samples(pixel), combine, &reject);
-                    let (low, high) = (clipped[pixel].low(), clipped[pixel].high());
+                    let (low, high) = (clipped.low(), clipped.high());
                     let counts = (
                         planes.depth[pixel] + low + high,
                         planes.rejected_low[pixel] + low,
