@@ -87,7 +87,8 @@ fn noise_clips(criterion: &mut Criterion) {
             }
         }
         let factor = vec![0.8; frames * PIXELS];
-        let (level, noise_variance) = (vec![1000.0; frames], vec![100.0; frames]);
+        let (level, level_variance) = (vec![1000.0; frames], vec![1.0; frames]);
+        let noise_variance = vec![100.0; frames];
         let (mut scratch, mut clipped) = (NoiseScratch::default(), vec![Clipped::default(); PIXELS]);
         let mut group = criterion.benchmark_group(format!("noise clip/{over} of {frames}"));
         group.throughput(Throughput::Elements(PIXELS as u64));
@@ -106,6 +107,7 @@ fn noise_clips(criterion: &mut Criterion) {
                         relative_weight: None,
                         noise_variance: &noise_variance,
                         level: &level,
+                        level_variance: &level_variance,
                     };
                     clip_by_noise(
                         &mut block,

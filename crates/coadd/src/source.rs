@@ -53,6 +53,8 @@ pub struct Source {
     /// Level of the sky per channel in units of the mosaic, 0 where the background is subtracted; NaN if unknown. For flux
     /// with the mean area of output pixels.
     pub level: [f64; 3],
+    /// Variance of that level over the frame.
+    pub level_variance: [f64; 3],
     /// What the variance of a weight map is multiplied with to be relative to the frame's, per channel.
     pub map_scale: [f64; 3],
     /// Whether samples have weights of their own.
@@ -128,7 +130,8 @@ impl Source {
             *variance *=
                 frame.flux_scale * frame.flux_scale * demosaic_correlation(&resampler, frame.kind, channel);
         }
-        let level = levels_of(&frame, measured).map(|level| level * pixel_area(options.flux, scale_ratio));
+        let to_mosaic = frame.flux_scale * pixel_area(options.flux, scale_ratio);
+        let (level, level_variance) = levels_of(measured, to_mosaic);
         let kept_bytes = kept_bytes(&frame, options);
         Ok(Some(Self {
             weighs_samples: weighs_by_map || resampler.weighs_samples(),
@@ -140,6 +143,7 @@ impl Source {
             weight: [1.0; 3],
             noise_variance,
             level,
+            level_variance,
             map_scale: reference.map_scale,
             weighs_by_map,
             photons,
@@ -164,14 +168,22 @@ fn pixel_area(flux: FluxConvention, scale_ratio: f64) -> f64 {
     }
 }
 
-/// Level of the sky per channel that samples still have, with the frame's flux scale.
-fn levels_of(frame: &Frame, measured: &Measured) -> [f64; 3] {
-    if !measured.background.is_empty() {
-        return [0.0; 3];
+/// Level of the sky per channel that samples still have, and its variance over the frame, in units of the mosaic.
+fn levels_of(measured: &Measured, to_mosaic: f64) -> ([f64; 3], [f64; 3]) {
+    let (mut level, mut variance) = ([f64::NAN; 3], [f64::NAN; 3]);
+    let noise = &measured.noise;
+    if measured.background.is_empty() {
+        let known = noise.level_adu.iter().zip(&noise.level_scatter_adu);
+        for ((level, variance), (own, scatter)) in level.iter_mut().zip(&mut variance).zip(known) {
+            (*level, *variance) = (own * to_mosaic, (scatter * to_mosaic).powi(2));
+        }
+    } else {
+        let known = measured.background.iter().map(Background::roughness);
+        for ((level, variance), roughness) in level.iter_mut().zip(&mut variance).zip(known) {
+            (*level, *variance) = (0.0, (roughness * to_mosaic).powi(2));
+        }
     }
-    std::array::from_fn(|channel| {
-        measured.noise.level_adu.get(channel).map_or(f64::NAN, |level| level * frame.flux_scale)
-    })
+    (level, variance)
 }
 
 fn kept_bytes(frame: &Frame, options: &CoaddOptions) -> u64 {

@@ -271,6 +271,7 @@ impl Worker {
                 relative_weight,
                 noise_variance: &noise_variance,
                 level: &pick(|s| s.level),
+                level_variance: &pick(|s| s.level_variance),
             };
             clip_by_noise(&mut block, reject, shared.level, &mut self.noise, clipped);
             &*clipped

@@ -240,6 +240,7 @@ fn assert_equals_definition(scene: &Scene) -> i32 {
                         weight: source.weight[0],
                         noise_variance: source.noise_variance[0],
                         level: source.level[0],
+                        level_variance: source.level_variance[0],
                     })
                 })
                 .collect();

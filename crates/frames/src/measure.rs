@@ -27,6 +27,9 @@ pub struct FrameNoise {
     /// Level of the background per output channel, in the frame's units: the median of the pixels that were looked
     /// at; NaN where there are none.
     pub level_adu: Vec<f64>,
+    /// How far the sky of a place may be from that level, by gradients and nebulae: root mean square of the medians of parts
+    /// of the bands about it, per output channel, in the frame's units; NaN where there are none.
+    pub level_scatter_adu: Vec<f64>,
     /// Median variance of the weight map over the same pixels, in the map's units, per plane of the map; NaN where
     /// there are none. Empty without a weight map.
     pub map_variance: Vec<f64>,
@@ -54,6 +57,7 @@ impl FrameNoise {
         Self {
             sigma_adu: vec![f64::NAN; 3],
             level_adu: vec![f64::NAN; 3],
+            level_scatter_adu: vec![f64::NAN; 3],
             map_variance: Vec::new(),
             map_factor: Vec::new(),
             has_data: true,
@@ -109,6 +113,7 @@ pub fn measure_noise(pool: &FilePool, frame: &Frame) -> Result<FrameNoise, FitsE
     let mut noise = FrameNoise {
         sigma_adu: Vec::new(),
         level_adu: Vec::new(),
+        level_scatter_adu: Vec::new(),
         map_variance: Vec::new(),
         map_factor: Vec::new(),
         has_data: bands.planes.iter().flatten().any(|value| value.is_finite()),
@@ -126,7 +131,9 @@ pub fn measure_noise(pool: &FilePool, frame: &Frame) -> Result<FrameNoise, FitsE
         if let Some(variance) = rows_of(&bands.variance) {
             noise.map_factor.push(factor_of(&rows, &variance));
         }
-        noise.level_adu.push(median_of(&mut rows.concat()));
+        let level = median_of(&mut rows.concat());
+        noise.level_adu.push(level);
+        noise.level_scatter_adu.push(scatter_of(&rows, rows_per_band(frame.kind, channel), level));
     }
     for (variance, data) in bands.variance.iter().zip(&bands.planes) {
         let good = variance.iter().zip(data).filter(|(_, data)| data.is_finite());
@@ -155,6 +162,37 @@ fn factor_of(rows: &[Vec<f32>], variance: &[Vec<f32>]) -> f64 {
     }
     let Some(centre) = median(&mut differences) else { return f64::NAN };
     f64::from(mad_sigma(&mut differences, centre)).powi(2)
+}
+
+/// Parts of a band whose medians are compared with the level.
+const BAND_PARTS: usize = 8;
+
+/// Rows of a band that hold a channel.
+fn rows_per_band(kind: FrameKind, channel: usize) -> usize {
+    match kind {
+        FrameKind::Cfa(_) if channel != 1 => BAND_ROWS / 2,
+        FrameKind::Cfa(_) | FrameKind::Mono | FrameKind::Rgb => BAND_ROWS,
+    }
+}
+
+/// Root mean square of the medians of parts of the bands about `level`.
+fn scatter_of(rows: &[Vec<f32>], rows_per_band: usize, level: f64) -> f64 {
+    let (mut sum, mut count) = (0.0, 0);
+    for band in rows.chunks(rows_per_band) {
+        let width = band.first().map_or(0, Vec::len);
+        let part_width = width.div_ceil(BAND_PARTS).max(1);
+        for x0 in (0..width).step_by(part_width) {
+            let part = x0..(x0 + part_width).min(width);
+            let mut values: Vec<f32> =
+                band.iter().filter_map(|row| row.get(part.clone())).flatten().copied().collect();
+            let distance = median_of(&mut values) - level;
+            if distance.is_finite() {
+                sum += distance * distance;
+                count += 1;
+            }
+        }
+    }
+    if count > 0 { (sum / f64::from(count)).sqrt() } else { f64::NAN }
 }
 
 fn median_of(values: &mut [f32]) -> f64 {

@@ -29,6 +29,8 @@ pub struct Sample {
     /// Level of the frame's sky in the unit of the values, 0 where it was subtracted; NaN if unknown. Only for
     /// [`clip_by_noise`].
     pub level: f64,
+    /// Variance of that level over the frame. Only for [`clip_by_noise`].
+    pub level_variance: f64,
 }
 
 impl Sample {

@@ -31,6 +31,8 @@ pub struct NoiseBlock<'a> {
     pub noise_variance: &'a [f64],
     /// Level of the sky per frame in the unit of the values, 0 where it was subtracted; NaN if unknown.
     pub level: &'a [f64],
+    /// Variance of that level over the frame: how far the sky of a place may be from it.
+    pub level_variance: &'a [f64],
 }
 
 impl NoiseBlock<'_> {
@@ -43,8 +45,10 @@ impl NoiseBlock<'_> {
             "relative weights of the block"
         );
         assert!(
-            self.noise_variance.len() == self.frames && self.level.len() == self.frames,
-            "a variance and a level per frame"
+            [self.noise_variance, self.level, self.level_variance]
+                .iter()
+                .all(|list| list.len() == self.frames),
+            "a variance, a level and its variance per frame"
         );
         assert!(clipped.len() >= self.pixels, "room for the counts");
     }
@@ -92,6 +96,7 @@ pub struct NoiseScratch {
 struct FrameNoise {
     variance: f64,
     level: f64,
+    level_variance: f64,
 }
 
 /// Limits of the clip.
@@ -124,8 +129,10 @@ pub fn clip_by_noise(
         amplitude: reject.noise_amplitude,
     };
     scratch.frames.clear();
-    scratch.frames.extend(block.noise_variance.iter().zip(block.level).map(|(&variance, &level)| {
-        FrameNoise { variance: if level.is_finite() { variance } else { f64::NAN }, level }
+    scratch.frames.extend((0..block.frames).map(|frame| {
+        let (level, level_variance) = (block.level[frame], block.level_variance[frame]);
+        let variance = if level.is_finite() { block.noise_variance[frame] } else { f64::NAN };
+        FrameNoise { variance, level, level_variance }
     }));
     scratch.active.resize(block.frames, 0);
     match level {
@@ -317,12 +324,12 @@ impl Group<'_> {
         }
         (slots.sum_v, slots.depth) = ([0.0; LANES], [0.0; LANES]);
         for &frame in self.active {
-            let FrameNoise { variance, level } = self.frames[frame];
+            let FrameNoise { variance, level, level_variance } = self.frames[frame];
             let samples = Samples::at::<RELATIVE>(block, frame, start);
             for lane in 0..LANES {
                 let x = f64::from(samples.value[lane]);
                 let valid = mask(!x.is_nan()) & mask(f64::from(samples.relative[lane]) > 0.0);
-                let v = variance * f64::from(samples.factor[lane]);
+                let v = variance * f64::from(samples.factor[lane]) + level_variance;
                 for slot in (1..N).rev() {
                     slots.r[slot][lane] = select(valid, slots.r[slot - 1][lane], slots.r[slot][lane]);
                     slots.v[slot][lane] = select(valid, slots.v[slot - 1][lane], slots.v[slot][lane]);
@@ -345,10 +352,10 @@ impl Group<'_> {
     ) {
         (slots.sum_v, slots.depth) = ([0.0; LANES], [N as f64; LANES]);
         for (&frame, slot) in self.active.iter().zip((0..N).rev()) {
-            let FrameNoise { variance, level } = self.frames[frame];
+            let FrameNoise { variance, level, level_variance } = self.frames[frame];
             let samples = Samples::at::<RELATIVE>(block, frame, start);
             for lane in 0..LANES {
-                let v = variance * f64::from(samples.factor[lane]);
+                let v = variance * f64::from(samples.factor[lane]) + level_variance;
                 slots.r[slot][lane] = f64::from(samples.value[lane]) - level;
                 slots.v[slot][lane] = v;
                 slots.sum_v[lane] += v;

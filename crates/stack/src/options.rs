@@ -63,11 +63,11 @@ pub enum RejectMethod {
     Mad,
 }
 
-/// How outliers are found among 2 to 5 samples, where the samples themselves cannot tell.
+/// How outliers are found among 2 to 5 samples, where the samples themselves cannot tell ([`crate::clip_by_noise`]).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LowDepth {
-    /// By the known noise of the frames ([`crate::clip_by_noise`]), before the method.
+    /// By the known noise and levels of the frames, before the method.
     #[default]
     Noise,
     /// By the method alone: all are kept where it cannot tell (clauses C-61 and C-63 of SCI-05 as they stand).

@@ -36,6 +36,7 @@ fn sparse(frames: usize, pixels: usize, seed: u64) -> Block {
     }
     if seed.is_multiple_of(2) {
         block.level.fill(1000.0);
+        block.level_variance.fill(0.0);
         block.noise_variance.fill(100.0);
         block.factor.fill(1.0);
     }
@@ -178,6 +179,7 @@ fn order_of_frames_changes_survivors_only_where_two_are_equally_far_from_the_sky
     // The tie: the earlier frame stays.
     let mut tie = Block::new(2, 16, |_, frame| [1500.0, 500.0][frame]);
     tie.level.fill(1000.0);
+    tie.level_variance.fill(0.0);
     for level in SimdLevel::available() {
         for (block, survivor) in [(tie.clone(), 1500.0), (tie.in_order(&[1, 0]), 500.0)] {
             let mut block = block;
@@ -200,7 +202,7 @@ fn clip_and_stack_equal_the_definition() {
                 let mut clipped_block = block.clone();
                 let clipped = clipped_block.clip(&reject, level);
                 let planes = clipped_block.stack(combine, &reject, level);
-                for (pixel, clipped) in clipped.iter().enumerate().take(block.pixels) {
+                for (pixel, clipped) in clipped.iter().enumerate() {
                     let exact = clip_and_stack_pixel(&block.samples(pixel), combine, &reject);
                     let (low, high) = (clipped.low(), clipped.high());
                     let counts = (
@@ -232,6 +234,7 @@ fn noisy(frames: usize, pixels: usize, mut add: impl FnMut(usize, usize) -> f64)
     block.factor.fill(1.0);
     block.noise_variance.fill(100.0);
     block.level = (0..frames).map(|frame| 1000.0 + 50.0 * frame as f64).collect();
+    block.level_variance.fill(0.0);
     block
 }
 
@@ -341,6 +344,7 @@ fn a_sample_exactly_on_the_limit_stays() {
     {
         let mut block = Block::new(2, 16, |_, frame| 1000.0 + residuals[frame]);
         block.level.fill(1000.0);
+        block.level_variance.fill(0.0);
         block.noise_variance.fill(50.0);
         block.factor.fill(1.0);
         for level in SimdLevel::available() {

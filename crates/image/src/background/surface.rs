@@ -60,6 +60,21 @@ impl Background {
         self.sigma
     }
 
+    /// How much the mesh changes from cell to cell: root mean square difference of neighbours over the root of 2, ADU. Large
+    /// where the mesh follows nebulae, whose shape it cannot: an estimate of its error.
+    pub fn roughness(&self) -> f64 {
+        let [columns, rows] = self.mesh.size;
+        let at = |x: usize, y: usize| self.mesh.values[y * columns + x];
+        let along = (0..rows).flat_map(|y| (1..columns).map(move |x| (x, y, x - 1, y)));
+        let across = (1..rows).flat_map(|y| (0..columns).map(move |x| (x, y, x, y - 1)));
+        let (mut sum, mut count) = (0.0, 0);
+        for (x, y, to_x, to_y) in along.chain(across) {
+            sum += (at(x, y) - at(to_x, to_y)).powi(2);
+            count += 1;
+        }
+        if count > 0 { (0.5 * sum / f64::from(count)).sqrt() } else { 0.0 }
+    }
+
     /// Bytes held: 48 a cell and a little.
     pub fn bytes(&self) -> usize {
         let floats = self.mesh.values.len() + self.mesh.sigmas.len() + self.nodes.len() * 4;

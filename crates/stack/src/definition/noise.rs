@@ -32,7 +32,7 @@ struct Residual {
 
 /// Mark the samples of one pixel, in frame order, that their noise does not explain: their values become NaN.
 ///
-/// With r = value - level and v = noise variance x variance factor a sample is rejected when |r - mu| > kappa sqrt(v + v_c) +
+/// With r = value - level and v = noise variance x variance factor + level variance a sample is rejected when |r - mu| > kappa sqrt(v + v_c) +
 /// amplitude |mu|. Of two samples mu is the r nearer to 0 (of equal ones the earlier) and `v_c` its v; of more mu is their
 /// median and `v_c` the variance of the median of normal noise, pi/2 x mean v / N. The root is widened by [`TIE`]. One
 /// round; should all be rejected (four can be) those nearest to mu stay.
@@ -42,7 +42,7 @@ pub fn clip_by_noise(samples: &mut [Sample], reject: &RejectOptions) -> NoiseCli
         .iter()
         .map(|&index| {
             let sample = &samples[index];
-            let v = sample.noise_variance * f64::from(sample.variance_factor);
+            let v = sample.noise_variance * f64::from(sample.variance_factor) + sample.level_variance;
             Residual { r: f64::from(sample.value) - sample.level, v }
         })
         .collect();

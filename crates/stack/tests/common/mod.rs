@@ -41,6 +41,7 @@ pub struct Block {
     pub weight: Vec<f64>,
     pub noise_variance: Vec<f64>,
     pub level: Vec<f64>,
+    pub level_variance: Vec<f64>,
 }
 
 impl Block {
@@ -60,7 +61,20 @@ impl Block {
         let weight = (0..frames).map(|_| 0.2 + random.uniform()).collect();
         let noise_variance = (0..frames).map(|_| 50.0 + 100.0 * random.uniform()).collect();
         let level = (0..frames).map(|_| 1000.0 + 5.0 * random.normal()).collect();
-        Self { frames, pixels, stride, value, factor, relative: None, weight, noise_variance, level }
+        let level_variance = (0..frames).map(|_| 20.0 * random.uniform()).collect();
+        let relative = None;
+        Self {
+            frames,
+            pixels,
+            stride,
+            value,
+            factor,
+            relative,
+            weight,
+            noise_variance,
+            level,
+            level_variance,
+        }
     }
 
     /// Sky with noise, outliers of all sizes, NaN, and pixels of few or equal values.
@@ -135,6 +149,7 @@ impl Block {
                 weight: self.weight[frame],
                 noise_variance: self.noise_variance[frame],
                 level: self.level[frame],
+                level_variance: self.level_variance[frame],
             })
             .collect()
     }
@@ -162,6 +177,7 @@ impl Block {
             relative_weight: self.relative.as_deref(),
             noise_variance: &self.noise_variance,
             level: &self.level,
+            level_variance: &self.level_variance,
         };
         clip_by_noise(&mut block, reject, level, &mut scratch, &mut clipped);
         clipped
@@ -180,6 +196,7 @@ impl Block {
             weight: per_frame(&self.weight),
             noise_variance: per_frame(&self.noise_variance),
             level: per_frame(&self.level),
+            level_variance: per_frame(&self.level_variance),
             ..*self
         }
     }
@@ -200,6 +217,7 @@ impl Block {
         part.weight.clone_from(&self.weight);
         part.noise_variance.clone_from(&self.noise_variance);
         part.level.clone_from(&self.level);
+        part.level_variance.clone_from(&self.level_variance);
         part
     }
 }
