@@ -212,7 +212,7 @@ fn maps_mask_and_weigh() {
         for x in 0..WIDTH {
             // The first frame lies on the grid pixel by pixel.
             let k = y * WIDTH + x;
-            let is_bad = k % 977 == 5 || k % 1201 == 7 || (k * 13) % 1307 == 0;
+            let is_bad = k % 977 == 5 || k % 1201 == 7 || (k * 13).is_multiple_of(1307);
             assert_eq!(value[k].is_nan(), is_bad, "{x}, {y}");
             if is_bad {
                 assert!(mosaic.counts[1][k] & dq::MASKED != 0);

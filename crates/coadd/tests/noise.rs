@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use zemosaic_coadd::noise::aperture_correlation;
@@ -51,8 +52,8 @@ fn grid(scale: f64, side: usize) -> Grid {
 fn aperture_ratio(value: &[f32], variance: &[f32], side: usize, n: usize) -> (f64, usize) {
     let mut total = 0.0;
     let mut count = 0;
-    for y0 in (0..side - n + 1).step_by(n) {
-        for x0 in (0..side - n + 1).step_by(n) {
+    for y0 in (0..=side - n).step_by(n) {
+        for x0 in (0..=side - n).step_by(n) {
             let (mut sum, mut expected) = (0.0, 0.0);
             for y in y0..y0 + n {
                 for i in y * side + x0..y * side + x0 + n {
@@ -93,8 +94,8 @@ fn check(folder: &Path, kernel: KernelName, pixfrac: f64, scale: f64) {
         let correlation: f64 =
             sources.iter().map(|source| aperture_correlation(source, n).unwrap()).sum::<f64>()
                 / FRAMES as f64;
-        line +=
-            &format!(" {n} px {:.4} (correlation {correlation:.3}, {count} apertures)", ratio / correlation);
+        let share = ratio / correlation;
+        write!(line, " {n} px {share:.4} (correlation {correlation:.3}, {count} apertures)").unwrap();
         assert!((ratio / correlation - 1.0).abs() < allowed, "{line}");
         assert!(scale > 1.0 || count >= 20_000, "{line}");
     }
