@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Whole mosaics of the sets A and C by this program and by SWarp, in turn in one session: same frames, same grid
 # (ref.hdr), Lanczos3, weighted mean, no rejection, no background subtraction, two threads.
-#   bench_zemosaic.sh [A] [C]      (default: A C)
+#   bench_zemosaic.sh [A] [C] [R]      (default: A C R)
+# R: set A, frames scaled to one flux, bilinear, plain mean, by this program and by reproject_and_coadd (once, it is slow).
 # MB_DATA: the simulated sets. MB_WORK: scratch (default target/bench-peers). MB_OUT: results (default MB_WORK/out).
-# MB_RUNS: runs of each (default 3). MB_PY: a Python with nothing installed is enough. ZEMOSAIC: the program.
-# The frames of A have TAN-SIP headers. SWarp has no SIP and reads the TPV side-cars (.head) beside them; we read the
-# headers.
+# MB_RUNS: runs of each (default 3). MB_PY: a Python, with reproject for R. ZEMOSAIC: the program.
+# The frames of A have TPV side-cars (.head) with flux scales beside them, which both read.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -22,23 +22,27 @@ swarp=$(command -v SWarp || command -v swarp || true)
 
 bench() { "$python" "$here/bench.py" "$@"; }
 
-[ $# -gt 0 ] || set -- A C
+[ $# -gt 0 ] || set -- A C R
 for name in "$@"; do
   case $name in
     A) mpix=125.83 scale=0.5 size=7200,8400 ;;
     C) mpix=288.0 scale=1.0 size=8400,6400 ;;
+    R)
+      for run in $(seq "$runs"); do
+        bench "zemosaic/A/bilinear-mean/run$run" -n 1 -p 125.83 -P "rm -rf $work/zemosaic-R" -- \
+          "$zemosaic mosaic $data/A/scaled -o $work/zemosaic-R --grid $data/A/ref.hdr --kernel bilinear --weights none --reject none --threads 2"
+      done
+      bench "reproject/A/bilinear-mean/run1" -n 1 -p 125.83 -- "$python $here/bench_reproject.py interp-bilinear 0 0 $work/reproject_A.fits"
+      continue
+      ;;
     *) echo "no set $name" >&2; exit 2 ;;
   esac
   frames=$data/$name/frames
-  own=$work/frames-$name # the same files without the side-cars
-  rm -rf "$own"
-  mkdir -p "$own"
-  ln "$frames"/*.fits "$own" 2>/dev/null || ln -sf "$frames"/*.fits "$own"
   tmp=$work/swarp-tmp
   # One run of each in turn, so that what else the machine does falls on both alike.
   for run in $(seq "$runs"); do
     bench "zemosaic/$name/lanczos3/run$run" -n 1 -p $mpix -P "rm -rf $work/zemosaic-$name" -- \
-      "$zemosaic mosaic $own -o $work/zemosaic-$name --grid $data/$name/ref.hdr --kernel lanczos3 --reject none --threads 2"
+      "$zemosaic mosaic $frames -o $work/zemosaic-$name --grid $data/$name/ref.hdr --kernel lanczos3 --reject none --threads 2"
     [ -n "$swarp" ] || continue
     bench "swarp/$name/lanczos3/run$run" -n 1 -p $mpix -P "rm -rf $tmp; mkdir -p $tmp" -- \
       "cd $work && $swarp $frames/${name,,}_*.fits -NTHREADS 2 -WRITE_XML N -VERBOSE_TYPE QUIET -MEM_MAX 1024 -COMBINE_BUFSIZE 256 -CENTER_TYPE MANUAL -CENTER 312.75,44.0 -PIXELSCALE_TYPE MANUAL -PIXEL_SCALE $scale -IMAGE_SIZE $size -PROJECTION_TYPE TAN -CELESTIAL_TYPE EQUATORIAL -HEADER_SUFFIX .head -RESAMPLING_TYPE LANCZOS3 -SUBTRACT_BACK N -RESAMPLE_DIR $tmp -COMBINE_TYPE WEIGHTED -DELETE_TMPFILES Y -IMAGEOUT_NAME $work/swarp_$name.fits -WEIGHTOUT_NAME $work/swarp_$name.w.fits"
