@@ -236,19 +236,14 @@ pub fn set_weights(sources: &mut [Source], weights: Weights) -> Vec<usize> {
         known.sort_by(f64::total_cmp);
         let median = known.get(known.len() / 2).copied().unwrap_or(1.0);
         for (index, source) in sources.iter_mut().enumerate() {
+            let is_used = channel < source.frame.kind.channels();
+            if is_used && !weight_of(source).is_finite() && !unknown.contains(&index) {
+                unknown.push(index);
+            }
             source.weight[channel] = match weights {
                 Weights::None => 1.0,
-                Weights::Ivar => {
-                    let own = weight_of(source);
-                    if own.is_finite() {
-                        own
-                    } else {
-                        if channel < source.frame.kind.channels() && !unknown.contains(&index) {
-                            unknown.push(index);
-                        }
-                        median
-                    }
-                }
+                Weights::Ivar if weight_of(source).is_finite() => weight_of(source),
+                Weights::Ivar => median,
             };
         }
     }

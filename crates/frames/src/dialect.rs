@@ -80,12 +80,17 @@ pub fn frame_meta(header: &Header, layout: &ImageLayout) -> FrameMeta {
     }
 }
 
+/// Whether a header is that of a mosaic of this program.
+pub fn is_own_product(header: &Header) -> bool {
+    header.get_str("SWCREATE").is_some_and(|name| name.starts_with("zemosaic")) && header.contains("RUNID")
+}
+
 /// Electrons of one unit of the frame, where the header says so beyond doubt.
 ///
 /// - BUNIT in electrons: 1; in electrons per second: unknown.
-/// - EGAIN, when it is above 0 and at most [`MAX_GAIN`].
+/// - EGAIN, when it is above 0 and at most 100.
 /// - GAIN only without EGAIN, as capture programs write the camera's gain setting there (80, 100, 252): when its
-///   comment speaks of electrons, or when it is no integer; above 0 and at most [`MAX_GAIN`].
+///   comment speaks of electrons, or when it is no integer; above 0 and at most 100.
 pub fn gain_e_per_adu(header: &Header) -> Option<f64> {
     let unit = header.get_str("BUNIT").unwrap_or_default().trim().to_lowercase();
     if unit.starts_with("electron") || unit == "e" || unit == "e-" {

@@ -1,6 +1,6 @@
 //! The frame: everything the engine must know of one input image, except its pixels.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -71,6 +71,14 @@ impl WcsOrigin {
             Self::HeadSidecar(_) => "head",
             Self::WcsSidecar(_) => "wcs",
             Self::Header => "header",
+        }
+    }
+
+    /// The file, if it is not the frame's own.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Given(path) | Self::HeadSidecar(path) | Self::WcsSidecar(path) => Some(path),
+            Self::Header => None,
         }
     }
 }
@@ -208,6 +216,14 @@ pub struct Frame {
     pub unpacked_bytes: u64,
     /// blake3 of the header cards: tells frames apart without reading pixels.
     pub header_hash: [u8; 32],
+}
+
+impl Frame {
+    /// The files it is made of: its own, its maps, the one with its WCS.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let maps = self.maps.iter().map(|map| map.path.as_path());
+        [self.path.as_path()].into_iter().chain(maps).chain(self.wcs_origin.file())
+    }
 }
 
 /// Why an input is not in the mosaic. The code is stable: scripts may match on it.

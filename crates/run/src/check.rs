@@ -135,7 +135,7 @@ impl<'a> Product<'a> {
         }
         let mut scratch = ReadScratch::default();
         let mut rows = [vec![0.0; grid.width], vec![0.0; grid.width], vec![0.0; grid.width]];
-        let mut wrong = 0_u64;
+        let (mut wrong, mut infinite) = (0_u64, 0_u64);
         for y in 0..grid.height {
             for (hdu, row) in [sci, wht, depth].into_iter().zip(&mut rows) {
                 self.row(hdu, y, &mut scratch, row)?;
@@ -143,6 +143,7 @@ impl<'a> Product<'a> {
             let [values, weights, depths] = &rows;
             for ((value, weight), depth) in values.iter().zip(weights).zip(depths) {
                 let has_data = value.is_finite();
+                infinite += u64::from(value.is_infinite() || weight.is_infinite());
                 wrong += u64::from(has_data != (*weight > 0.0) || (has_data && *depth < 1.0));
             }
         }
@@ -150,6 +151,11 @@ impl<'a> Product<'a> {
             check: "SCI, WHT and DEPTH agree on where there is data".into(),
             passed: wrong == 0,
             detail: format!("{wrong} pixels disagree"),
+        });
+        findings.push(Finding {
+            check: "SCI and WHT are within the range of 32-bit floats".into(),
+            passed: infinite == 0,
+            detail: format!("{infinite} pixels are infinite"),
         });
         Ok(findings)
     }

@@ -7,6 +7,7 @@
 //! - [`plan`]: what the run will take
 //! - [`prepare`]: packed files are unpacked, noise is measured
 //! - [`mod@mosaic`]: the whole run
+//! - `output`: the files of a run folder
 //! - [`products`]: header, tables, preview, report
 //! - [`check`]: a product is verified
 //! - [`events`]: what happened, as it happens
@@ -17,6 +18,7 @@ pub mod events;
 pub mod layout;
 pub mod mosaic;
 pub mod options;
+mod output;
 pub mod plan;
 pub mod prepare;
 pub mod products;

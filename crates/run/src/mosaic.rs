@@ -10,13 +10,14 @@ use zemosaic_coadd::{
     CoaddJob, CoaddObserver, CoaddSummary, Patch, PatchPlan, ProductPlane, ProductSink, Source, coadd,
     plan_patches,
 };
-use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, Overwrite, ProductWriter, compress_product};
+use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, ProductWriter};
 use zemosaic_frames::{LeftOut, Reason};
 use zemosaic_sky::Footprint;
 
 use crate::error::{ExitCode, RunError};
 use crate::events::{Event, Reporter, Stage, Warning};
-use crate::options::{Existing, GroupChoice, MosaicRequest};
+use crate::options::{GroupChoice, MosaicRequest};
+use crate::output::{overwrite, publish_mosaic, refuse_existing, refuse_inputs_as_products};
 use crate::plan::{Placed, PlannedRun, place_sources, plan_run, rejecting};
 use crate::prepare::prepare;
 use crate::products::facts::{Facts, input_hash, noise_correlation, parameter_hash, time_facts, used_frame};
@@ -24,9 +25,7 @@ use crate::products::header::plane_header;
 use crate::products::inputs_table::inputs_table;
 use crate::products::report::{Costs, report_json};
 use crate::products::staged::StagedFiles;
-use crate::products::{
-    COMPRESSED_NAME, PRODUCT_NAMES, frames_csv::frames_csv, preview::preview_png, run_toml::run_toml,
-};
+use crate::products::{PRODUCT_NAMES, frames_csv::frames_csv, preview::preview_png, run_toml::run_toml};
 use crate::scan::tell_left_out;
 use crate::time;
 
@@ -118,16 +117,6 @@ fn all_groups(
     }
 }
 
-/// Products of an earlier run are not replaced unless asked.
-fn refuse_existing(request: &MosaicRequest, folder: &Path) -> Result<(), RunError> {
-    let names = PRODUCT_NAMES.iter().chain([&COMPRESSED_NAME]);
-    let in_the_way = names.map(|name| folder.join(name)).find(|path| path.exists());
-    match in_the_way {
-        Some(path) if request.existing == Existing::Refuse => Err(RunError::Exists { path }),
-        _ => Ok(()),
-    }
-}
-
 fn one_group(
     request: &MosaicRequest,
     reporter: &Reporter,
@@ -135,6 +124,7 @@ fn one_group(
 ) -> Result<(RunOutcome, usize), RunError> {
     refuse_existing(request, &request.out)?;
     let mut planned = plan_run(request, reporter)?;
+    refuse_inputs_as_products(request, &planned.layout)?;
     // Too little memory must show before anything is written.
     planned.forecast(&request.options)?;
     let spill = open_run_folder(request, reporter)?;
@@ -189,9 +179,9 @@ fn prepare_sources(
     reporter: &Reporter,
     cancel: &AtomicBool,
 ) -> Result<Placed, RunError> {
-    let frames = planned.layout.frames.clone();
+    let (frames, budget) = (planned.layout.frames.clone(), planned.budget);
     let prepared = reporter.stage(Stage::Prepare, frames.len() as u64, || {
-        prepare(frames, &request.options.coadd, spill, pool, reporter, cancel)
+        prepare(frames, &request.options.coadd, budget, spill, pool, reporter, cancel)
     })?;
     for item in &prepared.left_out {
         tell_left_out(reporter, item);
@@ -288,9 +278,12 @@ impl Product {
         })?;
         let mut warnings = std::mem::take(&mut self.planned.warnings);
         warnings.extend(observer.warnings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner));
-        for id in &self.placed.noise_unknown {
-            let message = format!("{id}: noise cannot be measured; it gets the median weight");
-            let warning = Warning { code: "W-NOISE", message };
+        let mut late = self.placed.warnings(channels);
+        if self.facts.summary.samples == 0 {
+            let message = "no frame has data on the grid: every pixel is empty".to_owned();
+            late.push(Warning { code: "W-EMPTY", message });
+        }
+        for warning in late {
             reporter.warn(&warning);
             warnings.push(warning);
         }
@@ -347,30 +340,6 @@ impl Product {
             left_out: facts.left_out,
             warnings,
         })
-    }
-}
-
-fn overwrite(request: &MosaicRequest) -> Overwrite {
-    match request.existing {
-        Existing::Refuse => Overwrite::Refuse,
-        Existing::Replace => Overwrite::Replace,
-    }
-}
-
-/// The complete mosaic `written`, compressed where that is asked for, under its final name. The other form of an earlier
-/// run must not be mistaken for it.
-fn publish_mosaic(request: &MosaicRequest, written: PathBuf) -> Result<PathBuf, RunError> {
-    let [plain, compressed] = [PRODUCT_NAMES[0], COMPRESSED_NAME].map(|name| request.out.join(name));
-    let (mosaic, other) = match &request.compress {
-        None => (written, compressed),
-        Some(options) => {
-            compress_product(&written, &compressed, options, overwrite(request))?;
-            (compressed, plain)
-        }
-    };
-    match std::fs::remove_file(&other) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(RunError::output(other)(error)),
-        _ => Ok(mosaic),
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use zemosaic_coadd::sink::Rejecting;
 use zemosaic_coadd::source::set_weights;
 use zemosaic_coadd::{
-    Measured, MemoryBudget, PatchPlan, PlaceError, ProductPlane, SharedGrid, Source, available_memory_bytes,
-    plan_patches,
+    BackgroundMethod, CoaddOptions, Measured, MemoryBudget, PatchPlan, PlaceError, ProductPlane, SharedGrid,
+    Source, available_memory_bytes, plan_patches,
 };
 use zemosaic_frames::{Frame, FrameNoise, LeftOut, Reason};
 use zemosaic_stack::RejectMethod;
@@ -61,6 +61,7 @@ pub struct Forecast {
 /// # Errors
 /// As [`scan_inputs`] and [`plan_layout`]; a resource that would be exceeded.
 pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedRun, RunError> {
+    check_options(&request.options.coadd)?;
     let mut excluded = vec![request.out.clone()];
     excluded.extend(request.spill.clone());
     excluded.extend(request.excluded.iter().cloned());
@@ -90,6 +91,17 @@ pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedR
     let planned = PlannedRun { spill_bytes: layout.spill_bytes(), layout, budget, mosaic_bytes, warnings };
     check_disk(request, &planned)?;
     Ok(planned)
+}
+
+/// Options of algorithms that are out of range, before any file is looked at.
+fn check_options(options: &CoaddOptions) -> Result<(), RunError> {
+    if options.background != BackgroundMethod::None {
+        options.mesh.check().map_err(|error| RunError::Usage(error.to_string()))?;
+    }
+    if !(options.pixfrac > 0.0 && options.pixfrac <= 1.0) {
+        return Err(RunError::Usage(format!("--pixfrac {}: above 0 and at most 1", options.pixfrac)));
+    }
+    Ok(())
 }
 
 impl PlannedRun {
@@ -143,6 +155,35 @@ pub struct Placed {
     pub noise_unknown: Vec<String>,
 }
 
+impl Placed {
+    /// What the user should know of the sources of a mosaic of `channels` planes.
+    pub fn warnings(&self, channels: usize) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        let alone = self.noise_unknown.len() == self.sources.len();
+        let weight = if alone { "1" } else { "the median of the others" };
+        for id in &self.noise_unknown {
+            let message =
+                format!("{id}: noise cannot be measured; its weight is {weight}, VAR is unknown there");
+            warnings.push(Warning { code: "W-NOISE", message });
+        }
+        // WHT and VAR are 32-bit floats.
+        let is_stored = |value: f64| value.is_nan() || (value as f32).is_normal();
+        let is_lost = |source: &Source| {
+            let figures = source.weight.iter().chain(&source.noise_variance).enumerate();
+            figures.into_iter().any(|(index, value)| index % 3 < channels && !is_stored(*value))
+        };
+        if let Some(source) = self.sources.iter().find(|source| is_lost(source)) {
+            let message = format!(
+                "{}: weights or variances are beyond the range of 32-bit floats, WHT and VAR are of no use; bring the \
+                 frames to another unit with a flux_scale (in a .csv list, or FLXSCALE)",
+                source.frame.id
+            );
+            warnings.push(Warning { code: "W-RANGE", message });
+        }
+        warnings
+    }
+}
+
 /// Place `frames` on the grid of `layout`.
 ///
 /// # Errors
@@ -192,13 +233,20 @@ fn product_bytes(layout: &Layout, options: &MosaicOptions) -> u64 {
     pixels * 4 * planes + layout.frames.len() as u64 * 1024 + (1 << 20)
 }
 
+/// A compressed mosaic is taken to be smaller by this at least.
+const LEAST_COMPRESSION: u64 = 2;
+
 fn check_disk(request: &MosaicRequest, planned: &PlannedRun) -> Result<(), RunError> {
-    let out_is_spill = request.spill.is_none();
-    let mut needs =
-        vec![(&request.out, planned.mosaic_bytes + if out_is_spill { planned.spill_bytes } else { 0 })];
-    if let Some(spill) = &request.spill {
-        needs.push((spill, planned.spill_bytes));
-    }
+    // A compressed mosaic is written plain beside the unpacked copies first.
+    let (plain_bytes, final_bytes) = match request.compress {
+        None => (0, planned.mosaic_bytes),
+        Some(_) => (planned.mosaic_bytes, planned.mosaic_bytes / LEAST_COMPRESSION),
+    };
+    let work_bytes = planned.spill_bytes + plain_bytes;
+    let needs = match &request.spill {
+        None => vec![(&request.out, final_bytes + work_bytes)],
+        Some(spill) => vec![(&request.out, final_bytes), (spill, work_bytes)],
+    };
     for (folder, needed) in needs {
         if let Some(free) = free_disk_bytes(folder)
             && free < needed

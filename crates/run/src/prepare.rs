@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
-use zemosaic_coadd::{BackgroundMethod, CoaddError, CoaddOptions, Measured};
+use zemosaic_coadd::{BackgroundMethod, CoaddError, CoaddOptions, Measured, MemoryBudget};
 use zemosaic_fits::{FilePool, FitsError, ImageLayout, unpack_image, unpack_packed};
 use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::{Frame, LeftOut, Packing, Reason, measure_background, measure_noise};
 
 use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage};
+use crate::units::show_size;
 
 /// Frames ready for the engine, with what their own pixels say.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ enum Failure {
 pub fn prepare(
     frames: Vec<Frame>,
     options: &CoaddOptions,
+    budget: MemoryBudget,
     spill: &Path,
     pool: &FilePool,
     reporter: &Reporter,
@@ -50,23 +52,26 @@ pub fn prepare(
     let total = frames.len() as u64;
     let done = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
-    let verdicts: Vec<(Frame, Result<Measured, Failure>)> = frames
-        .into_par_iter()
-        .enumerate()
-        .map(|(index, mut frame)| {
-            if cancel.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) {
-                return (frame, Err(Failure::Cancelled));
-            }
-            let verdict = unpack_one(&mut frame, &copies, &copy_name(spill, index))
-                .and_then(|()| measure(&frame, options, pool));
-            if matches!(verdict, Err(Failure::Spill(_))) {
-                stop.store(true, Ordering::Relaxed);
-            }
-            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            reporter.send(Event::Progress { stage: Stage::Prepare, done, total });
-            (frame, verdict)
-        })
-        .collect();
+    let threads = threads_within(budget, &frames, options)?;
+    let measurers = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|error| CoaddError::Threads(error.to_string()))?;
+    let prepare_frame = |(index, mut frame): (usize, Frame)| {
+        if cancel.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) {
+            return (frame, Err(Failure::Cancelled));
+        }
+        let verdict = unpack_one(&mut frame, &copies, &copy_name(spill, index))
+            .and_then(|()| measure(&frame, options, pool));
+        if matches!(verdict, Err(Failure::Spill(_))) {
+            stop.store(true, Ordering::Relaxed);
+        }
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        reporter.send(Event::Progress { stage: Stage::Prepare, done, total });
+        (frame, verdict)
+    };
+    let verdicts: Vec<(Frame, Result<Measured, Failure>)> =
+        measurers.install(|| frames.into_par_iter().enumerate().map(prepare_frame).collect());
     let mut prepared = Prepared { frames: Vec::new(), left_out: Vec::new() };
     let mut cancelled = false;
     for (frame, verdict) in verdicts {
@@ -80,6 +85,33 @@ pub fn prepare(
         }
     }
     if cancelled { Err(CoaddError::Cancelled.into()) } else { Ok(prepared) }
+}
+
+/// Bytes that measuring a frame takes: rows that are looked at and copies of them, and a row of cells of the background.
+fn measuring_bytes(frame: &Frame, options: &CoaddOptions) -> u64 {
+    const LOOKED_AT: usize = 4 * 128;
+    let planes = frame.kind.channels() + frame.maps.iter().count();
+    let rows = match options.background {
+        BackgroundMethod::None => LOOKED_AT,
+        BackgroundMethod::Mesh => LOOKED_AT + 2 * options.mesh.mesh_px.min(frame.height),
+    };
+    (frame.width * planes * rows * size_of::<f32>()) as u64
+}
+
+/// How many frames can be measured at once.
+fn threads_within(budget: MemoryBudget, frames: &[Frame], options: &CoaddOptions) -> Result<usize, RunError> {
+    let needed = frames.iter().map(|frame| measuring_bytes(frame, options)).max().unwrap_or(0);
+    let free = MemoryBudget { workers: 1, ..budget }.per_worker_bytes(&[]);
+    if needed > free {
+        return Err(RunError::Resource(format!(
+            "measuring the largest frame takes {}, of the memory budget of {} there are {}; raise --memory{}",
+            show_size(needed),
+            show_size(budget.total_bytes),
+            show_size(free),
+            if options.background == BackgroundMethod::Mesh { " or lower --back-size" } else { "" }
+        )));
+    }
+    Ok(budget.workers.clamp(1, (free / needed.max(1)).max(1) as usize))
 }
 
 /// Name of the unpacked copy for a frame.

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use zemosaic_coadd::CoaddOptions;
+use zemosaic_coadd::{CoaddOptions, MemoryBudget};
 use zemosaic_fits::{FilePool, Header, ImageData, write_image};
 use zemosaic_frames::pixels::read_planes;
 use zemosaic_frames::{IngestOptions, Packing, PixelScratch};
@@ -15,6 +15,7 @@ use zemosaic_run::{Layout, MosaicOptions, Reporter, plan_layout, scan_inputs};
 use zemosaic_testkit::tan::Parity;
 use zemosaic_testkit::{TanFrame, noise_image, write_test_frame};
 
+const BUDGET: MemoryBudget = MemoryBudget { total_bytes: 1 << 30, workers: 2 };
 const SIZE: (usize, usize) = (40, 30);
 const N: usize = 1200;
 
@@ -79,6 +80,7 @@ fn prepared(layout: &Layout, spill: &Path) -> Prepared {
     prepare(
         layout.frames.clone(),
         &CoaddOptions::default(),
+        BUDGET,
         spill,
         &pool,
         &reporter(),

@@ -1,9 +1,12 @@
 //! Facts of a mosaic that its header, its tables and its report all state: computed once.
 
 use jiff::Timestamp;
+use std::collections::BTreeMap;
+
 use zemosaic_coadd::noise::aperture_correlation;
+use zemosaic_coadd::resampler::Resampler;
 use zemosaic_coadd::{CoaddSummary, Measured, Source};
-use zemosaic_frames::{Frame, FrameMeta, LeftOut, WcsOrigin};
+use zemosaic_frames::{Frame, FrameKind, FrameMeta, LeftOut, WcsOrigin};
 use zemosaic_image::Background;
 use zemosaic_sky::{Grid, lonlat_deg};
 
@@ -135,11 +138,13 @@ const APERTURES_PX: [usize; 3] = [3, 5, 11];
 /// Noise correlation of a mosaic: the mean over its sources.
 pub fn noise_correlation(sources: &[Source]) -> Vec<(usize, f64)> {
     let mean = |aperture_px: usize| {
-        // Sources of one scale have one figure, which takes a while to compute.
-        let mut known: std::collections::BTreeMap<i64, Option<f64>> = std::collections::BTreeMap::new();
+        // Sources of one kind and scale have one figure, which takes a while to compute.
+        let mut known: BTreeMap<(bool, bool, i64), Option<f64>> = BTreeMap::new();
         let mut sum = 0.0;
         for source in sources {
-            let key = (source.scale_ratio * 1e3).round() as i64;
+            let stretches = matches!(&source.resampler, Resampler::Point(table) if table.stretch() > 1.0);
+            let is_cfa = matches!(source.frame.kind, FrameKind::Cfa(_));
+            let key = (is_cfa, stretches, (source.scale_ratio * 1e3).round() as i64);
             sum += (*known.entry(key).or_insert_with(|| aperture_correlation(source, aperture_px)))?;
         }
         Some((aperture_px, sum / sources.len() as f64))

@@ -1,6 +1,6 @@
 //! Headers of `mosaic.fits`: the contract of the science product.
 
-use zemosaic_coadd::ProductPlane;
+use zemosaic_coadd::{BackgroundMethod, FluxConvention, KernelName, ProductPlane};
 use zemosaic_fits::Header;
 use zemosaic_frames::FrameMeta;
 
@@ -175,19 +175,44 @@ fn software(header: &mut Header, facts: &Facts) {
 /// What was done, in lines that fit a card.
 fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
     let (ingest, coadd) = (&options.ingest, &options.coadd);
-    let lines = [
-        format!("ingest: {} of {} files used", facts.used.len(), facts.offered),
-        format!("ingest: flux scale {}, maps {:?}", ingest.flux_scale_key, ingest.maps.weight_type),
-        format!("coadd: kernel {:?}, antialias {:?}", coadd.kernel, coadd.antialias),
-        format!("coadd: pixfrac {}, keeps {:?}", coadd.pixfrac, coadd.flux),
-        format!("coadd: background {:?}, mesh {} px", coadd.background, coadd.mesh.mesh_px),
-        format!("coadd: combine {:?}, weights {:?}", coadd.combine, coadd.weights),
-        format!(
-            "coadd: reject {:?}, kappa {} {}",
-            coadd.reject.method, coadd.reject.kappa_low, coadd.reject.kappa_high
-        ),
-        format!("coadd: map error {} px, photon noise {:?}", coadd.map.max_error_px, coadd.photon_noise),
-    ];
+    let mut lines = vec![format!("ingest: {} of {} files used", facts.used.len(), facts.offered)];
+    if facts.used.iter().any(|frame| frame.flux_scale != 1.0) {
+        lines.push(format!("ingest: values times flux scale ({})", ingest.flux_scale_key));
+    }
+    if facts.used.iter().any(|frame| !frame.maps.is_empty()) {
+        lines.push(format!(
+            "ingest: {:?} and masks, rescale {:?}",
+            ingest.maps.weight_type, ingest.maps.rescale
+        ));
+    }
+    lines.push(format!("coadd: kernel {:?}, antialias {:?}", coadd.kernel, coadd.antialias));
+    if matches!(coadd.kernel, KernelName::Drizzle | KernelName::DrizzleTurbo) {
+        lines.push(format!("coadd: pixfrac {}", coadd.pixfrac));
+    }
+    if coadd.flux == FluxConvention::Flux {
+        lines.push("coadd: flux per pixel, not brightness".to_owned());
+    }
+    if coadd.background == BackgroundMethod::Mesh {
+        let mesh = coadd.mesh;
+        lines.push(format!(
+            "coadd: background subtracted, mesh {} px, filter {}",
+            mesh.mesh_px, mesh.filter_meshes
+        ));
+    }
+    lines.push(format!("coadd: combine {:?}, weights {:?}", coadd.combine, coadd.weights));
+    let reject = coadd.reject;
+    lines
+        .push(format!("coadd: reject {:?}, kappa {} {}", reject.method, reject.kappa_low, reject.kappa_high));
+    if reject.clips_by_noise() {
+        lines.push(format!(
+            "coadd: below 6 samples by noise, kappa {}, amplitude {}",
+            reject.noise_kappa, reject.noise_amplitude
+        ));
+    }
+    lines.push(format!(
+        "coadd: map error {} px, photon noise {:?}",
+        coadd.map.max_error_px, coadd.photon_noise
+    ));
     for line in lines {
         header.push_history(&format!("zemosaic {line}"));
     }
