@@ -13,8 +13,11 @@ use zemosaic_testkit::{TanFrame, write_test_frame};
 const FRAMES: usize = 9;
 /// What must be equal to the byte.
 const FIXED: [&str; 3] = ["mosaic.fits", "mosaic_preview.png", "frames.csv"];
-const OPTIONS: [&[&str]; 3] = [
+const OPTIONS: [&[&str]; 6] = [
     &["--reject", "none"],
+    &["--kernel", "bicubic", "--background", "mesh", "--back-size", "32"],
+    &["--kernel", "drizzle", "--pixfrac", "0.7", "--reject", "mad", "--flux", "flux"],
+    &["--kernel", "exact", "--reject", "none", "--combine", "sum"],
     &["--reject", "sigma", "--kappa", "2"],
     &["--combine", "median", "--reject", "none", "--kernel", "bilinear"],
 ];

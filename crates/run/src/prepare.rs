@@ -89,19 +89,24 @@ pub fn prepare(
 
 /// Bytes that measuring a frame takes: rows that are looked at and copies of them, and a row of cells of the background.
 fn measuring_bytes(frame: &Frame, options: &CoaddOptions) -> u64 {
-    const LOOKED_AT: usize = 4 * 128;
+    const LOOKED_AT: usize = 128;
+    const COPIES: usize = 4;
     let planes = frame.kind.channels() + frame.maps.iter().count();
+    let looked_at = COPIES * LOOKED_AT.min(frame.height);
     let rows = match options.background {
-        BackgroundMethod::None => LOOKED_AT,
-        BackgroundMethod::Mesh => LOOKED_AT + 2 * options.mesh.mesh_px.min(frame.height),
+        BackgroundMethod::None => looked_at,
+        BackgroundMethod::Mesh => looked_at + 2 * options.mesh.mesh_px.min(frame.height),
     };
     (frame.width * planes * rows * size_of::<f32>()) as u64
 }
 
+/// What the program takes before patches are planned.
+const PROGRAM_BYTES: u64 = 24 << 20;
+
 /// How many frames can be measured at once.
 fn threads_within(budget: MemoryBudget, frames: &[Frame], options: &CoaddOptions) -> Result<usize, RunError> {
     let needed = frames.iter().map(|frame| measuring_bytes(frame, options)).max().unwrap_or(0);
-    let free = MemoryBudget { workers: 1, ..budget }.per_worker_bytes(&[]);
+    let free = budget.total_bytes.saturating_sub(PROGRAM_BYTES);
     if needed > free {
         return Err(RunError::Resource(format!(
             "measuring the largest frame takes {}, of the memory budget of {} there are {}; raise --memory{}",
