@@ -43,10 +43,9 @@ impl Saturation {
 
     /// Whether the frame pixel nearest to the position is.
     pub(crate) fn at(&self, x: f64, y: f64) -> bool {
-        let column = (x + 0.5).floor() as i64 - self.region.x0;
-        let row = (y + 0.5).floor() as i64 - self.region.y0;
-        let inside =
-            column >= 0 && row >= 0 && column < self.region.width as i64 && row < self.region.height as i64;
-        inside && self.is_saturated[row as usize * self.region.width + column as usize]
+        let (x, y) = (x + 0.5 - self.region.x0 as f64, y + 0.5 - self.region.y0 as f64);
+        let inside = x >= 0.0 && y >= 0.0 && x < self.region.width as f64 && y < self.region.height as f64;
+        // Not below 0: cutting off the fraction is the floor.
+        inside && self.is_saturated[y as usize * self.region.width + x as usize]
     }
 }

@@ -231,7 +231,7 @@ impl Worker {
                 self.stack_block(channel, slots, pixels, stride, shared);
             } else {
                 let out = output_of(&mut self.result, &mut self.depth, channel, stride);
-                self.sums[channel].finish(pixels, out);
+                self.sums[channel].finish(shared.level, pixels, out);
             }
             let result = &mut self.result;
             for (total, depth) in result.depth[..pixels].iter_mut().zip(&self.depth[..pixels]) {
@@ -302,20 +302,23 @@ impl Worker {
         let result = &mut self.result;
         let rejecting = shared.options.reject.method != RejectMethod::None;
         let clipped = &self.clipped;
+        let quality = &mut result.quality[..pixels];
+        for (bits, depth) in quality.iter_mut().zip(&result.depth[..pixels]) {
+            *bits |= if *depth == 0 { dq::NO_DATA } else { 0 };
+        }
+        if !rejecting {
+            return;
+        }
         let is_judged =
             |pixel: usize| !clipped.is_empty() && clipped.iter().all(|plane| plane[pixel].is_judged());
-        for pixel in 0..pixels {
-            let depth = result.depth[pixel];
-            let bits = &mut result.quality[pixel];
-            if depth == 0 {
-                *bits |= dq::NO_DATA;
-            } else if rejecting && (depth < LONE_BELOW || depth < LOW_DEPTH_BELOW && !is_judged(pixel)) {
+        for (pixel, (bits, &depth)) in quality.iter_mut().zip(&result.depth[..pixels]).enumerate() {
+            if depth > 0 && (depth < LONE_BELOW || depth < LOW_DEPTH_BELOW && !is_judged(pixel)) {
                 *bits |= dq::LOW_DEPTH;
             }
-            let rejected =
-                result.rejected_low.iter().chain(&result.rejected_high).any(|plane| plane[pixel] > 0);
-            if rejected {
-                *bits |= dq::REJECTED;
+        }
+        for plane in result.rejected_low.iter().chain(&result.rejected_high) {
+            for (bits, rejected) in quality.iter_mut().zip(&plane[..pixels]) {
+                *bits |= if *rejected > 0 { dq::REJECTED } else { 0 };
             }
         }
     }

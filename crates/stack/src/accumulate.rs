@@ -138,24 +138,59 @@ impl Accumulator {
     }
 
     /// The result of the first `pixels` pixels.
-    #[expect(clippy::needless_pass_by_value, reason = "the same call as `stack`, which takes its output")]
-    pub fn finish(&self, pixels: usize, out: StackOutput<'_>) {
-        for pixel in 0..pixels {
-            let (w, wx, w2v) = (self.sum_w[pixel], self.sum_wx[pixel], self.sum_w2v[pixel]);
-            let depth = self.depth[pixel];
-            let (value, variance) = match self.combine {
-                _ if depth == 0 => (f64::NAN, f64::NAN),
-                Combine::Mean => (wx / w, w2v / (w * w)),
-                Combine::Sum => (wx, w2v),
-                // + 0.0 makes -0 a 0, as sorting does.
-                _ => (wx + 0.0, f64::NAN),
-            };
-            out.value[pixel] = value as f32;
-            out.weight[pixel] = w as f32;
-            out.variance[pixel] = variance as f32;
-            out.depth[pixel] = depth;
-            out.rejected_low[pixel] = 0;
-            out.rejected_high[pixel] = 0;
+    ///
+    /// # Panics
+    /// When a plane of `out` is shorter.
+    pub fn finish(&self, level: SimdLevel, pixels: usize, mut out: StackOutput<'_>) {
+        match level {
+            SimdLevel::Portable => self.finish_body(pixels, &mut out),
+            #[cfg(target_arch = "x86_64")]
+            SimdLevel::Avx2 => {
+                // SAFETY: `SimdLevel::Avx2` is only made by `detect` and `available` on processors that have it.
+                unsafe { self.finish_avx2(pixels, &mut out) }
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            SimdLevel::Avx2 => self.finish_body(pixels, &mut out),
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn finish_avx2(&self, pixels: usize, out: &mut StackOutput<'_>) {
+        self.finish_body(pixels, out);
+    }
+
+    #[inline(always)]
+    fn finish_body(&self, pixels: usize, out: &mut StackOutput<'_>) {
+        match self.combine {
+            Combine::Mean => self.finish_with(pixels, out, |w, wx, w2v| (wx / w, w2v / (w * w))),
+            Combine::Sum => self.finish_with(pixels, out, |_, wx, w2v| (wx, w2v)),
+            // + 0.0 makes -0 a 0, as sorting does.
+            _ => self.finish_with(pixels, out, |_, wx, _| (wx + 0.0, f64::NAN)),
+        }
+        out.depth[..pixels].copy_from_slice(&self.depth[..pixels]);
+        out.rejected_low[..pixels].fill(0);
+        out.rejected_high[..pixels].fill(0);
+    }
+
+    #[inline(always)]
+    fn finish_with(
+        &self,
+        pixels: usize,
+        out: &mut StackOutput<'_>,
+        result: impl Fn(f64, f64, f64) -> (f64, f64),
+    ) {
+        let (sum_w, sum_wx, sum_w2v) =
+            (&self.sum_w[..pixels], &self.sum_wx[..pixels], &self.sum_w2v[..pixels]);
+        let depth = &self.depth[..pixels];
+        let (out_value, out_weight) = (&mut out.value[..pixels], &mut out.weight[..pixels]);
+        let out_variance = &mut out.variance[..pixels];
+        for i in 0..pixels {
+            let (value, variance) = result(sum_w[i], sum_wx[i], sum_w2v[i]);
+            let any = depth[i] > 0;
+            out_value[i] = if any { value as f32 } else { f32::NAN };
+            out_weight[i] = sum_w[i] as f32;
+            out_variance[i] = if any { variance as f32 } else { f32::NAN };
         }
     }
 }

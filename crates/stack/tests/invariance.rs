@@ -91,7 +91,7 @@ fn accumulate(block: &Block, combine: Combine, level: SimdLevel) -> Planes {
         }
     }
     let mut planes = Planes::new(block.pixels);
-    accumulator.finish(block.pixels, planes.output());
+    accumulator.finish(level, block.pixels, planes.output());
     planes
 }
 
