@@ -2,8 +2,10 @@
 
 use zemosaic_frames::FrameKind;
 use zemosaic_image::Region;
-use zemosaic_resample::area::{AreaKernel, AreaMethod, Rotations, area_noise_correlation};
-use zemosaic_resample::{Kernel, noise_correlation, whole_pixel_autocorrelation};
+use zemosaic_resample::area::{
+    AreaKernel, AreaMethod, PixelLags, Rotations, area_noise_correlation, area_pixel_lags,
+};
+use zemosaic_resample::{noise_correlation, whole_pixel_autocorrelation};
 use zemosaic_sky::PixelMap;
 
 use crate::resampler::Resampler;
@@ -32,29 +34,40 @@ pub(crate) fn largest_ratio(map: &PixelMap, bounds: Region, scale_ratio: f64) ->
     largest
 }
 
-/// True over stated variance of the samples of a demosaiced plane: noise of its neighbouring pixels is correlated, and a
-/// kernel's variance factor takes it as independent. Averaged over the phases of kernel and pattern
-/// (docs/methods/noise.md). 1 for other frames. Kernels of area are taken as bilinear, which the exact one is at scale 1.
-pub(crate) fn demosaic_correlation(resampler: &Resampler, kind: FrameKind, channel: usize) -> f64 {
-    let FrameKind::Cfa(_) = kind else { return 1.0 };
-    let (kernel, stretch) = match resampler {
-        Resampler::Point(table) => (table.kernel(), table.stretch()),
-        Resampler::Area(_) | Resampler::Sphere(_) | Resampler::Adaptive(_) => (Kernel::Bilinear, 1.0),
-    };
-    let kernel = whole_pixel_autocorrelation(kernel, stretch, 2);
-    let along = |lag: i64| kernel[lag.unsigned_abs() as usize];
-    let plane = demosaic_autocovariance(channel);
-    let (_, _, own) = plane[0];
-    let found: f64 = plane.iter().map(|(dx, dy, covariance)| covariance * along(*dx) * along(*dy)).sum();
-    found / (own * along(0) * along(0))
+/// True over stated variance per channel of the samples of a demosaiced frame: noise of its neighbouring pixels is
+/// correlated, and a kernel's variance factor takes it as independent. Averaged over phases and rotations of the kernel
+/// and the phases of the pattern, each sample with its relative weight (docs/methods/noise.md). 1 for other frames.
+/// `scale_ratio`: output scale / input scale.
+pub(crate) fn demosaic_correlation(resampler: &Resampler, kind: FrameKind, scale_ratio: f64) -> [f64; 3] {
+    let FrameKind::Cfa(_) = kind else { return [1.0; 3] };
+    let Some(kernel) = pixel_lags(resampler, scale_ratio) else { return [f64::NAN; 3] };
+    std::array::from_fn(|channel| kernel.variance_ratio(&demosaic_autocovariance(channel)))
 }
 
-/// Covariance of two pixels of a bilinearly demosaiced plane at the offsets (dx, dy), mean over the pattern, for noise of
-/// variance 1 in the raw frame; the offset (0, 0) first.
+/// Mean autocorrelation of a kernel's weights in the frame's pixels. `None` for a scale ratio that no kernel takes.
+fn pixel_lags(resampler: &Resampler, scale_ratio: f64) -> Option<PixelLags> {
+    match resampler {
+        Resampler::Point(table) => {
+            let farthest = PixelLags::FARTHEST_PX.unsigned_abs() as usize;
+            let kernel = whole_pixel_autocorrelation(table.kernel(), table.stretch(), farthest);
+            let along = |lag: i64| kernel[lag.unsigned_abs() as usize];
+            Some(PixelLags::new(|dx, dy| along(dx) * along(dy)))
+        }
+        Resampler::Area(kernel) => Some(area_pixel_lags(kernel, scale_ratio)),
+        Resampler::Sphere(_) => {
+            let kernel = AreaKernel::new(AreaMethod::Exact, scale_ratio).ok()?;
+            Some(area_pixel_lags(&kernel, scale_ratio))
+        }
+        Resampler::Adaptive(kernel) => Some(kernel.pixel_lags(scale_ratio)),
+    }
+}
+
+/// Covariance of two pixels of a bilinearly demosaiced plane, mean over the pattern, for noise of variance 1 in the raw
+/// frame.
 ///
 /// A plane is its measured pixels spread by a stencil (centre 1, neighbours of the cross 1/2 and corners 1/4 for red and
 /// blue; cross 1/4 for green); the mean covariance is the stencil's autocorrelation times the share of measured pixels.
-fn demosaic_autocovariance(channel: usize) -> Vec<(i64, i64, f64)> {
+fn demosaic_autocovariance(channel: usize) -> PixelLags {
     let (share, stencil): (f64, [[f64; 3]; 3]) = if channel == 1 {
         (0.5, [[0.0, 0.25, 0.0], [0.25, 1.0, 0.25], [0.0, 0.25, 0.0]])
     } else {
@@ -63,19 +76,15 @@ fn demosaic_autocovariance(channel: usize) -> Vec<(i64, i64, f64)> {
     let at = |x: i64, y: i64| {
         if (0..3).contains(&x) && (0..3).contains(&y) { stencil[y as usize][x as usize] } else { 0.0 }
     };
-    let mut lags: Vec<(i64, i64)> = (-2..=2).flat_map(|dy| (-2..=2).map(move |dx| (dx, dy))).collect();
-    lags.sort_by_key(|(dx, dy)| dx * dx + dy * dy);
-    lags.into_iter()
-        .map(|(dx, dy)| {
-            let products = (0..3).flat_map(|y| (0..3).map(move |x| (x, y)));
-            (dx, dy, share * products.map(|(x, y)| at(x, y) * at(x + dx, y + dy)).sum::<f64>())
-        })
-        .collect()
+    PixelLags::new(|dx, dy| {
+        let products = (0..3).flat_map(|y| (0..3).map(move |x| (x, y)));
+        share * products.map(|(x, y)| at(x, y) * at(x + dx, y + dy)).sum::<f64>()
+    })
 }
 
 /// Variance of the sum over an aperture of `aperture_px` x `aperture_px` output pixels over the sum of their variances,
-/// for the noise that one source brings, at random phase and rotation. `None` where it is not known: adaptive kernels,
-/// and demosaiced frames, whose noise is correlated before.
+/// for the noise that one source brings, at random phase and rotation. `None` where it is not known: demosaiced frames,
+/// whose noise is correlated before.
 pub fn aperture_correlation(source: &Source, aperture_px: usize) -> Option<f64> {
     if matches!(source.frame.kind, FrameKind::Cfa(_)) {
         return None;
@@ -89,7 +98,7 @@ pub fn aperture_correlation(source: &Source, aperture_px: usize) -> Option<f64> 
             let kernel = AreaKernel::new(AreaMethod::Exact, source.scale_ratio).ok()?;
             Some(area_noise_correlation(&kernel, Rotations::Mean, aperture_px))
         }
-        Resampler::Adaptive(_) => None,
+        Resampler::Adaptive(kernel) => Some(kernel.noise_correlation(source.scale_ratio, aperture_px)),
     }
 }
 
@@ -101,9 +110,9 @@ mod tests {
     fn demosaiced_planes_have_the_known_variance() {
         for (channel, variance) in [(0, 0.5625), (1, 0.625), (2, 0.5625)] {
             let plane = demosaic_autocovariance(channel);
-            assert_eq!(plane[0], (0, 0, variance));
+            assert_eq!(plane.at(0, 0), variance);
             // Every measured pixel is spread over a sum of 4 (2 for green) by the stencil: the sum of a plane is known.
-            let all: f64 = plane.iter().map(|(_, _, covariance)| covariance).sum();
+            let all: f64 = (-2..=2).flat_map(|dy| (-2..=2).map(move |dx| plane.at(dx, dy))).sum();
             assert!((all - if channel == 1 { 2.0 } else { 4.0 }).abs() < 1e-12, "{all}");
         }
     }

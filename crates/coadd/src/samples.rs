@@ -1,9 +1,12 @@
 //! A row of samples of one source: positions, kernel, and what becomes of values and variances on the way to the stack.
 
+use zemosaic_frames::RelativeVariance;
 use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_resample::area::{AreaRow, CornerRows, SphereArea, SphereRows, area_ratio_row, area_row};
-use zemosaic_resample::{NoiseWindow, SourceWindow, WarpRow, warp_noise_row, warp_row_coefficients};
+use zemosaic_resample::{
+    KernelTable, NoiseWindow, SourceWindow, WarpRow, warp_noise_row, warp_row_coefficients,
+};
 use zemosaic_sky::CellMap;
 
 use crate::options::FluxConvention;
@@ -80,7 +83,7 @@ impl SampleRow {
         self.corners.row = None;
     }
 
-    /// A new window begins.
+    /// A new window will be read: what belongs to the last one is freed before.
     pub(crate) fn begin_window(&mut self) {
         self.sphere.area = None;
         self.begin_part();
@@ -103,8 +106,22 @@ impl SampleRow {
             self.corners.fill(cell, part, y);
         }
         match &source.resampler {
-            Resampler::Point(_) => self.sample_points(source, window, n, level),
-            _ => self.sample_areas(source, window, part, y, level),
+            Resampler::Point(table) => self.sample_points(table, window, n, level),
+            Resampler::Area(kernel) => {
+                self.sample_areas(window, n, |_, windows, noise, corners, outs| {
+                    area_row(kernel, level, windows, noise, corners, outs);
+                });
+            }
+            Resampler::Adaptive(kernel) => {
+                self.sample_areas(window, n, |_, windows, noise, corners, outs| {
+                    kernel.row(windows, noise, corners, outs);
+                });
+            }
+            Resampler::Sphere(job) => {
+                self.sample_areas(window, n, |sphere, windows, noise, corners, outs| {
+                    sphere.sample(job, (part, y), windows, noise, corners, outs);
+                });
+            }
         }
         self.apply_variances(source, window, n);
         self.apply_scale(source, window.channels, n);
@@ -123,8 +140,7 @@ impl SampleRow {
         self.area_ratio.resize(n, 0.0);
     }
 
-    fn sample_points(&mut self, source: &Source, window: &FrameWindow<'_>, n: usize, level: SimdLevel) {
-        let Resampler::Point(table) = &source.resampler else { return };
+    fn sample_points(&mut self, table: &KernelTable, window: &FrameWindow<'_>, n: usize, level: SimdLevel) {
         let channels = window.channels;
         let (xs, ys) = (&self.xs[..n], &self.ys[..n]);
         let planes = self.value.iter_mut().zip(&mut self.factor).zip(&mut self.flags);
@@ -140,27 +156,32 @@ impl SampleRow {
         warp_row_coefficients(table, level, windows, &window.coefficients[..channels], xs, ys, &mut outs);
         let Some(variances) = window.relative_variance else { return };
         for (channel, (sampled, noise)) in outs.iter().zip(&mut self.noise).enumerate() {
-            let noise_window = NoiseWindow { pixels: windows[channel], variances: variances[channel] };
+            let noise_window = NoiseWindow { pixels: windows[channel], variances: variances.of(channel) };
             warp_noise_row(table, level, &noise_window, xs, ys, sampled, &mut noise[..n]);
         }
     }
 
+    /// Samples of a kernel that is asked row by row: `kernel` gets windows of planes with one map, the map, corners, and
+    /// where the samples go.
     fn sample_areas(
         &mut self,
-        source: &Source,
         window: &FrameWindow<'_>,
-        part: Region,
-        y: i64,
-        level: SimdLevel,
+        n: usize,
+        mut kernel: impl FnMut(
+            &mut Sphere,
+            &[SourceWindow<'_>],
+            Option<&[f32]>,
+            CornerRows<'_>,
+            &mut [AreaRow<'_>],
+        ),
     ) {
-        let n = part.width;
         let channels = window.channels;
         let corners = self.corners.rows();
         // Overlaps are computed once for all planes, unless each has a map of its own.
-        let one_map = window
-            .relative_variance
-            .is_none_or(|[a, b, c]| a.as_ptr() == b.as_ptr() && b.as_ptr() == c.as_ptr());
-        let together = if one_map { channels } else { 1 };
+        let together = match window.relative_variance {
+            None | Some(RelativeVariance::Shared(_)) => channels,
+            Some(RelativeVariance::PerPlane(_)) => 1,
+        };
         let with_noise = window.relative_variance.is_some();
         let planes = self.value.iter_mut().zip(&mut self.factor).zip(&mut self.weight).zip(&mut self.flags);
         let mut outs: Vec<AreaRow<'_>> = planes
@@ -176,14 +197,9 @@ impl SampleRow {
             .collect();
         for (group, outs) in outs.chunks_mut(together).enumerate() {
             let first = group * together;
-            let noise = window.relative_variance.map(|planes| planes[first]);
+            let noise = window.relative_variance.map(|variance| variance.of(first));
             let windows = &window.planes[first..first + together];
-            match &source.resampler {
-                Resampler::Area(kernel) => area_row(kernel, level, windows, noise, corners, outs),
-                Resampler::Adaptive(kernel) => kernel.row(windows, noise, corners, outs),
-                Resampler::Sphere(job) => self.sphere.sample(job, (part, y), windows, noise, corners, outs),
-                Resampler::Point(_) => {}
-            }
+            kernel(&mut self.sphere, windows, noise, corners, outs);
         }
     }
 
@@ -200,7 +216,7 @@ impl SampleRow {
             }
             if let Some(photons) = source.photons[channel] {
                 for (factor, value) in factor.iter_mut().zip(value) {
-                    *factor *= 1.0 + (value - photons.level_adu).max(0.0) * photons.per_adu;
+                    *factor *= 1.0 + (value - photons.level).max(0.0) * photons.growth_per_unit;
                 }
             }
             if source.weighs_samples {

@@ -24,13 +24,14 @@ pub struct Measured {
     pub background: Arc<Vec<Background>>,
 }
 
-/// Photon noise of what is brighter than the sky: the variance grows by (value - level) x `per_adu` of itself.
+/// Photon noise of what is brighter than the sky: the variance grows by
+/// (value - level) x `growth_per_unit` of itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Photons {
-    /// Level of the sky, in units of the frame as it is resampled.
-    pub level_adu: f32,
-    /// Growth of the variance over itself, per ADU: 1 / (gain x noise variance) of a pixel.
-    pub per_adu: f32,
+    /// Level of the sky in units of the frame (ADU or whatever its pixels are stored in), as it is resampled.
+    pub level: f32,
+    /// Growth of the variance over itself per unit of the frame: 1 / (gain x noise variance) of a pixel.
+    pub growth_per_unit: f32,
 }
 
 /// A frame with everything the engine needs to coadd it; immutable and shared by all threads.
@@ -57,9 +58,10 @@ pub struct Source {
     pub level_variance: [f64; 3],
     /// What the variance of a weight map is multiplied with to be relative to the frame's, per channel.
     pub map_scale: [f64; 3],
-    /// Whether samples have weights of their own.
+    /// Whether its samples are given with weights of their own: where it, or since [`set_weights`] any source of the run,
+    /// has such weights. A stack has them for all its samples or for none; those of a source without are 1.
     pub weighs_samples: bool,
-    /// Whether these come from a weight map.
+    /// Whether a weight map goes into its own samples' weights; of this source alone.
     pub weighs_by_map: bool,
     /// Photon noise per channel.
     pub photons: [Option<Photons>; 3],
@@ -126,9 +128,9 @@ impl Source {
         let weighs_by_map = has_weight_map && options.weights == Weights::Ivar;
         let photons = photons_of(&frame, measured, reference.variance, options);
         let mut noise_variance = reference.variance;
-        for (channel, variance) in noise_variance.iter_mut().enumerate() {
-            *variance *=
-                frame.flux_scale * frame.flux_scale * demosaic_correlation(&resampler, frame.kind, channel);
+        let correlation = demosaic_correlation(&resampler, frame.kind, scale_ratio);
+        for (variance, correlation) in noise_variance.iter_mut().zip(correlation) {
+            *variance *= frame.flux_scale * frame.flux_scale * correlation;
         }
         let to_mosaic = frame.flux_scale * pixel_area(options.flux, scale_ratio);
         let (level, level_variance) = levels_of(measured, to_mosaic);
@@ -215,15 +217,15 @@ fn photons_of(
         // What is subtracted is gone from the values.
         let level = if measured.background.is_empty() { level } else { 0.0 };
         // A demosaiced pixel is a mean of several: so is its photon noise.
-        let per_adu = gain_of(frame.kind, channel) / (gain * variance[channel]);
-        (level.is_finite() && per_adu.is_finite())
-            .then_some(Photons { level_adu: level as f32, per_adu: per_adu as f32 })
+        let growth_per_unit = gain_of(frame.kind, channel) / (gain * variance[channel]);
+        (level.is_finite() && growth_per_unit.is_finite())
+            .then_some(Photons { level: level as f32, growth_per_unit: growth_per_unit as f32 })
     })
 }
 
 /// Give every source its weight. A source whose noise cannot be measured gets the median weight of the
 /// others (1 where there is none), and its index is returned so that the run can say so. Where one source weighs
-/// its samples all do.
+/// its samples all do ([`Source::weighs_samples`] of all is set).
 pub fn set_weights(sources: &mut [Source], weights: Weights) -> Vec<usize> {
     let mut unknown = Vec::new();
     let weighs_samples = sources.iter().any(|source| source.weighs_samples);

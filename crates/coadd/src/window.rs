@@ -2,8 +2,8 @@
 //! subtracted, filtered.
 
 use zemosaic_fits::{FilePool, FitsError};
-use zemosaic_frames::PixelScratch;
 use zemosaic_frames::pixels::read_planes_scaled;
+use zemosaic_frames::{PixelScratch, RelativeVariance};
 use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_resample::{PrefilterScratch, SourceWindow, SplineCoefficients, bspline_prefilter};
@@ -29,7 +29,7 @@ pub(crate) struct FrameWindow<'a> {
     /// Coefficients of each plane; only of kernels that need them.
     pub(crate) coefficients: [&'a SplineCoefficients; 3],
     /// Variance of each pixel over the frame's, of frames with a weight map.
-    pub(crate) relative_variance: Option<[&'a [f32]; 3]>,
+    pub(crate) relative_variance: Option<RelativeVariance<'a>>,
 }
 
 impl WindowScratch {

@@ -177,6 +177,7 @@ impl Worker {
         let Some(part) = patch.intersect(&source.bounds) else { return Ok(false) };
         let cells = cells_of(source, part);
         let Some(region) = window_of(source, &cells) else { return Ok(false) };
+        self.row.begin_window();
         let window = self.window.read(shared.pool, source, region, shared.level, &mut self.saturation)?;
         let block = needs_block(shared.options);
         if block {
@@ -185,7 +186,6 @@ impl Worker {
             }
         }
         let mut any = false;
-        self.row.begin_window();
         for (cell_part, cell) in &cells {
             self.row.begin_part();
             for y in cell_part.y0..cell_part.y1() {

@@ -113,6 +113,8 @@ fn apertures_have_the_variance_that_is_stated() {
         (KernelName::Lanczos3, 1.0),
         (KernelName::Exact, 1.0),
         (KernelName::Drizzle, 0.7),
+        (KernelName::Gaussian, 1.0),
+        (KernelName::Hann, 1.0),
     ] {
         check(folder.path(), kernel, pixfrac, 1.0);
     }
@@ -120,28 +122,45 @@ fn apertures_have_the_variance_that_is_stated() {
     check(folder.path(), KernelName::Lanczos3, 1.0, 1.5);
 }
 
-/// Demosaiced noise is correlated before it is resampled: VAR of a pixel takes that in.
+/// Demosaiced noise is correlated before it is resampled: VAR of a pixel takes that in, for each kernel and scale.
 #[test]
 fn variance_of_demosaiced_frames_is_that_of_their_pixels() {
     let folder = tempfile::tempdir().unwrap();
     write_frames(folder.path(), CfaPattern::parse("GRBG"));
-    for kernel in [KernelName::Bilinear, KernelName::Lanczos3] {
-        let options = CoaddOptions {
-            kernel,
-            reject: zemosaic_stack::RejectOptions {
-                method: zemosaic_stack::RejectMethod::None,
-                ..Default::default()
-            },
-            ..CoaddOptions::default()
-        };
-        let side = 900;
-        let grid = grid(1.0, side);
-        let sources: Vec<Source> = common::sources(folder.path(), &IngestOptions::default(), &grid, &options);
-        let mosaic = common::mosaic(&sources, &grid, &options, (512, 128), 2);
-        for channel in 0..3 {
-            let (ratio, _) = aperture_ratio(&mosaic.float(channel), &mosaic.float(6 + channel), side, 1);
-            eprintln!("{kernel:?}, channel {channel}: {ratio:.4}");
-            assert!((ratio - 1.0).abs() < 0.02, "{kernel:?}, channel {channel}: {ratio}");
+    for (kernel, pixfrac, scales) in [
+        (KernelName::Bilinear, 1.0, &[1.0][..]),
+        (KernelName::Lanczos3, 1.0, &[1.0, 2.0]),
+        (KernelName::Exact, 1.0, &[0.5, 1.0, 2.0]),
+        (KernelName::Drizzle, 0.7, &[0.5, 1.0, 2.0]),
+        (KernelName::DrizzleTurbo, 0.7, &[1.0]),
+        (KernelName::DrizzlePoint, 1.0, &[0.5, 1.0, 2.0]),
+        (KernelName::Gaussian, 1.0, &[0.5, 1.0, 2.0]),
+        (KernelName::Hann, 1.0, &[0.5, 1.0, 2.0]),
+    ] {
+        for scale in scales {
+            check_demosaiced(folder.path(), kernel, pixfrac, *scale);
         }
+    }
+}
+
+fn check_demosaiced(folder: &Path, kernel: KernelName, pixfrac: f64, scale: f64) {
+    let options = CoaddOptions {
+        kernel,
+        pixfrac,
+        reject: zemosaic_stack::RejectOptions {
+            method: zemosaic_stack::RejectMethod::None,
+            ..Default::default()
+        },
+        ..CoaddOptions::default()
+    };
+    let side = (900.0 / scale.max(0.75)) as usize;
+    let grid = grid(scale, side);
+    let sources: Vec<Source> = common::sources(folder, &IngestOptions::default(), &grid, &options);
+    let mosaic = common::mosaic(&sources, &grid, &options, (512, 128), 2);
+    let ratios = [0, 1, 2]
+        .map(|channel| aperture_ratio(&mosaic.float(channel), &mosaic.float(6 + channel), side, 1).0);
+    eprintln!("{kernel:?} {pixfrac} at scale {scale}: {ratios:.4?}");
+    for ratio in ratios {
+        assert!((ratio - 1.0).abs() < 0.03, "{kernel:?} {pixfrac} at scale {scale}: {ratios:?}");
     }
 }

@@ -40,9 +40,28 @@ pub struct FramePixels<'a> {
     pub region: Region,
     /// What saturation is tested on: the raw CFA plane, else nothing (test the planes themselves).
     pub raw: Option<(&'a [f32], Region)>,
-    /// Variance over the frame's reference variance, laid out as `planes` and NaN only where they are; `None` for a
-    /// frame without a weight map, whose pixels all have the reference variance.
-    pub relative_variance: Option<[&'a [f32]; 3]>,
+    /// `None` for a frame without a weight map, whose pixels all have the reference variance.
+    pub relative_variance: Option<RelativeVariance<'a>>,
+}
+
+/// Variance of the pixels of a window over the frame's reference variance, laid out as its planes and NaN only where they
+/// are.
+#[derive(Debug, Clone, Copy)]
+pub enum RelativeVariance<'a> {
+    /// One for all channels.
+    Shared(&'a [f32]),
+    /// One per channel.
+    PerPlane([&'a [f32]; 3]),
+}
+
+impl<'a> RelativeVariance<'a> {
+    /// That of `channel`, below 3.
+    pub fn of(self, channel: usize) -> &'a [f32] {
+        match self {
+            Self::Shared(plane) => plane,
+            Self::PerPlane(planes) => planes[channel],
+        }
+    }
 }
 
 /// Read `region` (inside the frame) of `frame`; [`read_planes_scaled`] with a scale of 1.
@@ -87,7 +106,11 @@ pub fn read_planes_scaled<'a>(
     }
     let relative_variance = frame.maps.weight.as_ref().map(|map| {
         let [first, second, third] = &maps.variance;
-        if map.planes() == 1 { [&first[..]; 3] } else { [&first[..], &second[..], &third[..]] }
+        if map.planes() == 1 {
+            RelativeVariance::Shared(first)
+        } else {
+            RelativeVariance::PerPlane([first, second, third])
+        }
     });
     let channels = frame.kind.channels();
     let [first, second, third] = planes;

@@ -123,7 +123,7 @@ fn extensions_of_the_same_version_are_maps_of_an_image() {
     let whole = Region { x0: 0, y0: 0, width: 8, height: 6 };
     let mut scratch = PixelScratch::default();
     let pixels = read_planes(&pool, &found.frames[1], whole, &mut scratch).unwrap();
-    assert!(pixels.relative_variance.unwrap()[0].iter().all(|variance| *variance == 16.0));
+    assert!(pixels.relative_variance.unwrap().of(0).iter().all(|variance| *variance == 16.0));
 
     // Only the first has weights.
     let found = ingest_inputs(&[&path], &suffixes(Some("[WHT]"), None));
@@ -164,10 +164,10 @@ fn a_colour_mosaic_with_weights_of_its_own_is_a_frame() {
             let bad = at == 7 || (at == 5 && channel == 1);
             assert_eq!(value.is_nan(), bad, "{channel} {at}");
             assert!(bad || *value == data[channel * N + at]);
-            assert_eq!(variance[channel][index].is_nan(), at == 5 && channel == 1);
+            assert_eq!(variance.of(channel)[index].is_nan(), at == 5 && channel == 1);
         }
     }
-    assert_eq!((variance[0][0], variance[2][0]), (1.0, 2.0));
+    assert_eq!((variance.of(0)[0], variance.of(2)[0]), (1.0, 2.0));
     let noise = measure_noise(&pool, &frame).unwrap();
     assert_eq!(noise.map_variance, [1.0, 1.0, 0.25]);
 }
@@ -230,7 +230,7 @@ fn integer_maps_and_their_blanks_mark_bad_pixels() {
             let at = (y0 as usize + index / width) * 8 + x0 as usize + index % width;
             assert_eq!(part.planes[0][index].to_bits(), all.planes[0][at].to_bits());
             let (part, all) = (part.relative_variance.unwrap(), all.relative_variance.unwrap());
-            assert_eq!(part[0][index].to_bits(), all[0][at].to_bits());
+            assert_eq!(part.of(0)[index].to_bits(), all.of(0)[at].to_bits());
         }
     }
 }
@@ -275,8 +275,8 @@ fn a_cfa_frame_is_masked_before_it_is_demosaiced() {
                 assert!(value.is_nan() == bad, "{x} {y}");
                 assert!(bad || value == [100.0, 200.0, 300.0][channel], "{x} {y} {channel}: {value}");
                 let expected = 2.0 / weight[y * 16 + x];
-                let found = variance[channel][index];
-                assert_eq!(variance[channel].len(), region.area());
+                let found = variance.of(channel)[index];
+                assert_eq!(variance.of(channel).len(), region.area());
                 assert!((x, y) == (2, 8) && found.is_nan() || (found - expected).abs() <= 1e-7 * expected);
             }
         }
@@ -331,7 +331,7 @@ fn noise_is_that_of_good_pixels_and_maps_are_brought_to_it() {
     let mut scratch = PixelScratch::default();
     let region = Region { x0: 190, y0: 0, width: 20, height: 1 };
     let pixels = read_planes_scaled(&pool, &frame, region, off.map_scale, &mut scratch).unwrap();
-    let variance = pixels.relative_variance.unwrap()[0];
+    let variance = pixels.relative_variance.unwrap().of(0);
     for (index, relative) in variance.iter().enumerate().filter(|(index, _)| (190 + index) % 4 != 1) {
         let by_map = if index < 10 { 100.0 } else { 900.0 };
         let found = f64::from(*relative) * off.variance[0];

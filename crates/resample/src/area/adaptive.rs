@@ -56,7 +56,7 @@ impl Default for AdaptiveOptions {
 /// The adaptive kernel ready for use on one frame.
 #[derive(Debug, Clone)]
 pub struct Adaptive {
-    opts: AdaptiveOptions,
+    pub(super) opts: AdaptiveOptions,
     largest_scale: f64,
     curve: Curve,
 }

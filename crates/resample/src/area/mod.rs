@@ -8,6 +8,7 @@
 //! | [`Adaptive`] | anti-aliased smooth kernels (DeForest 2004, Solar Physics 219, 3) |
 //! | [`area_ratio_row`] | area of output pixels in frame pixels, for flux conservation |
 //! | [`area_noise_correlation`] | how much more noise an aperture has than its pixels say |
+//! | [`PixelLags`] | what correlated noise of frame pixels does to a sample |
 //! | [`definition`] | the overlaps as plain polygon clipping in f64 |
 //!
 //! Rules, formulas and proofs: docs/methods/area-resampling.md.
@@ -22,6 +23,7 @@ mod drop;
 mod error;
 mod kernel;
 mod overlap;
+mod pixel_correlation;
 mod quads;
 mod ratio;
 mod row;
@@ -32,6 +34,7 @@ pub use adaptive::{Adaptive, AdaptiveOptions, AdaptiveShape};
 pub use correlation::{Rotations, area_noise_correlation};
 pub use error::AreaError;
 pub use kernel::{AreaKernel, AreaMethod, DrizzleOptions, DropShape};
+pub use pixel_correlation::{PixelLags, area_pixel_lags};
 pub use ratio::area_ratio_row;
 pub use row::{AreaRow, CornerRows, area_row};
 pub use sphere::{SphereArea, SphereRows};
