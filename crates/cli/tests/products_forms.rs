@@ -71,7 +71,7 @@ fn lists_name_frames_maps_and_scales() {
     let frames = mono_frames(dir.path(), 3);
     let mut names: Vec<String> =
         listing(&frames).iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
-    names.retain(|name| name.ends_with(".fits"));
+    names.retain(|name| Path::new(name).extension().is_some_and(|ending| ending == "fits"));
     names.sort();
     let mask = vec![0_u8; WIDTH * HEIGHT];
     let weight = vec![2.0_f32; WIDTH * HEIGHT];

@@ -402,10 +402,18 @@ fn note_flags(row: &SampleRow, channels: usize, saturation: &Saturation, quality
         }
     }
     if saturation.is_present() {
-        for (pixel, bits) in quality.iter_mut().enumerate().take(n) {
-            let valid = row.value[..channels].iter().any(|plane| !plane[pixel].is_nan());
-            if valid && saturation.at(row.xs[pixel], row.ys[pixel]) {
-                *bits |= dq::SATURATED;
+        const PART: usize = 32;
+        for (part, bits) in quality[..n].chunks_mut(PART).enumerate() {
+            let first = part * PART;
+            let span = first..first + bits.len();
+            if !saturation.may_touch(&row.xs[span.clone()], &row.ys[span]) {
+                continue;
+            }
+            for (pixel, bits) in (first..).zip(bits) {
+                let valid = row.value[..channels].iter().any(|plane| !plane[pixel].is_nan());
+                if valid && saturation.at(row.xs[pixel], row.ys[pixel]) {
+                    *bits |= dq::SATURATED;
+                }
             }
         }
     }
