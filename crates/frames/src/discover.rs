@@ -2,14 +2,13 @@
 //! names ([`crate::list`]). The order is the frame order of every product: path below its input root (NFC,
 //! bytewise).
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use unicode_normalization::UnicodeNormalization;
 
 use crate::FramesError;
-use crate::list::{list_of, read_list};
+use crate::list::{list_of, read_list, share_images};
 
 /// Where a weight map or a mask is, as a list says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,11 +69,13 @@ pub fn has_fits_name(name: &str) -> bool {
 /// below `excluded` and hidden entries are not entered.
 ///
 /// # Errors
-/// An input that does not exist, a folder that cannot be listed, a list with a mistake.
+/// An input that does not exist, a folder that cannot be listed, a list with a mistake, lists that contradict each
+/// other.
 pub fn discover(inputs: &[PathBuf], excluded: &[PathBuf]) -> Result<Vec<InputFile>, FramesError> {
     let excluded: Vec<PathBuf> = excluded.iter().filter_map(|path| path.canonicalize().ok()).collect();
     let mut files = Vec::new();
     for input in inputs {
+        let mut found = Vec::new();
         let listed = list_of(input);
         let input = listed.as_ref().unwrap_or(input);
         let meta = match std::fs::metadata(input) {
@@ -85,43 +86,66 @@ pub fn discover(inputs: &[PathBuf], excluded: &[PathBuf]) -> Result<Vec<InputFil
             Err(source) => return Err(FramesError::Unreadable { path: input.clone(), source }),
         };
         if meta.is_dir() {
-            walk(input, input, &excluded, &mut files)?;
+            walk(input, input, &excluded, &mut found)?;
         } else if listed.is_some() {
-            files.extend(read_list(input)?);
+            found = read_list(input)?;
         } else {
             let root = input.parent().unwrap_or(Path::new(""));
             let id = id_below(root, input);
-            files.push(InputFile { id, path: input.clone(), named: true, given: Given::default() });
+            found.push(InputFile { id, path: input.clone(), named: true, given: Given::default() });
         }
+        files.extend(found.into_iter().map(|file| (file, listed.clone())));
     }
-    Ok(each_once(files))
+    each_once(files)
 }
+
+/// A file, and the list that names it.
+type Met = (InputFile, Option<PathBuf>);
 
 /// Files in frame order. Of a file that is met several times the first in that order stays, with what any list
 /// says of it.
-fn each_once(files: Vec<InputFile>) -> Vec<InputFile> {
-    let mut with_canonical: Vec<(PathBuf, InputFile)> =
-        files.into_iter().map(|file| (file.path.canonicalize().unwrap_or(file.path.clone()), file)).collect();
+fn each_once(files: Vec<Met>) -> Result<Vec<InputFile>, FramesError> {
+    let mut by_file: BTreeMap<PathBuf, Vec<Met>> = BTreeMap::new();
+    for met in files {
+        by_file.entry(met.0.path.canonicalize().unwrap_or(met.0.path.clone())).or_default().push(met);
+    }
+    let mut kept = Vec::with_capacity(by_file.len());
+    for (canonical, mut met) in by_file {
+        met.sort_by(|a, b| (&a.0.id, a.0.given.hdu).cmp(&(&b.0.id, b.0.given.hdu)));
+        kept.extend(one_file(met)?.into_iter().map(|file| (canonical.clone(), file)));
+    }
     let hdu_of = |file: &InputFile| file.given.hdu;
-    with_canonical.sort_by(|a, b| (&a.1.id, &a.0, hdu_of(&a.1)).cmp(&(&b.1.id, &b.0, hdu_of(&b.1))));
-    let mut seen = HashMap::new();
-    let mut kept: Vec<InputFile> = Vec::with_capacity(with_canonical.len());
-    for (canonical, file) in with_canonical {
-        match seen.entry((canonical, file.given.hdu)) {
-            Entry::Vacant(entry) => {
-                entry.insert(kept.len());
-                kept.push(file);
+    kept.sort_by(|a, b| (&a.1.id, &a.0, hdu_of(&a.1)).cmp(&(&b.1.id, &b.0, hdu_of(&b.1))));
+    Ok(kept.into_iter().map(|(_, file)| file).collect())
+}
+
+/// What stays of one file that was met like this, in frame order: where a list says something of it that, for each
+/// HDU it names.
+fn one_file(met: Vec<Met>) -> Result<Vec<InputFile>, FramesError> {
+    let named = met.iter().any(|(file, _)| file.named);
+    let (plain, said): (Vec<Met>, Vec<Met>) =
+        met.into_iter().partition(|(file, _)| file.given == Given::default());
+    let plain = plain.into_iter().next().map(|(file, _)| InputFile { named, ..file });
+    let mut kept: Vec<Met> = Vec::with_capacity(said.len());
+    for (mut file, list) in said {
+        match kept.iter().find(|(first, _)| share_images(&first.given, &file.given)) {
+            Some((first, _)) if first.given == file.given => {}
+            Some((_, first)) => {
+                let (first, second) = (first.clone().unwrap_or_default(), list.unwrap_or_default());
+                return Err(FramesError::Lists { first, second, path: file.path });
             }
-            Entry::Occupied(entry) => {
-                let first = &mut kept[*entry.get()];
-                first.named |= file.named;
-                if first.given == Given::default() {
-                    first.given = file.given;
+            None => {
+                if let Some(plain) = plain.as_ref().filter(|plain| plain.id < file.id) {
+                    (file.id, file.path) = (plain.id.clone(), plain.path.clone());
                 }
+                kept.push((file, list));
             }
         }
     }
-    kept
+    if kept.is_empty() {
+        return Ok(plain.into_iter().collect());
+    }
+    Ok(kept.into_iter().map(|(file, _)| file).collect())
 }
 
 fn walk(

@@ -32,6 +32,22 @@ pub enum FramesError {
         /// What is wrong and what would be right.
         what: String,
     },
+    /// Lists contradict each other.
+    #[error(
+        "{} and {} say different things of {}; name it in one of them, or with the same values",
+        first.display(), second.display(), path.display()
+    )]
+    Lists {
+        /// A list.
+        first: PathBuf,
+        /// Another.
+        second: PathBuf,
+        /// The file that both name.
+        path: PathBuf,
+    },
+    /// A frame's background cannot be measured.
+    #[error("{0}")]
+    Background(String),
     /// A file of pixels cannot be read.
     #[error(transparent)]
     Fits(#[from] FitsError),

@@ -208,7 +208,7 @@ pub struct Frame {
     pub meta: FrameMeta,
     /// Its weight map and its mask.
     pub maps: FrameMaps,
-    /// What the pixels are to be multiplied with (FLXSCALE); finite and above 0, 1 when nothing says it.
+    /// What the pixels are to be multiplied with (FLXSCALE); 1e-15 to 1e15, 1 when nothing says it.
     pub flux_scale: f64,
     /// Length of the file in bytes, as on disk.
     pub file_bytes: u64,

@@ -13,9 +13,9 @@ use zemosaic_fits::{FitsError, Header, open_unpacked};
 use crate::dialect::{frame_kind, frame_meta};
 use crate::discover::InputFile;
 use crate::flux_scale::flux_scale;
-use crate::frame::{Frame, LeftOut, Reason};
+use crate::frame::{Frame, FrameMap, LeftOut, Reason};
 use crate::images::{ImagePart, Part, images_of};
-use crate::map_source::{FileMaps, MapOptions, are_maps};
+use crate::map_source::{FileMaps, Folders, MapOptions, why_maps};
 use crate::wcs_source::{Place, WcsPolicy, find_wcs};
 
 /// What to do while scanning.
@@ -52,12 +52,16 @@ pub struct Ingested {
 /// Scan `files` (in frame order). `progress` is told how many are done; it is called from many threads.
 pub fn ingest(files: &[InputFile], options: &IngestOptions, progress: &(dyn Fn(usize) + Sync)) -> Ingested {
     let done = AtomicUsize::new(0);
-    let maps = are_maps(files, &options.maps);
+    let maps = why_maps(files, &options.maps);
+    let folders = Folders::default();
     let verdicts: Vec<Vec<Verdict>> = files
         .par_iter()
         .zip(maps)
-        .map(|(file, is_map)| {
-            let verdicts = if is_map { vec![(0, Err(map_of_a_frame()))] } else { ingest_file(file, options) };
+        .map(|(file, why_map)| {
+            let verdicts = match why_map {
+                Some(why) => vec![(0, Err(Reason::Auxiliary(why)))],
+                None => ingest_file(file, options, &folders),
+            };
             progress(done.fetch_add(1, Ordering::Relaxed) + 1);
             verdicts
         })
@@ -83,17 +87,13 @@ fn id_of(file: &InputFile, hdu: usize) -> String {
     if hdu == 0 { file.id.clone() } else { format!("{}[{hdu}]", file.id) }
 }
 
-fn map_of_a_frame() -> Reason {
-    Reason::Auxiliary("by its name the weight map or the mask of a frame, no frame itself".into())
-}
-
 /// One verdict for each frame of the file, or a single one for the file.
-fn ingest_file(file: &InputFile, options: &IngestOptions) -> Vec<Verdict> {
+fn ingest_file(file: &InputFile, options: &IngestOptions, folders: &Folders) -> Vec<Verdict> {
     let images = match images_of(&file.path) {
         Ok(images) => images,
         Err(reason) => return vec![(0, Err(reason))],
     };
-    let maps = FileMaps::of(file, &options.maps);
+    let maps = FileMaps::of(file, &options.maps, folders);
     let parts = match frame_parts(&images, file, &maps) {
         Ok(parts) => parts,
         Err(reason) => return vec![(0, Err(reason))],
@@ -214,23 +214,45 @@ pub fn find_duplicates(ingested: &mut Ingested) {
         .collect::<Vec<_>>()
         .into_iter()
         .collect();
-    let mut first: BTreeMap<([u8; 32], usize), String> = BTreeMap::new();
-    let mut kept = Vec::with_capacity(ingested.frames.len());
+    let mut first: BTreeMap<([u8; 32], usize), usize> = BTreeMap::new();
+    let mut kept: Vec<Frame> = Vec::with_capacity(ingested.frames.len());
     for (index, frame) in std::mem::take(&mut ingested.frames).into_iter().enumerate() {
         if let Some(Some(hash)) = hashes.get(&index) {
             // Two images of one file are no copies of each other.
             let key = (*hash, frame.hdu);
             if let Some(original) = first.get(&key) {
-                let reason = Reason::Duplicate(format!("same content as {original}, which is used"));
+                let reason = Reason::Duplicate(why_duplicate(&frame, &kept[*original]));
                 ingested.left_out.push(LeftOut { id: frame.id, path: frame.path, reason });
                 continue;
             }
-            first.insert(key, frame.id.clone());
+            first.insert(key, kept.len());
         }
         kept.push(frame);
     }
     ingested.frames = kept;
     ingested.left_out.sort_by(|a, b| (&a.id, &a.path).cmp(&(&b.id, &b.path)));
+}
+
+/// What to say of a frame that has the content of `original`; that its maps or flux scale are others does not make it
+/// another frame, as equal pixels must not count twice.
+fn why_duplicate(frame: &Frame, original: &Frame) -> String {
+    let place = |frame: &Frame, map: &FrameMap| {
+        let own_file = map.path == frame.path;
+        let path = (!own_file).then(|| map.path.canonicalize().unwrap_or_else(|_| map.path.clone()));
+        (path, map.hdu, map.kind)
+    };
+    let (own, used) = (&frame.maps, &original.maps);
+    let mut counts = Vec::new();
+    for (what, own, used) in [("weight map", &own.weight, &used.weight), ("mask", &own.mask, &used.mask)] {
+        if own.as_ref().map(|map| place(frame, map)) != used.as_ref().map(|map| place(original, map)) {
+            counts.push(format!("{} {what}", if used.is_some() { "its own" } else { "no" }));
+        }
+    }
+    if frame.flux_scale != original.flux_scale {
+        counts.push(format!("flux scale {:?}, not {:?}", original.flux_scale, frame.flux_scale));
+    }
+    let same = format!("same content as {}, which is used", original.id);
+    if counts.is_empty() { same } else { format!("{same}, with {}", counts.join(" and ")) }
 }
 
 fn content_hash(path: &Path) -> Option<[u8; 32]> {

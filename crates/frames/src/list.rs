@@ -5,6 +5,7 @@
 //! mistake ends the run, with the line, before anything is read.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use crate::FramesError;
@@ -49,8 +50,8 @@ pub(crate) fn read_list(list: &Path) -> Result<Vec<InputFile>, FramesError> {
 struct List<'a> {
     path: &'a Path,
     files: Vec<InputFile>,
-    /// Line and index in `files` of what was named so far.
-    lines: HashMap<(PathBuf, Option<usize>), (u64, usize)>,
+    /// Lines and indices in `files` of what was named so far.
+    lines: HashMap<PathBuf, Vec<(u64, usize)>>,
 }
 
 impl List<'_> {
@@ -77,7 +78,7 @@ impl List<'_> {
             .flexible(true)
             .comment(Some(b'#'))
             .trim(csv::Trim::All)
-            .from_reader(bytes);
+            .from_reader(bytes.chain(END));
         let mut columns: Option<Vec<usize>> = None;
         let mut record = csv::StringRecord::new();
         loop {
@@ -91,6 +92,12 @@ impl List<'_> {
                     return Err(self.wrong(line, format!("not CSV in UTF-8 ({error})")));
                 }
             }
+            if reader.position().byte() as usize > bytes.len() + 1 {
+                if record == END_FIELDS[..] {
+                    break;
+                }
+                return Err(self.wrong(line, "a quote that is opened here is never closed".into()));
+            }
             match &columns {
                 None => columns = Some(self.columns(line, &record)?),
                 Some(columns) => self.row(line, columns, &record)?,
@@ -101,6 +108,11 @@ impl List<'_> {
 
     /// For each field of the header row its place in [`COLUMNS`].
     fn columns(&self, line: u64, header: &csv::StringRecord) -> Result<Vec<usize>, FramesError> {
+        if header.len() == 1 && header.iter().any(|name| name.contains([';', '\t'])) {
+            return Err(
+                self.wrong(line, "the first row names one column only; separate columns by commas".into())
+            );
+        }
         let mut columns = Vec::with_capacity(header.len());
         for name in header {
             let lower = name.to_lowercase();
@@ -159,6 +171,9 @@ impl List<'_> {
         Ok(match text {
             "" => None,
             "none" => Some(MapSource::None),
+            text if is_empty_extension(text) => {
+                return Err(self.wrong(line, format!("{column} {text} names no extension")));
+            }
             text => Some(match extension_name(text) {
                 Some(name) => MapSource::Extension(name.to_owned()),
                 None => MapSource::File(self.find(line, column, text)?),
@@ -190,16 +205,24 @@ impl List<'_> {
     }
 
     fn add(&mut self, line: u64, text: &str, given: Given) -> Result<(), FramesError> {
-        let path = self.find(line, "path", text)?;
-        let key = (path.canonicalize().unwrap_or(path.clone()), given.hdu);
-        if let Some((first, index)) = self.lines.get(&key) {
-            if self.files[*index].given == given {
-                return Ok(());
-            }
-            let what = format!("{text} is named in line {first} already, with other values");
+        let beside = self.folder().join(text);
+        if list_of(if beside.exists() { &beside } else { Path::new(text) }).is_some() {
+            let what = format!("{text} is a list inside a list; give it as an input of its own");
             return Err(self.wrong(line, what));
         }
-        self.lines.insert(key, (line, self.files.len()));
+        let path = self.find(line, "path", text)?;
+        let same_file = self.lines.entry(path.canonicalize().unwrap_or(path.clone())).or_default();
+        for (first, index) in &*same_file {
+            let known = &self.files[*index].given;
+            if *known == given {
+                return Ok(());
+            }
+            if share_images(known, &given) {
+                let what = format!("{text} is named in line {first} already, with other values");
+                return Err(self.wrong(line, what));
+            }
+        }
+        same_file.push((line, self.files.len()));
         let id = self.id_of(&path);
         self.files.push(InputFile { id, path, named: true, given });
         Ok(())
@@ -226,6 +249,16 @@ impl List<'_> {
     }
 }
 
+/// Whether both are said of one image or more: of the same HDU, or one of them of all HDUs.
+pub(crate) fn share_images(one: &Given, other: &Given) -> bool {
+    one.hdu == other.hdu || one.hdu.is_none() || other.hdu.is_none()
+}
+
+/// What is read behind a CSV: a row of its own, unless a quote is still open.
+const END: &[u8] = b"\nend,end";
+/// The fields of that row.
+const END_FIELDS: [&str; 2] = ["end", "end"];
+
 /// The line of a record: its position is that before the blank lines and comments in front of it.
 fn line_of(bytes: &[u8], position: &csv::Position) -> u64 {
     let mut rest = bytes.get(position.byte() as usize..).unwrap_or_default();
@@ -240,8 +273,14 @@ fn line_of(bytes: &[u8], position: &csv::Position) -> u64 {
 
 /// `NAME` of `[NAME]`.
 pub(crate) fn extension_name(text: &str) -> Option<&str> {
-    let name = text.strip_prefix('[')?.strip_suffix(']')?.trim();
+    let name = text.trim().strip_prefix('[')?.strip_suffix(']')?.trim();
     (!name.is_empty()).then_some(name)
+}
+
+/// Whether these are brackets without a name.
+pub(crate) fn is_empty_extension(text: &str) -> bool {
+    let inside = text.trim().strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    inside.is_some_and(|name| name.trim().is_empty())
 }
 
 fn unknown_column(name: &str, lower: &str) -> String {

@@ -2,10 +2,12 @@
 //!
 //! First found wins: what a list says, else the option. A suffix takes the place of the frame's FITS ending
 //! (SWarp's WEIGHT_SUFFIX): with `.weight.fits` the map of `a.fits.fz` is `a.weight.fits` beside it, or that name
-//! with another packing. A suffix in brackets is the EXTNAME of the map in the frame's own file.
+//! with another packing; where there is none of these, in capitals or small letters. A suffix in brackets is the
+//! EXTNAME of the map in the frame's own file.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::discover::{InputFile, MapSource, PACKED, SUFFIXES, has_fits_name};
 use crate::frame::{FrameKind, FrameMap, FrameMaps, MapKind, Reason};
 use crate::images::{ImagePart, Part, images_of};
-use crate::list::extension_name;
+use crate::list::{extension_name, is_empty_extension};
 use crate::wcs_source::bare_name;
 
 /// What the pixels of weight maps say.
@@ -55,6 +57,56 @@ pub struct MapOptions {
     pub rescale: WeightRescale,
 }
 
+impl MapOptions {
+    /// Whether the suffixes can be used.
+    ///
+    /// # Errors
+    /// What is wrong with one, and what would be right.
+    pub fn check(&self) -> Result<(), String> {
+        for (name, suffix) in [("weight-suffix", &self.weight_suffix), ("mask-suffix", &self.mask_suffix)] {
+            if suffix.as_deref().is_some_and(is_empty_extension) {
+                return Err(format!("{name} [] names no extension; give its EXTNAME, as in [WHT]"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// File names of a folder, sorted, by their form in small letters.
+type Names = HashMap<String, Vec<String>>;
+
+/// Folders that maps were looked for in, each listed once.
+#[derive(Default)]
+pub(crate) struct Folders(Mutex<HashMap<PathBuf, Arc<Names>>>);
+
+impl Folders {
+    /// The file in `folder` that is named `bare`, then one of `endings` in capitals or small letters.
+    fn find(&self, folder: &Path, bare: &str, endings: &[String], frame: &Path) -> Option<PathBuf> {
+        let names = self.names_of(folder);
+        let variants =
+            endings.iter().filter_map(|ending| names.get(&format!("{bare}{ending}").to_ascii_lowercase()));
+        let of_frame = variants.flatten().filter(|name| name.starts_with(bare));
+        of_frame.map(|name| folder.join(name)).find(|path| path != frame && path.is_file())
+    }
+
+    fn names_of(&self, folder: &Path) -> Arc<Names> {
+        let mut folders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let list = || {
+            let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            let entries = std::fs::read_dir(here).into_iter().flatten().flatten();
+            let mut names: Vec<String> =
+                entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+            names.sort();
+            let mut by_lower = Names::new();
+            for name in names {
+                by_lower.entry(name.to_ascii_lowercase()).or_default().push(name);
+            }
+            Arc::new(by_lower)
+        };
+        Arc::clone(folders.entry(folder.to_path_buf()).or_insert_with(list))
+    }
+}
+
 /// A kind of map, looked for.
 enum Wanted {
     /// There is none.
@@ -77,12 +129,15 @@ pub(crate) struct FileMaps {
 
 impl FileMaps {
     /// The maps of `file`.
-    pub fn of(file: &InputFile, options: &MapOptions) -> Self {
+    pub fn of(file: &InputFile, options: &MapOptions, folders: &Folders) -> Self {
+        let wanted = |given: &Option<MapSource>, suffix: &Option<String>| {
+            wanted(&file.path, given.as_ref(), suffix.as_deref(), folders)
+        };
         Self {
             path: file.path.clone(),
-            weight: wanted(&file.path, file.given.weight.as_ref(), options.weight_suffix.as_deref()),
+            weight: wanted(&file.given.weight, &options.weight_suffix),
             weight_type: options.weight_type,
-            mask: wanted(&file.path, file.given.mask.as_ref(), options.mask_suffix.as_deref()),
+            mask: wanted(&file.given.mask, &options.mask_suffix),
         }
     }
 
@@ -134,7 +189,7 @@ fn weight_kind(wanted: &Wanted, weight_type: WeightType) -> MapKind {
     }
 }
 
-fn wanted(frame: &Path, given: Option<&MapSource>, suffix: Option<&str>) -> Wanted {
+fn wanted(frame: &Path, given: Option<&MapSource>, suffix: Option<&str>, folders: &Folders) -> Wanted {
     let file = |path: PathBuf| {
         let images = images_of(&path);
         Wanted::File(path, images)
@@ -146,41 +201,53 @@ fn wanted(frame: &Path, given: Option<&MapSource>, suffix: Option<&str>) -> Want
             if let Some(name) = extension_name(suffix) {
                 return Wanted::Extension(name.to_uppercase());
             }
-            let names = map_names(&bare_name(frame), suffix);
+            let (bare, endings) = (bare_name(frame), map_endings(suffix));
             let folder = frame.parent().unwrap_or(Path::new(""));
-            let paths = names.iter().map(|name| folder.join(name));
-            let found = paths.clone().find(|path| path != frame && path.is_file());
-            found.map_or_else(|| Wanted::Missing(missing(&names, suffix)), file)
+            let mut paths = endings.iter().map(|ending| folder.join(format!("{bare}{ending}")));
+            let found = paths
+                .find(|path| path != frame && path.is_file())
+                .or_else(|| folders.find(folder, &bare, &endings, frame));
+            found.map_or_else(|| Wanted::Missing(missing(&bare, &endings, suffix)), file)
         }
         (Some(MapSource::None), _) | (None, None) => Wanted::Nothing,
     }
 }
 
-fn missing(names: &[String], suffix: &str) -> String {
-    match names {
+fn missing(bare: &str, endings: &[String], suffix: &str) -> String {
+    match endings {
         [] => format!("the suffix {suffix:?} names the frame itself"),
-        [first, ..] => format!("{first} is not beside the frame"),
+        [first, ..] => format!("{bare}{first} is not beside the frame"),
     }
 }
 
-/// The names of the map of a frame, in the order they are looked for; none for a suffix that is only the ending
-/// of a FITS file.
-fn map_names(bare: &str, suffix: &str) -> Vec<String> {
-    let mut names = Vec::new();
+/// What may follow the bare name of a frame in the name of its map, in the order it is looked for; nothing for a suffix
+/// that is only the ending of a FITS file.
+fn map_endings(suffix: &str) -> Vec<String> {
+    let mut endings = Vec::new();
     for plain in plain_suffixes(suffix) {
-        let name = format!("{bare}{plain}");
         if suffix.len() > plain.len() && suffix.starts_with(&plain) {
-            names.push(format!("{bare}{suffix}"));
+            endings.push(suffix.to_owned());
         }
-        names.push(name.clone());
-        names.extend(PACKED.iter().map(|packed| format!("{name}{packed}")));
+        endings.push(plain.clone());
+        endings.extend(PACKED.iter().map(|packed| format!("{plain}{packed}")));
     }
-    names
+    endings
+}
+
+/// `name` without `ending`, in capitals or small letters.
+fn strip_ending<'a>(name: &'a str, ending: &str) -> Option<&'a str> {
+    let (bare, own) = name.split_at_checked(name.len().checked_sub(ending.len())?)?;
+    own.eq_ignore_ascii_case(ending).then_some(bare)
+}
+
+/// `name` without the ending of a packer.
+fn unpacked_name(name: &str) -> &str {
+    PACKED.iter().find_map(|packed| strip_ending(name, packed)).unwrap_or(name)
 }
 
 /// The suffix without packing and with the ending of a FITS file.
 fn plain_suffixes(suffix: &str) -> Vec<String> {
-    let plain = PACKED.iter().find_map(|packed| suffix.strip_suffix(packed)).unwrap_or(suffix);
+    let plain = unpacked_name(suffix);
     let lower = plain.to_lowercase();
     if lower.is_empty() || SUFFIXES.contains(&lower.as_str()) {
         return Vec::new();
@@ -204,7 +271,11 @@ fn find_map(
         Wanted::Extension(name) => (frame_path, named_image(name, part, own)?),
         Wanted::File(path, images) => {
             let at = |why: String| format!("{}: {why}", path.display());
-            let images = images.as_ref().map_err(|reason| at(reason.message().to_owned()))?;
+            let images = images.as_ref().map_err(|reason| match reason.message() {
+                // Most errors of files name it themselves.
+                message if message.contains(&*path.to_string_lossy()) => message.to_owned(),
+                message => at(message.to_owned()),
+            })?;
             let is_own = path.canonicalize().ok() == frame_path.canonicalize().ok();
             (path.as_path(), sized_image(part, images, is_own).map_err(at)?)
         }
@@ -269,17 +340,18 @@ fn sized_image<'a>(
     }
 }
 
-/// For each file whether it is a map: by the suffixes, or as what a list names while a folder was walked.
+/// For each file why it is taken for a map, if it is: by the suffixes, or as what a list names while a folder was walked.
 ///
 /// A suffix that begins with a letter or a digit may be the end of an ordinary name; it makes a map only beside
 /// the frame.
-pub(crate) fn are_maps(files: &[InputFile], options: &MapOptions) -> Vec<bool> {
-    let suffixes: Vec<String> = [&options.weight_suffix, &options.mask_suffix]
-        .into_iter()
-        .flatten()
-        .filter(|suffix| extension_name(suffix).is_none())
-        .flat_map(|suffix| plain_suffixes(suffix))
-        .collect();
+pub(crate) fn why_maps(files: &[InputFile], options: &MapOptions) -> Vec<Option<String>> {
+    let suffixes: Vec<(&str, String)> =
+        [("weight map", &options.weight_suffix), ("mask", &options.mask_suffix)]
+            .into_iter()
+            .filter_map(|(what, suffix)| Some((what, suffix.as_deref()?)))
+            .filter(|(_, suffix)| extension_name(suffix).is_none())
+            .flat_map(|(what, suffix)| plain_suffixes(suffix).into_iter().map(move |plain| (what, plain)))
+            .collect();
     let listed: HashSet<PathBuf> = files
         .iter()
         .flat_map(|file| [&file.given.weight, &file.given.mask])
@@ -289,23 +361,28 @@ pub(crate) fn are_maps(files: &[InputFile], options: &MapOptions) -> Vec<bool> {
         })
         .collect();
     if suffixes.is_empty() && listed.is_empty() {
-        return vec![false; files.len()];
+        return vec![None; files.len()];
     }
     let frames: HashSet<(Option<&Path>, String)> =
         files.iter().map(|file| (file.path.parent(), bare_name(&file.path))).collect();
-    let is_suffixed = |file: &InputFile| {
+    let by_suffix = |file: &InputFile| {
         let name = file.path.file_name().unwrap_or_default().to_string_lossy();
-        let plain = PACKED.iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(&name);
-        suffixes.iter().any(|suffix| match plain.strip_suffix(suffix.as_str()) {
-            None | Some("") => false,
-            Some(bare) => {
-                !suffix.starts_with(char::is_alphanumeric)
-                    || frames.contains(&(file.path.parent(), bare.to_owned()))
+        let plain = unpacked_name(&name);
+        suffixes.iter().find_map(|(what, suffix)| {
+            let bare = strip_ending(plain, suffix).filter(|bare| !bare.is_empty())?;
+            if frames.contains(&(file.path.parent(), bare.to_owned())) {
+                return Some(format!("by its name the {what} of {bare}, no frame itself"));
             }
+            (!suffix.starts_with(char::is_alphanumeric)).then(|| {
+                format!("it ends like a {what}, but there is no frame {bare} among the inputs; if it is a frame, rename it")
+            })
         })
     };
-    let is_listed = |file: &InputFile| {
-        !file.named && file.path.canonicalize().is_ok_and(|canonical| listed.contains(&canonical))
+    let by_list = |file: &InputFile| {
+        let is_listed = !file.named
+            && !listed.is_empty()
+            && file.path.canonicalize().is_ok_and(|canonical| listed.contains(&canonical));
+        is_listed.then(|| "a list names it as the weight map or the mask of a frame".to_owned())
     };
-    files.iter().map(|file| is_suffixed(file) || (!listed.is_empty() && is_listed(file))).collect()
+    files.iter().map(|file| by_suffix(file).or_else(|| by_list(file))).collect()
 }

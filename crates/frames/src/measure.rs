@@ -207,13 +207,18 @@ struct Bands {
     variance: Vec<Vec<f32>>,
 }
 
-/// Each band starts at an even row so that a CFA keeps its phase.
+/// First rows of the bands of a frame: spread from its bottom to its top without overlap, and even so that a CFA keeps
+/// its phase.
+fn band_starts(height: usize) -> impl Iterator<Item = usize> {
+    let bands = BANDS.min(height / BAND_ROWS).max(1);
+    let last = height.saturating_sub(BAND_ROWS);
+    (0..bands).map(move |band| (band * last / (bands - 1).max(1)) & !1)
+}
+
 fn read_bands(pool: &FilePool, frame: &Frame, scratch: &mut PixelScratch) -> Result<Bands, FitsError> {
     let mut all = Bands { planes: Vec::new(), variance: Vec::new() };
     let band_rows = BAND_ROWS.min(frame.height);
-    let bands = BANDS.min(frame.height / band_rows).max(1);
-    for band in 0..bands {
-        let y0 = (band * (frame.height - band_rows) / bands) & !1;
+    for y0 in band_starts(frame.height) {
         let region = Region { x0: 0, y0: y0 as i64, width: frame.width, height: band_rows };
         read_stored(pool, frame, region, [1.0; 3], scratch)?;
         let (planes, variance) = (scratch.stored(frame), scratch.stored_variance(frame));
@@ -252,4 +257,22 @@ fn any_finite(pool: &FilePool, frame: &Frame, scratch: &mut PixelScratch) -> Res
         }
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bands_reach_from_bottom_to_top_and_do_not_overlap() {
+        for height in 1..3000 {
+            let starts: Vec<usize> = band_starts(height).collect();
+            assert_eq!(starts.len(), (height / BAND_ROWS).clamp(1, BANDS), "{height}");
+            assert!(starts.iter().all(|start| start % 2 == 0) && starts[0] == 0);
+            assert!(starts.windows(2).all(|pair| pair[1] >= pair[0] + BAND_ROWS), "{height}: {starts:?}");
+            let end = starts[starts.len() - 1] + BAND_ROWS.min(height);
+            assert!(end <= height, "{height}: {starts:?}");
+            assert!(height < 2 * BAND_ROWS || end + 1 >= height, "{height}: {starts:?}");
+        }
+    }
 }

@@ -182,8 +182,11 @@ fn crop(values: &mut Vec<f32>, from: Region, to: Region) {
     values.truncate(to.area());
 }
 
-/// Makes a buffer as long as a window, and no longer.
+/// Makes a buffer as long as a window, of memory at most twice that.
 pub(crate) fn fit(buffer: &mut Vec<f32>, pixels: usize) {
+    if buffer.capacity() > 2 * pixels {
+        *buffer = Vec::new();
+    }
     buffer.clear();
     buffer.reserve_exact(pixels);
     buffer.resize(pixels, 0.0);
@@ -192,4 +195,18 @@ pub(crate) fn fit(buffer: &mut Vec<f32>, pixels: usize) {
 /// A region inside a frame as a window of its rows.
 pub fn window_of(region: Region) -> Window {
     Window { x0: region.x0 as usize, y0: region.y0 as usize, width: region.width, height: region.height }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_lets_go_of_what_it_does_not_need() {
+        let mut buffer = Vec::new();
+        for (pixels, capacity) in [(1000, 1000), (500, 1000), (499, 499), (3000, 3000), (0, 0)] {
+            fit(&mut buffer, pixels);
+            assert_eq!((buffer.len(), buffer.capacity()), (pixels, capacity));
+        }
+    }
 }

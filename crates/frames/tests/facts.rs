@@ -30,9 +30,10 @@ fn flux_scale_comes_from_the_header_of_the_wcs_first() {
     assert_eq!(scale_of("none", &flxscale(0.25)), Ok(1.0));
     assert_eq!(scale_of("", &flxscale(-1.0)), Ok(1.0));
     assert_eq!(scale_of("pHotscal", &|header| header.set_f64("PHOTSCAL", 3.0, "")), Ok(3.0));
-    for value in [0.0, -2.0] {
+    for value in [0.0, -2.0, 9e-16, 2e15] {
         let error = scale_of(&default, &flxscale(value)).unwrap_err();
-        assert!(error.starts_with("E-FRAME-FLUXSCALE FLXSCALE of the header"), "{error}");
+        assert!(error.starts_with("E-FRAME-FLUXSCALE FLXSCALE of the header is"), "{error}");
+        assert!(error.contains("it must be from 1e-15 to 1e15"), "{error}");
     }
     let error = scale_of(&default, &|header| header.set_str("FLXSCALE", "unknown", "")).unwrap_err();
     assert!(error.contains("not a finite number"), "{error}");

@@ -12,9 +12,9 @@ use zemosaic_frames::dialect::{frame_kind, frame_meta};
 use zemosaic_frames::pixels::read_planes;
 use zemosaic_frames::{
     Frame, FrameKind, IngestOptions, Packing, PixelScratch, WcsOrigin, WcsPolicy, discover, find_duplicates,
-    ingest, measure_noise,
+    ingest, measure_background, measure_noise,
 };
-use zemosaic_image::{CfaPattern, Region};
+use zemosaic_image::{BackgroundOptions, CfaPattern, Region};
 use zemosaic_testkit::tan::Parity;
 use zemosaic_testkit::{TanFrame, noise_image, tan_header, write_test_frame};
 
@@ -343,4 +343,31 @@ fn an_image_without_wcs_beside_one_with_it_is_no_failure() {
         ("a.fits[2]", "W-FRAME-AUXILIARY")
     );
     assert!(!found.left_out[0].reason.is_failure());
+}
+
+#[test]
+fn a_background_that_cannot_be_measured_names_the_colour() {
+    let dir = tempfile::tempdir().unwrap();
+    let (w, h) = (64, 48);
+    let message = |empty: &dyn Fn(usize) -> bool, dims: &[usize], pattern: &str| {
+        let count: usize = dims.iter().product();
+        let mut pixels = noise_image(w, count / w, 100.0, 5.0, 1);
+        for (index, value) in pixels.iter_mut().enumerate() {
+            *value = if empty(index) { f32::NAN } else { *value };
+        }
+        let path = dir.path().join("a.fits");
+        let mut header = tan_header(&wcs(w, h));
+        header.set_str("BAYERPAT", pattern, "");
+        write_image(&path, &header, ImageData::F32(&pixels), dims).unwrap();
+        let frames = ingest_all(dir.path(), WcsPolicy::default());
+        let options = BackgroundOptions { mesh_px: 16, ..BackgroundOptions::default() };
+        measure_background(&FilePool::new(2), &frames[0], options).unwrap().unwrap_err().to_string()
+    };
+    let of = |name: &str| format!("no cell of the background mesh has data in half of its {name}pixels");
+    assert_eq!(message(&|_| true, &[w, h], "NONE"), of(""));
+    for (plane, name) in ["red ", "green ", "blue "].into_iter().enumerate() {
+        assert_eq!(message(&|index| index / (w * h) == plane, &[w, h, 3], "NONE"), of(name));
+        let colour = |index| CfaPattern::Grbg.colour_at((index % w) as i64, (index / w) as i64);
+        assert_eq!(message(&|index| colour(index) == plane, &[w, h], "GRBG"), of(name));
+    }
 }

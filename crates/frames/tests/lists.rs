@@ -5,7 +5,9 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use zemosaic_frames::{FramesError, Given, IngestOptions, InputFile, MapSource, WcsOrigin, discover};
+use zemosaic_frames::{
+    FramesError, Given, IngestOptions, InputFile, MapSource, WcsOrigin, discover, find_duplicates,
+};
 
 use common::{ingest_inputs, only_frame, verdicts, write_frame};
 
@@ -124,6 +126,21 @@ fn mistakes_in_lists_are_named_with_their_line() {
     is(of("l.csv", "path,wcs\n\"a.fits\",\"\nx\"\n"), 2, "does not exist");
     is(of("l.csv", "path,hdu\r\n# x\r\n\r\n,1\r\n"), 4, "path is empty");
     is(of("l.csv", "path,flux_scale\na.fits,1\n./a.fits,2\n"), 3, "named in line 2 already");
+    is(of("l.csv", "path,hdu\na.fits,1\na.fits,2\na.fits,\n"), 4, "named in line 2 already");
+    is(of("l.csv", "path,weight\na.fits,[ ]\n"), 2, "weight [ ] names no extension");
+    write(&root.join("other.txt"), "a.fits\n");
+    for inner in ["other.txt", "@other.txt", "@a.fits", "none.lst"] {
+        is(of("l.txt", &format!("a.fits\n{inner}\n")), 2, "is a list inside a list");
+    }
+    is(of("l.csv", "path;flux_scale\na.fits;1\n"), 1, "separate columns by commas");
+    is(of("l.csv", "path\twcs\na.fits\t\n"), 1, "separate columns by commas");
+    for text in ["path\na.fits\n\n\"a.fits", "path\na.fits\n# x\n\"a.fits\n# y\n", "path\na.fits\n\n\"\n"] {
+        is(of("l.csv", text), 4, "a quote that is opened here is never closed");
+    }
+    is(of("l.csv", "\"path\na.fits\n"), 1, "never closed");
+    for text in ["path\n\"a.fits\"", "path\n\"a.fits\"\r\n\r\n# \"x", "path\ra.fits\r"] {
+        assert_eq!(ids(&found(&[write(&root.join("l.csv"), text)])), ["a.fits"], "{text:?}");
+    }
     std::fs::write(root.join("l.txt"), b"a.fits\n\xff\xfe\n").unwrap();
     let error = discover(&[root.join("l.txt")], &[]).unwrap_err();
     assert!(error.to_string().contains("l.txt, line 2: the line is not UTF-8"), "{error}");
@@ -154,9 +171,15 @@ fn frames_take_over_what_the_list_says() {
     let frame = only_frame(&list("path,wcs,flux_scale\na.fits,other.head,2e-1\n"), &options);
     assert_eq!(frame.flux_scale, 0.2, "of the list");
 
-    for bad in ["0", "-1", "nan", "inf"] {
+    for good in ["1e-15", "1e15"] {
+        let frame = only_frame(&list(&format!("path,flux_scale\na.fits,{good}\n")), &options);
+        assert_eq!(frame.flux_scale, good.parse::<f64>().unwrap());
+    }
+    for bad in ["0", "-1", "nan", "inf", "9.9e-16", "1.1e15", "1e300"] {
         let found = ingest_inputs(&[&list(&format!("path,flux_scale\na.fits,{bad}\n"))], &options);
         assert_eq!(verdicts(&found), (vec![], vec![("a.fits", "E-FRAME-FLUXSCALE")]), "{bad}");
+        let message = found.left_out[0].reason.message();
+        assert!(message.contains("in the list; it must be from 1e-15 to 1e15: correct it"), "{message}");
     }
 
     common::write_extensions(
@@ -173,4 +196,57 @@ fn frames_take_over_what_the_list_says() {
         "no such image"
     );
     assert!(found.left_out[0].reason.message().contains("HDU 7"));
+}
+
+#[test]
+fn lists_that_contradict_each_other_are_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    write(&root.join("sub/a.fits"), "x");
+    let one = write(&root.join("one.csv"), "path,flux_scale\nsub/a.fits,2\n");
+    let refused = |text: &str| {
+        let other = write(&root.join("sub/other.csv"), text);
+        match discover(&[root.to_path_buf(), one.clone(), other.clone()], &[]) {
+            Err(error @ FramesError::Lists { .. }) => {
+                let message = error.to_string();
+                let names = [&one, &other].map(|list| message.contains(&*list.to_string_lossy()));
+                assert!(names == [true; 2] && message.contains("a.fits;"), "{message}");
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    refused("path,flux_scale\na.fits,3\n");
+    refused("path,mask\na.fits,none\n");
+    refused("path,hdu\na.fits,0\n");
+    refused("path,hdu\na.fits,1\na.fits,2\n");
+    // The same, or nothing, is no contradiction; what a list says wins.
+    for text in ["path,flux_scale\na.fits,2.0\n", "path\na.fits\n"] {
+        let other = write(&root.join("sub/other.csv"), text);
+        for inputs in [[one.clone(), other.clone()], [other, one.clone()]] {
+            let files = found(&inputs);
+            assert_eq!((ids(&files), files[0].given.flux_scale), (vec!["a.fits"], Some(2.0)));
+        }
+    }
+    // Different HDUs in two lists are different images.
+    let [first, second] =
+        [1, 2].map(|hdu| write(&root.join(format!("{hdu}.csv")), &format!("path,hdu\nsub/a.fits,{hdu}\n")));
+    let hdus: Vec<_> = found(&[second, first]).iter().map(|file| file.given.hdu).collect();
+    assert_eq!(hdus, [Some(1), Some(2)]);
+}
+
+#[test]
+fn hdus_of_a_list_take_the_place_of_the_plain_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    let frame = root.join("night/a.fits");
+    write_frame(&frame, (8, 6), &[1.0; 48]);
+    let list = write(&root.join("list.csv"), "path,hdu,flux_scale\nnight/a.fits,0,2\n");
+    for inputs in [[&frame, &list], [&list, &frame]] {
+        let files = found(&inputs.map(Clone::clone));
+        assert_eq!((ids(&files), files[0].given.hdu), (vec!["a.fits"], Some(0)), "first in frame order");
+        let mut ingested = ingest_inputs(&inputs.map(PathBuf::as_path), &IngestOptions::default());
+        find_duplicates(&mut ingested);
+        assert!(ingested.left_out.is_empty());
+        assert_eq!(ingested.frames[0].flux_scale, 2.0);
+    }
 }

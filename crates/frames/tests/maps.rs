@@ -9,7 +9,7 @@ use zemosaic_fits::{FilePool, Header, ImageData, write_image};
 use zemosaic_frames::pixels::{read_planes, read_planes_scaled};
 use zemosaic_frames::{
     Frame, FrameKind, IngestOptions, MapKind, MapOptions, PixelScratch, WeightRescale, WeightType,
-    measure_noise,
+    find_duplicates, measure_noise,
 };
 use zemosaic_image::{CfaPattern, Region};
 use zemosaic_testkit::{noise_image, write_test_frame};
@@ -47,6 +47,10 @@ fn a_suffix_takes_the_place_of_the_ending_and_maps_are_no_frames() {
     let map = found.frames[2].maps.weight.as_ref().unwrap();
     assert_eq!((map.path.clone(), map.hdu, map.kind), (root.join("sub/b.weight.fits"), 0, MapKind::Weight));
     assert!(found.frames[0].maps.mask.is_none());
+
+    let why: Vec<&str> = found.left_out.iter().map(|item| item.reason.message()).collect();
+    assert_eq!(why[0], "by its name the weight map of a, no frame itself");
+    assert!(why[2].starts_with("it ends like a weight map, but there is no frame orphan"), "{}", why[2]);
 
     // Without the option they are frames like any other.
     assert_eq!(ingest_inputs(&[root], &IngestOptions::default()).frames.len(), 7);
@@ -88,6 +92,9 @@ fn a_map_that_is_missing_or_does_not_fit_is_told() {
     assert!(reason(&path, &weight).contains("2 images of 8 x 6 pixels, none in HDU 0"));
     std::fs::write(&map, "no FITS at all").unwrap();
     assert!(reason(&path, &weight).contains("is not a FITS file"));
+    std::fs::write(&map, [0x1f, 0x8b, 8, 0, 0]).unwrap();
+    let why = reason(&path, &weight);
+    assert_eq!(why.matches("a.w.fits").count(), 1, "its path once: {why}");
     write_map(&map, SIZE, &[1.0; N]);
     let bytes = std::fs::read(&map).unwrap();
     std::fs::write(&map, &bytes[..2880 + 100]).unwrap();
@@ -97,6 +104,86 @@ fn a_map_that_is_missing_or_does_not_fit_is_told() {
     assert!(only_frame(&list, &weight).maps.is_empty(), "the list says there is none");
     std::fs::write(&list, "path,mask,weight\na.fits,a.fits,none\n").unwrap();
     assert!(reason(&list, &weight).contains("mask: "), "no map of itself");
+}
+
+#[test]
+fn capitals_and_small_letters_are_one_in_the_ending_of_a_map() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    for name in ["A.FITS", "b.fit", "B.fit", "c.fits"] {
+        write_frame(&root.join(name), SIZE, &[1.0; N]);
+    }
+    for name in ["A.WEIGHT.FITS", "b.Weight.fits", "B.weight.FIT", "C.weight.fits"] {
+        write_map(&root.join(name), SIZE, &[2.0; N]);
+    }
+    gzip(&root.join("C.weight.fits"), &root.join("c.weight.fits.GZ"));
+    for suffix in [".weight", ".WEIGHT"] {
+        let found = ingest_inputs(&[root], &suffixes(Some(suffix), None));
+        let maps: Vec<(&str, String)> = found
+            .frames
+            .iter()
+            .map(|frame| (frame.id.as_str(), frame.maps.weight.as_ref().unwrap().path.clone()))
+            .map(|(id, path)| (id, path.file_name().unwrap().to_string_lossy().into_owned()))
+            .collect();
+        let expected = [
+            ("A.FITS", "A.WEIGHT.FITS"),
+            ("B.fit", "B.weight.FIT"),
+            ("b.fit", "b.Weight.fits"),
+            ("c.fits", "c.weight.fits.GZ"),
+        ];
+        assert_eq!(maps, expected.map(|(id, map)| (id, map.to_owned())));
+        let left_out: Vec<&str> = found.left_out.iter().map(|item| item.id.as_str()).collect();
+        assert_eq!(
+            left_out,
+            ["A.WEIGHT.FITS", "B.weight.FIT", "C.weight.fits", "b.Weight.fits", "c.weight.fits.GZ"]
+        );
+    }
+}
+
+#[test]
+fn a_duplicate_with_other_maps_or_another_flux_scale_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    let message = |options: &IngestOptions, list: &str| {
+        std::fs::write(root.join("l.csv"), list).unwrap();
+        let mut found = ingest_inputs(&[&root.join("l.csv")], options);
+        find_duplicates(&mut found);
+        assert_eq!(verdicts(&found), (vec!["a.fits"], vec![("b.fits", "W-FRAME-DUPLICATE")]));
+        found.left_out[0].reason.message().to_owned()
+    };
+    let images = [("SCI", 1, vec![1.0; N]), ("WHT", 1, vec![1.0; N])];
+    for name in ["a.fits", "b.fits"] {
+        write_frame(&root.join(name), SIZE, &[1.0; N]);
+        write_map(&root.join(format!("w{name}")), SIZE, &[1.0; N]);
+    }
+    let plain = IngestOptions::default();
+    let same = "same content as a.fits, which is used";
+    assert_eq!(message(&plain, "path,weight\na.fits,wa.fits\nb.fits,wa.fits\n"), same);
+    assert_eq!(
+        message(&plain, "path,weight,mask,flux_scale\na.fits,wa.fits,,2\nb.fits,wb.fits,wb.fits,0.5\n"),
+        format!("{same}, with its own weight map and no mask and flux scale 2.0, not 0.5")
+    );
+    for name in ["a.fits", "b.fits"] {
+        write_extensions(&root.join(name), SIZE, &images);
+    }
+    std::fs::write(root.join("l.csv"), "path\na.fits\nb.fits\n").unwrap();
+    let mut found = ingest_inputs(&[&root.join("l.csv")], &suffixes(Some("[WHT]"), None));
+    find_duplicates(&mut found);
+    assert_eq!(found.left_out[0].reason.message(), "same content as a.fits[1], which is used");
+}
+
+#[test]
+fn brackets_of_a_suffix_are_trimmed_and_must_name_something() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.fits");
+    write_extensions(&path, SIZE, &[("SCI", 1, vec![1.0; N]), ("WHT", 1, vec![2.0; N])]);
+    let options = suffixes(Some(" [ wht ] "), None);
+    assert_eq!(only_frame(&path, &options).maps.weight.unwrap().hdu, 2);
+    assert_eq!(options.maps.check(), Ok(()));
+    for empty in ["[]", " [ ]"] {
+        let error = suffixes(None, Some(empty)).maps.check().unwrap_err();
+        assert!(error.starts_with("mask-suffix [] names no extension"), "{error}");
+    }
 }
 
 #[test]

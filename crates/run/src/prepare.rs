@@ -253,7 +253,7 @@ fn measure(frame: &Frame, options: &CoaddOptions, pool: &FilePool) -> Result<Mea
     let noise = measure_noise(pool, frame).map_err(unreadable)?;
     if !noise.has_data {
         let what = if frame.maps.is_empty() {
-            "no finite pixel in the whole frame"
+            "no finite pixel in the whole frame (values beyond the range of 32-bit floats count as none)"
         } else {
             "no pixel in the whole frame is finite and good by its weight map and mask"
         };

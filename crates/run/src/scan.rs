@@ -1,6 +1,6 @@
 //! Inputs become frames, each file with a verdict.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use zemosaic_frames::{
@@ -13,7 +13,7 @@ use crate::events::{Event, Reporter, Stage};
 /// The verdict on all inputs of a run.
 #[derive(Debug)]
 pub struct Scan {
-    /// Files looked at.
+    /// Files looked at, without the maps of `frames`.
     pub files: usize,
     /// Usable frames, in frame order, all mono or all colour.
     pub frames: Vec<Frame>,
@@ -31,7 +31,7 @@ impl Scan {
 /// Scan `inputs`; folders in `excluded` are not entered.
 ///
 /// # Errors
-/// No files, none usable, or mono and colour frames together.
+/// Options that say nothing, no files, none usable, or mono and colour frames together.
 pub fn scan_inputs(
     inputs: &[PathBuf],
     excluded: &[PathBuf],
@@ -41,6 +41,7 @@ pub fn scan_inputs(
     if let Some(path) = options.wcs.wcs_from.as_ref().filter(|path| !path.exists()) {
         return Err(FramesError::NoSuchInput { path: path.clone() }.into());
     }
+    options.maps.check().map_err(RunError::Usage)?;
     let files = discover(inputs, excluded)?;
     if files.is_empty() {
         let inputs: Vec<String> = inputs.iter().map(|path| path.display().to_string()).collect();
@@ -54,6 +55,7 @@ pub fn scan_inputs(
         Ok::<Ingested, RunError>(ingest(&files, options, &progress))
     })?;
     find_duplicates(&mut ingested);
+    let maps = forget_maps(&mut ingested);
     for left_out in &ingested.left_out {
         tell_left_out(reporter, left_out);
     }
@@ -62,7 +64,26 @@ pub fn scan_inputs(
         return Err(no_usable(files.len(), &left_out));
     }
     refuse_mixed(&frames)?;
-    Ok(Scan { files: files.len(), frames, left_out })
+    Ok(Scan { files: files.len() - maps, frames, left_out })
+}
+
+/// Take the maps of usable frames out of what is left out: they are used, and no frames that are missing. Returns how
+/// many they are. Images of the frames' own files stay.
+fn forget_maps(ingested: &mut Ingested) -> usize {
+    let Ingested { frames, left_out } = ingested;
+    let whole = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+    let maps = frames.iter().flat_map(|frame| frame.maps.iter().filter(|map| map.path != frame.path));
+    let mut maps: BTreeSet<PathBuf> = maps.map(|map| whole(&map.path)).collect();
+    if maps.is_empty() {
+        return 0;
+    }
+    for frame in &*frames {
+        maps.remove(&whole(&frame.path));
+    }
+    let before = left_out.len();
+    left_out
+        .retain(|item| !(matches!(item.reason, Reason::Auxiliary(_)) && maps.contains(&whole(&item.path))));
+    before - left_out.len()
 }
 
 /// Tell the reporter of a frame that is not used.
