@@ -105,7 +105,8 @@ pub struct MosaicArgs {
     /// Weights of frames in a mean
     #[arg(long, value_parser = named::<Weights>(), default_value = name_of(Weights::default()))]
     pub weights: Weights,
-    /// Weight map of NAME.fits: what follows NAME in its name, for example .weight.fits, or [EXTNAME] in the same file
+    /// Weight map of NAME.fits: what follows NAME in its name, for example .weight.fits, or the EXTNAME of
+    /// an extension in square brackets
     #[arg(long, value_name = "SUFFIX")]
     pub weight_suffix: Option<String>,
     /// What weight maps hold
@@ -114,7 +115,8 @@ pub struct MosaicArgs {
     /// The level of weight maps
     #[arg(long, value_parser = named::<WeightRescale>(), default_value = name_of(WeightRescale::default()))]
     pub weight_rescale: WeightRescale,
-    /// Mask of NAME.fits (not 0: bad): what follows NAME in its name, for example .mask.fits, or [EXTNAME]
+    /// Mask of NAME.fits (not 0: bad): what follows NAME in its name, for example .mask.fits, or an EXTNAME in
+    /// square brackets
     #[arg(long, value_name = "SUFFIX")]
     pub mask_suffix: Option<String>,
     /// Keyword of the factor that a frame's pixels are multiplied with; none: no factor

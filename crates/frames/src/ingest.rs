@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use zemosaic_fits::{FitsError, Header, open_unpacked};
+use zemosaic_fits::{FitsError, open_unpacked};
 
-use crate::dialect::{frame_kind, frame_meta};
+use crate::dialect::{frame_kind, frame_meta, is_own_product};
 use crate::discover::InputFile;
 use crate::flux_scale::flux_scale;
 use crate::frame::{Frame, FrameMap, LeftOut, Reason};
@@ -98,11 +98,8 @@ fn ingest_file(file: &InputFile, options: &IngestOptions, folders: &Folders) -> 
         Ok(parts) => parts,
         Err(reason) => return vec![(0, Err(reason))],
     };
-    let is_own = |header: &Header| {
-        header.get_str("SWCREATE").is_some_and(|name| name.starts_with("zemosaic"))
-            && header.contains("RUNID")
-    };
-    if !file.named && parts.iter().any(|(_, part)| part.as_ref().is_ok_and(|part| is_own(&part.header))) {
+    let is_own = |part: &ImagePart| is_own_product(&part.header);
+    if !file.named && parts.iter().any(|(_, part)| part.as_ref().is_ok_and(is_own)) {
         let reason = Reason::OwnProduct("a mosaic made by zemosaic; name the file itself to use it".into());
         return vec![(0, Err(reason))];
     }

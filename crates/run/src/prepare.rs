@@ -240,7 +240,10 @@ fn unpack_one(frame: &mut Frame, copies: &Copies, copy: &Path) -> Result<(), Fai
     for map in frame.maps.iter_mut() {
         if let Some(packed) = packed(&map.path, map.packing, map.hdu) {
             use_copy(copies, &packed, &mut map.pixels_path, &mut map.layout).map_err(|reason| {
-                Failure::Frame(Reason::Map(format!("{}: {}", map.path.display(), reason.message())))
+                let (path, message) = (map.path.display().to_string(), reason.message());
+                let known = message.contains(&path);
+                let message = if known { message.to_owned() } else { format!("{path}: {message}") };
+                Failure::Frame(Reason::Map(message))
             })?;
         }
     }

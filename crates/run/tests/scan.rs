@@ -84,7 +84,8 @@ fn a_frame_of_values_beyond_floats_says_why_it_is_empty() {
     let scan = scan_inputs(&[path], &[], &IngestOptions::default(), &reporter()).unwrap();
     let (options, pool) = (CoaddOptions::default(), FilePool::new(2));
     let cancel = AtomicBool::new(false);
-    let prepared = prepare(scan.frames, &options, dir.path(), &pool, &reporter(), &cancel).unwrap();
+    let budget = zemosaic_coadd::MemoryBudget { total_bytes: 1 << 30, workers: 2 };
+    let prepared = prepare(scan.frames, &options, budget, dir.path(), &pool, &reporter(), &cancel).unwrap();
     let reason = &prepared.left_out[0].reason;
     assert_eq!(reason.code(), "E-FRAME-EMPTY");
     assert!(reason.message().contains("values beyond the range of 32-bit floats count as none"));
