@@ -284,6 +284,30 @@ pub fn given_options(matches: &ArgMatches) -> Vec<String> {
 }
 
 impl MosaicArgs {
+    /// That every option that was given has an effect: one that has none is a mistake.
+    ///
+    /// # Errors
+    /// The sentence for the user.
+    pub fn check(&self, given: &[String]) -> Result<(), String> {
+        let drizzles = matches!(self.kernel, KernelName::Drizzle | KernelName::DrizzleTurbo);
+        let meshes = self.background == BackgroundMethod::Mesh;
+        let rices = matches!(self.compress, CompressName::Rice);
+        let clips = self.reject != RejectMethod::None;
+        let by_noise = clips && self.low_depth == LowDepth::Noise;
+        let rules = [
+            ("pixfrac", drizzles, "--kernel drizzle or drizzle-turbo"),
+            ("back-size", meshes, "--background mesh"),
+            ("back-filter-size", meshes, "--background mesh"),
+            ("quantize", rices, "--compress rice"),
+            ("kappa", clips, "--reject sigma or mad"),
+            ("low-depth", clips, "--reject sigma or mad"),
+            ("noise-kappa", by_noise, "--reject sigma or mad and --low-depth noise"),
+            ("noise-amplitude", by_noise, "--reject sigma or mad and --low-depth noise"),
+        ];
+        let idle = rules.iter().find(|(name, acts, _)| !acts && given.iter().any(|own| own == name));
+        idle.map_or(Ok(()), |(name, _, needed)| Err(format!("--{name} has an effect only with {needed}")))
+    }
+
     /// The request these arguments make.
     pub fn request(&self, given: &[String]) -> MosaicRequest {
         let grid = GridOptions {

@@ -112,6 +112,10 @@ fn options_out_of_range_are_told_before_anything_is_read() {
         (&["--kernel", "drizzle", "--pixfrac", "1.5"], "pixfrac"),
         (&["--combine", "percentile:101"], "percentile"),
         (&["--kernel", "lancos3"], "lanczos3"),
+        (&["--pixfrac", "0.5"], "only with --kernel drizzle"),
+        (&["--back-size", "64"], "only with --background mesh"),
+        (&["--quantize", "4", "--compress", "gzip"], "only with --compress rice"),
+        (&["--reject", "none", "--kappa", "2"], "only with --reject"),
         (&["--reject", "sigma", "--noise-kappa=-1"], "noise-kappa"),
     ] {
         mosaic(&[&frames], &out, options).expect(2, what);

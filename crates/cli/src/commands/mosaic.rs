@@ -15,6 +15,11 @@ pub fn run(args: &MosaicArgs, given: &[String]) -> u8 {
     if args.dry_run {
         return super::plan::run(args, given);
     }
+    if let Err(message) = args.check(given) {
+        let error = RunError::Usage(message);
+        say::error(&error);
+        return error.exit_code() as u8;
+    }
     let request = args.request(given);
     match execute(&request, Display::of(args.json, args.quiet)) {
         Ok(outcome) => {

@@ -12,7 +12,8 @@ use crate::say;
 /// Run it.
 pub fn run(args: &MosaicArgs, given: &[String]) -> u8 {
     let request = args.request(given);
-    match planned(&request) {
+    let checked = args.check(given).map_err(RunError::Usage);
+    match checked.and_then(|()| planned(&request)) {
         Ok((plan, forecast)) => {
             if args.json {
                 print_json(&plan, &forecast);
