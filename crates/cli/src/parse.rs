@@ -38,11 +38,11 @@ pub fn combine(text: &str) -> Result<Combine, String> {
     })
 }
 
-/// A number, 0 or more.
+/// Steps per standard deviation: 0 (no loss), or 0.5 and more.
 pub fn quantize(text: &str) -> Result<f64, String> {
-    let value = text.trim().parse::<f64>().ok().filter(|q| q.is_finite() && *q >= 0.0);
+    let value = text.trim().parse::<f64>().ok().filter(|q| q.is_finite() && (*q == 0.0 || *q >= 0.5));
     value.ok_or_else(|| {
-        format!("'{text}' is not a number of 0 or more; write for example 16, or 0 for no loss")
+        format!("'{text}' is neither 0 nor 0.5 or more; write for example 16, or 0 for no loss")
     })
 }
 

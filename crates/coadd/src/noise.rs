@@ -82,6 +82,9 @@ fn demosaic_autocovariance(channel: usize) -> PixelLags {
     })
 }
 
+/// Scale ratio from which on neighbouring output pixels share so little that a larger one would only take longer.
+const COARSEST_RATIO: f64 = 8.0;
+
 /// Variance of the sum over an aperture of `aperture_px` x `aperture_px` output pixels over the sum of their variances,
 /// for the noise that one source brings, at random phase and rotation. `None` where it is not known: demosaiced frames,
 /// whose noise is correlated before.
@@ -93,9 +96,12 @@ pub fn aperture_correlation(source: &Source, aperture_px: usize) -> Option<f64> 
         Resampler::Point(table) => {
             Some(noise_correlation(table.kernel(), table.stretch(), source.scale_ratio, None, aperture_px))
         }
-        Resampler::Area(kernel) => Some(area_noise_correlation(kernel, Rotations::Mean, aperture_px)),
+        Resampler::Area(kernel) => {
+            let kernel = AreaKernel::new(kernel.method(), kernel.scale_ratio().min(COARSEST_RATIO)).ok()?;
+            Some(area_noise_correlation(&kernel, Rotations::Mean, aperture_px))
+        }
         Resampler::Sphere(_) => {
-            let kernel = AreaKernel::new(AreaMethod::Exact, source.scale_ratio).ok()?;
+            let kernel = AreaKernel::new(AreaMethod::Exact, source.scale_ratio.min(COARSEST_RATIO)).ok()?;
             Some(area_noise_correlation(&kernel, Rotations::Mean, aperture_px))
         }
         Resampler::Adaptive(kernel) => Some(kernel.noise_correlation(source.scale_ratio, aperture_px)),

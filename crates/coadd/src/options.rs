@@ -100,7 +100,7 @@ pub enum BackgroundMethod {
 pub struct CoaddOptions {
     /// Resampling kernel.
     pub kernel: KernelName,
-    /// Side of a drop of drizzle in input pixels, above 0 and at most 1.
+    /// Side of a drop of drizzle in input pixels, from 0.001 to 1.
     pub pixfrac: f64,
     /// Kernel stretch when shrinking; of point kernels.
     pub antialias: Antialias,
@@ -139,6 +139,9 @@ impl Default for CoaddOptions {
         }
     }
 }
+
+/// Smallest side of a drop of drizzle, input pixels.
+pub const LEAST_PIXFRAC: f64 = zemosaic_resample::area::MIN_PIXFRAC;
 
 /// Output scale over input scale above which the kernel stretches.
 const ANTIALIAS_ABOVE: f64 = 1.1;

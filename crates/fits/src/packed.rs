@@ -114,7 +114,7 @@ pub fn scan_packed_hdus(path: &Path) -> Result<Vec<Hdu>, FitsError> {
     let mut stream = Members::open(path, BUFFER_BYTES)?;
     let mut hdus = Vec::new();
     let mut offset = 0;
-    loop {
+    while hdus.len() < MAX_HDUS {
         let index = hdus.len();
         let hdu = next_header(&mut stream, path, index).and_then(|found| {
             let Some((header, length)) = found else { return Ok(None) };
@@ -135,7 +135,11 @@ pub fn scan_packed_hdus(path: &Path) -> Result<Vec<Hdu>, FitsError> {
             _ => return Ok(hdus),
         }
     }
+    Err(FitsError::bad_header(path, format!("more than {MAX_HDUS} HDUs in a packed file")))
 }
+
+/// HDUs of a packed file that are looked at; empty ones pack so well that a small file could hold millions.
+const MAX_HDUS: usize = 10_000;
 
 /// The first header and its length with padding.
 fn first_header(path: &Path) -> Result<(Header, usize), FitsError> {

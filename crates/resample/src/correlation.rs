@@ -14,6 +14,8 @@ const PHASES: usize = 128;
 /// Rotations over which the mean is taken, in the middle of as many parts of [0, 45) degrees; all others are
 /// the same by symmetry.
 const ROTATIONS: u32 = 8;
+/// Stretch from which on A only grows in length.
+const WIDEST_STRETCH: f64 = 4.0;
 /// Reach of the interpolating spline's weights, pixels.
 const SPLINE_REACH_PX: i64 = 12;
 
@@ -34,8 +36,10 @@ pub fn noise_correlation(
     if aperture_px == 0 {
         return 1.0;
     }
-    let table = Autocorrelation::new(kernel, stretch);
-    let sum = |deg: f64| aperture_variance(&table, scale_ratio, deg, aperture_px as i64);
+    // A wide kernel is a narrower one with all lengths grown: no table needs to be larger than this.
+    let shrink = (WIDEST_STRETCH / stretch).min(1.0);
+    let table = Autocorrelation::new(kernel, stretch * shrink);
+    let sum = |deg: f64| aperture_variance(&table, scale_ratio * shrink, deg, aperture_px as i64);
     let variance = match rotation_deg {
         Some(deg) => sum(deg),
         None => {
@@ -136,6 +140,14 @@ mod tests {
         // The autocorrelation of the triangle is the cubic B-spline.
         for d in [0.0, 0.3, 0.75, 1.0, 1.5, 2.0] {
             assert!((bilinear.at(d) - Kernel::BsplineCubic.value(d)).abs() < 1e-4, "{d}");
+        }
+    }
+
+    #[test]
+    fn wide_kernels_have_the_ratios_of_narrower_ones() {
+        for kernel in [Kernel::Bilinear, Kernel::Keys, Kernel::Lanczos3] {
+            let at = |stretch: f64| noise_correlation(kernel, stretch, stretch, None, 5);
+            assert!((at(3.9) / at(400.0) - 1.0).abs() < 0.01, "{kernel:?}");
         }
     }
 

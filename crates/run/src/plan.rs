@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use zemosaic_coadd::options::LEAST_PIXFRAC;
 use zemosaic_coadd::sink::Rejecting;
 use zemosaic_coadd::source::set_weights;
 use zemosaic_coadd::{
@@ -98,8 +99,8 @@ fn check_options(options: &CoaddOptions) -> Result<(), RunError> {
     if options.background != BackgroundMethod::None {
         options.mesh.check().map_err(|error| RunError::Usage(error.to_string()))?;
     }
-    if !(options.pixfrac > 0.0 && options.pixfrac <= 1.0) {
-        return Err(RunError::Usage(format!("--pixfrac {}: above 0 and at most 1", options.pixfrac)));
+    if !(LEAST_PIXFRAC..=1.0).contains(&options.pixfrac) {
+        return Err(RunError::Usage(format!("--pixfrac {}: from {LEAST_PIXFRAC} to 1", options.pixfrac)));
     }
     Ok(())
 }

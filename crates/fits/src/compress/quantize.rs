@@ -35,12 +35,14 @@ pub(super) fn quantize(values: &[f64], width: usize, q: f64, seed: usize, row: u
     } else {
         let scale = noise(values, width)? / q;
         let steps = (most - least) / scale;
-        let usable = scale.is_normal() && steps < 2.0 * f64::from(i32::MAX) - 2.0 * RESERVED;
+        // The least value lies just above the reserved ones, so that the step to NaN and 0 is a short one for RICE_1.
+        let zero = least - scale * (f64::from(BLANK) + RESERVED);
+        let usable =
+            scale.is_normal() && zero.is_finite() && steps < 2.0 * f64::from(i32::MAX) - 2.0 * RESERVED;
         if !usable {
             return None;
         }
-        // The least value lies just above the reserved ones, so that the step to NaN and 0 is a short one for RICE_1.
-        (scale, least - scale * (f64::from(BLANK) + RESERVED))
+        (scale, zero)
     };
     let dithered = values.iter().zip(dither_of_tile(seed, row));
     let stored = dithered

@@ -11,6 +11,9 @@ use super::error::AreaError;
 /// along an axis are folds or seams of the map and give no data. A square pixel needs 0.71.
 const REACH: f64 = 1.25;
 
+/// Smallest side of a drop, frame pixels: overlaps of smaller ones drown in rounding.
+pub const MIN_PIXFRAC: f64 = 1e-3;
+
 /// Shape of a drop.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -28,7 +31,7 @@ pub enum DropShape {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DrizzleOptions {
-    /// Side of a drop in frame pixels, above 0 and at most 1. Without meaning for `point`.
+    /// Side of a drop in frame pixels, from [`MIN_PIXFRAC`] to 1. Without meaning for `point`.
     pub pixfrac: f64,
     /// Shape of the drop.
     pub shape: DropShape,
@@ -69,7 +72,7 @@ impl AreaKernel {
             return Err(AreaError::ScaleRatio(scale_ratio));
         }
         if let AreaMethod::Drizzle(DrizzleOptions { pixfrac, .. }) = method
-            && !(pixfrac > 0.0 && pixfrac <= 1.0)
+            && !(MIN_PIXFRAC..=1.0).contains(&pixfrac)
         {
             return Err(AreaError::Pixfrac(pixfrac));
         }

@@ -33,7 +33,7 @@ mod sphere_polygon;
 pub use adaptive::{Adaptive, AdaptiveOptions, AdaptiveShape};
 pub use correlation::{Rotations, area_noise_correlation};
 pub use error::AreaError;
-pub use kernel::{AreaKernel, AreaMethod, DrizzleOptions, DropShape};
+pub use kernel::{AreaKernel, AreaMethod, DrizzleOptions, DropShape, MIN_PIXFRAC};
 pub use pixel_correlation::{PixelLags, area_pixel_lags};
 pub use ratio::area_ratio_row;
 pub use row::{AreaRow, CornerRows, area_row};

@@ -66,8 +66,9 @@ impl General {
         let found = self.collect(window, column, row, count as usize);
         out.flags[i] = flags::INSIDE | found;
         if found != 0 {
-            table.exact_weights(x, &mut self.kx);
-            table.exact_weights(y, &mut self.ky);
+            // Judged by the weights of Keys, see `definition::sample`.
+            table.noise_table().exact_weights(x, &mut self.kx);
+            table.noise_table().exact_weights(y, &mut self.ky);
             if self.some_missing(window, column, row).is_none() {
                 return;
             }

@@ -354,6 +354,8 @@ pub fn naive(kernel: Kernel, stretch: f64, frame: &Frame, x: f64, y: f64) -> Opt
     let is_spline = kernel == Kernel::BsplineCubic;
     let clamped = |p: f64, n: usize| if is_spline { p.clamp(0.0, n as f64 - 1.0) } else { p };
     let (x, y) = (clamped(x, frame.width), clamped(y, frame.height));
+    // The spline is judged by the weights of Keys; its value and factor are made below, or not here.
+    let kernel = if is_spline { Kernel::Keys } else { kernel };
     let mut flags = flags::INSIDE;
     let (mut k_all, mut abs_all, mut k_good, mut abs_good, mut kx, mut k2) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
