@@ -9,6 +9,7 @@ use zemosaic_coadd::{
 };
 use zemosaic_fits::{CompressOptions, ProductCodec};
 use zemosaic_frames::{IngestOptions, MapOptions, WcsPolicy, WeightRescale, WeightType};
+use zemosaic_gauge::{NormalizeMethod, NormalizeOptions};
 use zemosaic_image::background::BackgroundOptions;
 use zemosaic_run::options::Existing;
 use zemosaic_run::units::parse_size;
@@ -134,6 +135,13 @@ pub struct MosaicArgs {
     /// Side of the median filter over the background mesh in cells, odd
     #[arg(long, value_name = "CELLS", default_value_t = BackgroundOptions::default().filter_meshes)]
     pub back_filter_size: usize,
+    /// How frames are brought to one level
+    #[arg(long, value_name = "METHOD", value_parser = named::<NormalizeMethod>(), default_value = name_of(NormalizeMethod::default()))]
+    pub normalize: NormalizeMethod,
+    /// The frame that others are brought to the level of: its name in frames.csv, or its number from 0; default: the one
+    /// that covers most
+    #[arg(long, value_name = "FRAME")]
+    pub normalize_reference: Option<String>,
     /// Take the output grid from a FITS file or a text header
     #[arg(long, value_name = "FILE", conflicts_with_all = ["scale", "center", "size", "rotation"])]
     pub grid: Option<PathBuf>,
@@ -294,7 +302,9 @@ impl MosaicArgs {
         let rices = matches!(self.compress, CompressName::Rice);
         let clips = self.reject != RejectMethod::None;
         let by_noise = clips && self.low_depth == LowDepth::Noise;
+        let refers = self.normalize.has_reference();
         let rules = [
+            ("normalize-reference", refers, "a --normalize other than none and additive"),
             ("pixfrac", drizzles, "--kernel drizzle or drizzle-turbo"),
             ("back-size", meshes, "--background mesh"),
             ("back-filter-size", meshes, "--background mesh"),
@@ -331,6 +341,11 @@ impl MosaicArgs {
             group: self.group.unwrap_or_default(),
             grid_from: self.grid.clone().map_or(GridSource::Automatic, GridSource::File),
             grid,
+            normalize: NormalizeOptions {
+                method: self.normalize,
+                reference: self.normalize_reference.clone(),
+                ..NormalizeOptions::default()
+            },
             coadd: self.coadd_options(),
         };
         MosaicRequest {

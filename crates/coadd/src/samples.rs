@@ -233,8 +233,8 @@ impl SampleRow {
         }
     }
 
-    /// Values into the unit of the mosaic. The constant scale is part of the frame's noise variance already, the area
-    /// of output pixels is not.
+    /// Values into the unit of the mosaic: flux scale, gain and offset of the frame. The constant factors are part of the
+    /// frame's noise variance already, the area of output pixels is not.
     fn apply_scale(&mut self, source: &Source, channels: usize, n: usize) {
         if source.flux == FluxConvention::Flux {
             area_ratio_row(self.corners.rows(), &mut self.area_ratio[..n]);
@@ -246,11 +246,26 @@ impl SampleRow {
                 }
             }
         }
-        let scale = source.frame.flux_scale as f32;
-        if scale != 1.0 {
-            for plane in self.value.iter_mut().take(channels) {
+        for (channel, plane) in self.value.iter_mut().enumerate().take(channels) {
+            let scale = (source.frame.flux_scale * source.gain[channel]) as f32;
+            if scale != 1.0 {
                 for value in &mut plane[..n] {
                     *value *= scale;
+                }
+            }
+            let offset = source.offset[channel] as f32;
+            if offset != 0.0 {
+                match source.flux {
+                    FluxConvention::Brightness => {
+                        for value in &mut plane[..n] {
+                            *value += offset;
+                        }
+                    }
+                    FluxConvention::Flux => {
+                        for (value, ratio) in plane[..n].iter_mut().zip(&self.area_ratio[..n]) {
+                            *value += offset * ratio;
+                        }
+                    }
                 }
             }
         }

@@ -67,6 +67,10 @@ pub struct Source {
     pub photons: [Option<Photons>; 3],
     /// Background per channel, subtracted from pixels.
     pub background: Arc<Vec<Background>>,
+    /// What values are multiplied with per channel, after the flux scale; see [`Source::set_gauge`].
+    pub gain: [f64; 3],
+    /// What is added to them after that, in units of the mosaic at its brightness convention.
+    pub offset: [f64; 3],
     /// Output scale over input scale.
     pub scale_ratio: f64,
     /// Bytes that are kept of it through a run.
@@ -150,9 +154,24 @@ impl Source {
             weighs_by_map,
             photons,
             background: Arc::clone(&measured.background),
+            gain: [1.0; 3],
+            offset: [0.0; 3],
             scale_ratio,
             kept_bytes,
         }))
+    }
+
+    /// Photometric solution of a source that has none yet: values become gain x value + offset per channel, and with them
+    /// noise and level. Weights must be set anew ([`set_weights`]).
+    pub fn set_gauge(&mut self, gain: [f64; 3], offset: [f64; 3]) {
+        let area = pixel_area(self.flux, self.scale_ratio);
+        for channel in 0..3 {
+            let squared = gain[channel] * gain[channel];
+            self.noise_variance[channel] *= squared;
+            self.level_variance[channel] *= squared;
+            self.level[channel] = gain[channel] * self.level[channel] + offset[channel] * area;
+        }
+        (self.gain, self.offset) = (gain, offset);
     }
 
     /// Weight of a pixel of this source in a channel; not finite where its noise is unknown.

@@ -186,7 +186,7 @@ impl ProductWriter {
     /// room or describes other data, [`FitsError::Exists`], [`FitsError::DiskFull`], [`FitsError::Io`]. After an
     /// error neither the product nor its partial file exists (an old product is untouched).
     pub fn finish(self, final_headers: Vec<(usize, Header)>) -> Result<(), FitsError> {
-        self.complete(final_headers, None)
+        self.complete(final_headers, Vec::new())
     }
 
     /// As [`ProductWriter::finish`], with a binary table appended as the last HDU.
@@ -198,7 +198,19 @@ impl ProductWriter {
         final_headers: Vec<(usize, Header)>,
         table: TableSpec,
     ) -> Result<(), FitsError> {
-        self.complete(final_headers, Some(table))
+        self.complete(final_headers, vec![table])
+    }
+
+    /// As [`ProductWriter::finish`], with binary tables appended as the last HDUs.
+    ///
+    /// # Errors
+    /// As [`ProductWriter::finish_with_table`].
+    pub fn finish_with_tables(
+        self,
+        final_headers: Vec<(usize, Header)>,
+        tables: Vec<TableSpec>,
+    ) -> Result<(), FitsError> {
+        self.complete(final_headers, tables)
     }
 
     /// Name the product will have.
@@ -209,7 +221,7 @@ impl ProductWriter {
     fn complete(
         mut self,
         final_headers: Vec<(usize, Header)>,
-        table: Option<TableSpec>,
+        tables: Vec<TableSpec>,
     ) -> Result<(), FitsError> {
         let path = self.file.final_path().to_path_buf();
         for (index, header) in final_headers {
@@ -234,17 +246,16 @@ impl ProductWriter {
             };
             self.file.write(&header_block(&path, state, &state.header, datasum)?, state.header_offset)?;
         }
-        if let Some(table) = table {
-            let end = self.hdus.last().map_or(0, |last| {
-                last.header_offset
-                    + last.header_bytes as u64
-                    + last.data_len.next_multiple_of(BLOCK_BYTES as u64)
-            });
+        let mut end = self.hdus.last().map_or(0, |last| {
+            last.header_offset + last.header_bytes as u64 + last.data_len.next_multiple_of(BLOCK_BYTES as u64)
+        });
+        for table in tables {
             let (header, data) = table.encode(&path)?;
             let mut bytes = stamp(&header, sum_bytes(&data), None)
                 .ok_or_else(|| FitsError::bad_header(&path, "the table's header cannot be written"))?;
             bytes.extend(data);
             self.file.write(&bytes, end)?;
+            end += bytes.len() as u64;
         }
         self.file.publish()
     }

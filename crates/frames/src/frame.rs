@@ -260,6 +260,8 @@ pub enum Reason {
     Map(String),
     /// Its flux scale is no factor.
     FluxScale(String),
+    /// It cannot be brought to the level of the others; the code is that of the stacking contract.
+    Normalize(&'static str, String),
     /// A product of this program, met while walking a folder.
     OwnProduct(String),
 }
@@ -273,7 +275,7 @@ impl Reason {
             Self::Damaged(_) => "E-FRAME-DAMAGED",
             Self::NotAnImage(_) => "E-FRAME-FORMAT",
             Self::NoWcs(_) => "E-WCS-NONE",
-            Self::BadWcs(code, _) => code,
+            Self::BadWcs(code, _) | Self::Normalize(code, _) => code,
             Self::Empty(_) => "E-FRAME-EMPTY",
             Self::Background(_) => "E-FRAME-BACKGROUND",
             Self::Duplicate(_) => "W-FRAME-DUPLICATE",
@@ -296,6 +298,7 @@ impl Reason {
             | Self::NotAnImage(m)
             | Self::NoWcs(m)
             | Self::BadWcs(_, m)
+            | Self::Normalize(_, m)
             | Self::Empty(m)
             | Self::Background(m)
             | Self::Duplicate(m)

@@ -131,7 +131,7 @@ fn stored_region(frame: &Frame, region: Region) -> Region {
 }
 
 /// The stored planes of a window with the bad pixels of the maps NaN, in [`PixelScratch::stored`]; returns `region`.
-pub(crate) fn read_stored(
+pub fn read_stored(
     pool: &FilePool,
     frame: &Frame,
     region: Region,
@@ -156,7 +156,7 @@ pub(crate) fn read_stored(
 
 impl PixelScratch {
     /// The planes that [`read_stored`] left.
-    pub(crate) fn stored(&self, frame: &Frame) -> &[Vec<f32>] {
+    pub fn stored(&self, frame: &Frame) -> &[Vec<f32>] {
         match frame.kind {
             FrameKind::Cfa(_) => std::slice::from_ref(&self.raw),
             FrameKind::Mono | FrameKind::Rgb => &self.planes[..frame.kind.channels()],

@@ -6,6 +6,7 @@
 //! - [`layout`]: frames become groups of sky, an output grid, a cost
 //! - [`plan`]: what the run will take
 //! - [`prepare`]: packed files are unpacked, noise is measured
+//! - `normalize`: frames are brought to one level
 //! - [`mod@mosaic`]: the whole run
 //! - `output`: the files of a run folder
 //! - [`products`]: header, tables, preview, report
@@ -17,6 +18,7 @@ mod error;
 pub mod events;
 pub mod layout;
 pub mod mosaic;
+mod normalize;
 pub mod options;
 mod output;
 pub mod plan;

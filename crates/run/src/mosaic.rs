@@ -16,11 +16,13 @@ use zemosaic_sky::Footprint;
 
 use crate::error::{ExitCode, RunError};
 use crate::events::{Event, Reporter, Stage, Warning};
+use crate::normalize::normalize;
 use crate::options::{GroupChoice, MosaicRequest};
 use crate::output::{overwrite, publish_mosaic, refuse_existing, refuse_inputs_as_products};
 use crate::plan::{Placed, PlannedRun, place_sources, plan_run, rejecting};
 use crate::prepare::prepare;
 use crate::products::facts::{Facts, input_hash, noise_correlation, parameter_hash, time_facts, used_frame};
+use crate::products::gauge::gauge_table;
 use crate::products::header::plane_header;
 use crate::products::inputs_table::inputs_table;
 use crate::products::report::{Costs, report_json};
@@ -129,7 +131,8 @@ fn one_group(
     planned.forecast(&request.options)?;
     let spill = open_run_folder(request, reporter)?;
     let pool = FilePool::new(MAX_OPEN_FILES);
-    let placed = prepare_sources(request, &mut planned, spill.path(), &pool, reporter, cancel)?;
+    let mut placed = prepare_sources(request, &mut planned, spill.path(), &pool, reporter, cancel)?;
+    normalize(request, &mut planned, &mut placed, &pool, reporter, cancel)?;
     let plan = plan_patches(
         planned.layout.grid.width,
         planned.layout.grid.height,
@@ -327,7 +330,10 @@ impl Product {
             staged.add(&request.out.join(name), bytes)?;
         }
         let written = writer.path().to_path_buf();
-        writer.finish_with_table(headers, inputs_table(&facts))?;
+        let mut tables = vec![inputs_table(&facts)];
+        let with_pairs = facts.gauge.as_ref().filter(|gauge| gauge.pairs > 0);
+        tables.extend(with_pairs.map(|gauge| gauge_table(gauge, facts.unit().as_deref())));
+        writer.finish_with_tables(headers, tables)?;
         let mosaic = publish_mosaic(request, written)?;
         staged.publish()?;
         let failed = facts.left_out.iter().any(|item| item.reason.is_failure())
@@ -353,7 +359,7 @@ fn gather_facts(request: &MosaicRequest, planned: &PlannedRun, placed: &Placed) 
             let frame = &source.frame;
             let footprint = Footprint::of(&frame.wcs, frame.width, frame.height);
             let vertices = footprint.as_ref().map(Footprint::vertices).unwrap_or_default();
-            used_frame(frame, measured, &source.weight[..channels], vertices)
+            used_frame(source, measured, &source.weight[..channels], vertices)
         })
         .collect();
     let mut grid_header = Header::new();
@@ -369,6 +375,7 @@ fn gather_facts(request: &MosaicRequest, planned: &PlannedRun, placed: &Placed) 
         offered: used.len() + planned.layout.left_out.len(),
         left_out: planned.layout.left_out.clone(),
         used,
+        gauge: placed.gauge.clone(),
         grid: planned.layout.grid.clone(),
         channels,
         summary: CoaddSummary::default(),

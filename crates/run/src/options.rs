@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use zemosaic_coadd::CoaddOptions;
 use zemosaic_fits::CompressOptions;
 use zemosaic_frames::IngestOptions;
+use zemosaic_gauge::NormalizeOptions;
 use zemosaic_sky::GridOptions;
 
 /// Where the output grid comes from.
@@ -45,6 +46,8 @@ pub struct MosaicOptions {
     pub grid_from: GridSource,
     /// The automatic grid.
     pub grid: GridOptions,
+    /// How frames are brought to one level.
+    pub normalize: NormalizeOptions,
     /// The engine.
     pub coadd: CoaddOptions,
 }

@@ -17,6 +17,7 @@ use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
 use crate::layout::{Layout, plan_layout};
 use crate::options::{MosaicOptions, MosaicRequest};
+use crate::products::gauge::GaugeFacts;
 use crate::scan::{scan_inputs, tell_left_out};
 use crate::units::show_size;
 
@@ -154,6 +155,8 @@ pub struct Placed {
     pub left_out: Vec<LeftOut>,
     /// Ids of sources whose noise cannot be measured.
     pub noise_unknown: Vec<String>,
+    /// How they were brought to one level; gain and offset are set in the sources.
+    pub gauge: Option<GaugeFacts>,
 }
 
 impl Placed {
@@ -194,8 +197,13 @@ pub fn place_sources(
     layout: &Layout,
     options: &MosaicOptions,
 ) -> Result<Placed, RunError> {
-    let mut placed =
-        Placed { sources: Vec::new(), measured: Vec::new(), left_out: Vec::new(), noise_unknown: Vec::new() };
+    let mut placed = Placed {
+        sources: Vec::new(),
+        measured: Vec::new(),
+        left_out: Vec::new(),
+        noise_unknown: Vec::new(),
+        gauge: None,
+    };
     let grid = SharedGrid::new(&layout.grid);
     for (frame, measured) in frames {
         let (id, path) = (frame.id.clone(), frame.path.clone());

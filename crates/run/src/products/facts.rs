@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use zemosaic_coadd::noise::aperture_correlation;
 use zemosaic_coadd::resampler::Resampler;
 use zemosaic_coadd::{CoaddSummary, Measured, Source};
-use zemosaic_frames::{Frame, FrameKind, FrameMeta, LeftOut, WcsOrigin};
+use zemosaic_frames::{FrameKind, FrameMeta, LeftOut, WcsOrigin};
+use zemosaic_gauge::NormalizeMethod;
 use zemosaic_image::Background;
 use zemosaic_sky::{Grid, lonlat_deg};
 
 use crate::options::MosaicOptions;
+use crate::products::gauge::GaugeFacts;
 use crate::time;
 
 /// One used frame as products know it.
@@ -42,6 +44,10 @@ pub struct UsedFrame {
     pub maps: Vec<(String, u64)>,
     /// Weight per channel.
     pub weight: Vec<f64>,
+    /// What its values were multiplied with after the flux scale, per channel.
+    pub gain: Vec<f64>,
+    /// What was added to them then, per channel.
+    pub offset: Vec<f64>,
     /// Boundary on the sky, (RA, Dec) pairs in degrees, closed by its first vertex implicitly.
     pub footprint_deg: Vec<(f64, f64)>,
     /// blake3 of its header.
@@ -76,6 +82,8 @@ pub struct Facts {
     pub left_out: Vec<LeftOut>,
     /// Files looked at.
     pub offered: usize,
+    /// How the used frames were brought to one level, if they were.
+    pub gauge: Option<GaugeFacts>,
     /// Output grid.
     pub grid: Grid,
     /// 1 or 3.
@@ -153,7 +161,8 @@ pub fn noise_correlation(sources: &[Source]) -> Vec<(usize, f64)> {
 }
 
 /// A used frame's record.
-pub fn used_frame(frame: &Frame, measured: &Measured, weight: &[f64], footprint: &[[f64; 3]]) -> UsedFrame {
+pub fn used_frame(source: &Source, measured: &Measured, weight: &[f64], footprint: &[[f64; 3]]) -> UsedFrame {
+    let frame = &source.frame;
     let level_adu = if measured.background.is_empty() {
         measured.noise.level_adu.clone()
     } else {
@@ -176,6 +185,8 @@ pub fn used_frame(frame: &Frame, measured: &Measured, weight: &[f64], footprint:
         flux_scale: frame.flux_scale,
         maps: frame.maps.iter().map(|map| (map_name(&map.path), map.unpacked_bytes)).collect(),
         weight: weight.to_vec(),
+        gain: source.gain[..weight.len()].to_vec(),
+        offset: source.offset[..weight.len()].to_vec(),
         footprint_deg: footprint.iter().map(lonlat_deg).collect(),
         header_hash: frame.header_hash,
         file_bytes: frame.file_bytes,
@@ -221,6 +232,9 @@ pub fn time_facts(used: &[UsedFrame]) -> TimeFacts {
 pub fn parameter_hash(options: &MosaicOptions, grid_header: &[u8]) -> Result<String, serde_json::Error> {
     let ingest = (&options.ingest.maps, &options.ingest.flux_scale_key);
     let mut bytes = serde_json::to_vec(&(&options.coadd, ingest))?;
+    if options.normalize.method != NormalizeMethod::None {
+        bytes.extend(serde_json::to_vec(&options.normalize)?);
+    }
     bytes.extend_from_slice(grid_header);
     Ok(short_hash(&bytes))
 }

@@ -6,9 +6,9 @@ use crate::products::facts::{Facts, UsedFrame};
 
 const HEAD: &str = "frame,status,code,reason,kind,width,height,date_obs,exptime_s,ra_deg,dec_deg,scale_arcsec,\
                     rotation_deg,wcs,flux_scale,maps,sigma_r,sigma_g,sigma_b,level_r,level_g,level_b,weight_r,weight_g,\
-                    weight_b";
+                    weight_b,gain_r,gain_g,gain_b,offset_r,offset_g,offset_b";
 
-/// The table, sorted by frame; mono frames have their noise and weight in the first of three columns.
+/// The table, sorted by frame; mono frames have their figures in the first of three columns.
 pub fn frames_csv(facts: &Facts) -> String {
     let mut rows: Vec<(String, String)> =
         facts.used.iter().map(|frame| (frame.id.clone(), used_row(frame))).collect();
@@ -18,7 +18,7 @@ pub fn frames_csv(facts: &Facts) -> String {
             quote(&item.id),
             item.reason.code(),
             quote(item.reason.message()),
-            ",".repeat(21)
+            ",".repeat(27)
         );
         (item.id.clone(), row)
     }));
@@ -49,7 +49,7 @@ fn used_row(frame: &UsedFrame) -> String {
         frame.flux_scale,
         quote(&maps.join(" ")),
     );
-    for list in [&frame.sigma_adu, &frame.level_adu, &frame.weight] {
+    for list in [&frame.sigma_adu, &frame.level_adu, &frame.weight, &frame.gain, &frame.offset] {
         for channel in 0..3 {
             row.push(',');
             if let Some(value) = list.get(channel) {

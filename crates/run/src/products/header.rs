@@ -21,6 +21,9 @@ pub fn plane_header(plane: ProductPlane, index: usize, facts: &Facts, options: &
         times(&mut header, facts);
         counts(&mut header, facts);
         noise(&mut header, facts);
+        if let Some(gauge) = &facts.gauge {
+            header.set_str("ZMNORM", gauge.method.name(), "normalisation: gain x value + offset per frame");
+        }
     }
     software(&mut header, facts);
     if plane == ProductPlane::Sci {
@@ -184,6 +187,9 @@ fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
             "ingest: {:?} and masks, rescale {:?}",
             ingest.maps.weight_type, ingest.maps.rescale
         ));
+    }
+    if let Some(gauge) = &facts.gauge {
+        lines.push(gauge.summary());
     }
     lines.push(format!("coadd: kernel {:?}, antialias {:?}", coadd.kernel, coadd.antialias));
     if matches!(coadd.kernel, KernelName::Drizzle | KernelName::DrizzleTurbo) {

@@ -24,7 +24,7 @@ pub fn inputs_table(facts: &Facts) -> TableSpec {
             .collect();
         column(name, unit, ColumnData::F64Array { width: facts.channels, values })
     };
-    TableSpec {
+    let mut table = TableSpec {
         extname: "INPUTS".into(),
         columns: vec![
             text("FRAME", &|frame| ascii(&frame.id)),
@@ -51,7 +51,12 @@ pub fn inputs_table(facts: &Facts) -> TableSpec {
             per_channel("WEIGHT", None, &|frame| &frame.weight),
             column("FOOTPRINT", Some("deg"), footprints(used)),
         ],
+    };
+    if facts.gauge.is_some() {
+        table.columns.push(per_channel("GAIN", None, &|frame| &frame.gain));
+        table.columns.push(per_channel("OFFSET", facts.unit().as_deref(), &|frame| &frame.offset));
     }
+    table
 }
 
 /// A name in printable ASCII, which is all a FITS table holds: other bytes (of its UTF-8) and `%` as %XX.

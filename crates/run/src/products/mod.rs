@@ -2,6 +2,7 @@
 
 pub mod facts;
 pub mod frames_csv;
+pub mod gauge;
 pub mod header;
 pub mod inputs_table;
 pub mod preview;

@@ -74,6 +74,7 @@ pub fn report_json(facts: &Facts, costs: &Costs, warnings: &[Warning]) -> Result
             "rejected_low": facts.summary.rejected_low,
             "rejected_high": facts.summary.rejected_high,
         },
+        "gauge": facts.gauge,
         "failures": {
             "reads": facts.summary.read_failures.len(),
             "patches": facts.summary.failed_patches,

@@ -1,0 +1,107 @@
+//! Gain and offset of every frame and channel, by the method of the options: corrected = gain x value + offset.
+
+use crate::offsets::{self, ChannelReport, PairReport};
+use crate::options::{NormalizeMethod, NormalizeOptions};
+use crate::preview::Preview;
+use crate::reference;
+
+/// What becomes of a frame's values, per channel: gain x value + offset.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FrameGauge {
+    /// Factors.
+    pub gain: [f64; 3],
+    /// Offsets in units of the mosaic.
+    pub offset: [f64; 3],
+}
+
+impl Default for FrameGauge {
+    fn default() -> Self {
+        Self { gain: [1.0; 3], offset: [0.0; 3] }
+    }
+}
+
+/// A frame that cannot be brought to the level of the others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeftOutFrame {
+    /// Its index.
+    pub frame: usize,
+    /// Reason code of the stacking contract (C-15), or `level_not_positive`.
+    pub code: &'static str,
+    /// Why.
+    pub message: String,
+}
+
+/// Something that should be known of a frame's gauge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Note {
+    /// Its index.
+    pub frame: usize,
+    /// What.
+    pub text: String,
+}
+
+/// The gauge of all frames.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gauge {
+    /// Gain and offset of each frame; identity for those left out.
+    pub frames: Vec<FrameGauge>,
+    /// Frames that must not be used.
+    pub left_out: Vec<LeftOutFrame>,
+    /// What should be known of some.
+    pub notes: Vec<Note>,
+    /// The reference frame, of methods that have one.
+    pub reference: Option<usize>,
+    /// Frames that share no block with another and so keep their level (additive).
+    pub unlinked: Vec<usize>,
+    /// Connected part of each frame, from 0 (additive).
+    pub part: Vec<usize>,
+    /// The fit, per channel (additive).
+    pub channels: Vec<ChannelReport>,
+    /// The pairs (additive).
+    pub pairs: Vec<PairReport>,
+}
+
+impl Gauge {
+    /// Nothing changes.
+    pub fn identity(frames: usize) -> Self {
+        Self {
+            frames: vec![FrameGauge::default(); frames],
+            left_out: Vec::new(),
+            notes: Vec::new(),
+            reference: None,
+            unlinked: Vec::new(),
+            part: vec![0; frames],
+            channels: Vec::new(),
+            pairs: Vec::new(),
+        }
+    }
+}
+
+/// Why there is no gauge at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GaugeError {
+    /// The reference frame of this index has no valid block of sky (`zero_valid_support`).
+    Reference(usize),
+}
+
+/// The gauge of frames with `previews`, in frame order. `sigma`: noise of a pixel per frame and channel in the
+/// previews' unit, NaN where unknown; `reference`: index of the reference frame, `None` for the one of most blocks.
+///
+/// # Errors
+/// [`GaugeError`].
+pub fn gauge(
+    previews: &[Preview],
+    sigma: &[Vec<f64>],
+    reference: Option<usize>,
+    options: &NormalizeOptions,
+) -> Result<Gauge, GaugeError> {
+    match options.method {
+        NormalizeMethod::None => Ok(Gauge::identity(previews.len())),
+        NormalizeMethod::Additive => Ok(offsets::additive(previews, options)),
+        NormalizeMethod::Multiplicative
+        | NormalizeMethod::AdditiveScaling
+        | NormalizeMethod::LinearFit
+        | NormalizeMethod::LinearFitRobust
+        | NormalizeMethod::SkyMean => reference::relative(previews, sigma, reference, options),
+    }
+}

@@ -1,0 +1,174 @@
+//! By how much two frames differ: robust mean of the differences of their common blocks. What is in the sky is in both and
+//! cancels.
+//!
+//! The variance of a difference is v + t, with v what the pixels say and t what the differences scatter on top (gradients
+//! that the frames do not share, stars at the border of a block): t = max(0, (1.4826 MAD)^2 - median v). The mean is
+//! weighted with 1 / (v + t) and, in rounds, 3 times with Huber's weight (k = 1.345), then with Tukey's (c = 4.685;
+//! Holland & Welsch 1977). Its variance: of v that of a weighted mean; of t the same, yet as of 16 independent places at
+//! most, because gradients are smooth.
+
+use crate::preview::Preview;
+
+/// MAD to standard deviation.
+const MAD_TO_SIGMA: f64 = 1.4826;
+/// Huber's limit.
+const HUBER: f64 = 1.345;
+/// Tukey's limit.
+const TUKEY: f64 = 4.685;
+/// Rounds with Huber's weight.
+pub(crate) const HUBER_ROUNDS: usize = 3;
+/// Rounds in all.
+const ROUNDS: usize = 10;
+/// Scatter on top counts as of so many places at most.
+const PLACES: f64 = 16.0;
+/// Least relative error of a level: a block of a frame without noise has no variance.
+const LEAST_ERROR: f64 = 1e-7;
+
+/// Differences of the common blocks of two frames in one channel.
+#[derive(Debug, Clone, Default)]
+pub struct Differences {
+    /// Level of the first less that of the second.
+    pub value: Vec<f64>,
+    /// Variance of that.
+    pub variance: Vec<f64>,
+    scratch: Vec<f64>,
+}
+
+/// A robust mean.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Location {
+    /// The mean.
+    pub mean: f64,
+    /// Its variance.
+    pub variance: f64,
+    /// Scatter on top of the pixels' noise, as a variance.
+    pub excess: f64,
+}
+
+impl Differences {
+    /// Of the blocks that `a` and `b` have in common.
+    pub fn fill(&mut self, a: &Preview, b: &Preview, channel: usize) {
+        self.value.clear();
+        self.variance.clear();
+        for_common(a, b, |i, j| {
+            let (first, second) = (f64::from(a.level[channel][i]), f64::from(b.level[channel][j]));
+            let noise = f64::from(a.variance[channel][i]) + f64::from(b.variance[channel][j]);
+            let least = LEAST_ERROR * (first.abs() + second.abs()) + f64::MIN_POSITIVE.sqrt();
+            self.value.push(first - second);
+            self.variance.push(noise.max(least * least));
+        });
+    }
+
+    /// Their robust mean, with at least `least_excess` of scatter on top; `None` without differences.
+    pub fn location(&mut self, least_excess: f64) -> Option<Location> {
+        let mut mean = self.median_of(|value, _| value)?;
+        let mad = self.median_of(|value, _| (value - mean).abs())?;
+        let noise = self.median_of(|_, variance| variance)?;
+        let excess = ((MAD_TO_SIGMA * mad).powi(2) - noise).max(least_excess).max(0.0);
+        let mut variance = f64::NAN;
+        for round in 0..ROUNDS {
+            let (mut weights, mut sum, mut squares, mut squares_excess) = (0.0, 0.0, 0.0, 0.0);
+            for (value, noise) in self.value.iter().zip(&self.variance) {
+                let total = noise + excess;
+                let weight = robust_weight((value - mean).abs() / total.sqrt(), round) / total;
+                weights += weight;
+                sum += weight * (value - mean);
+                squares += weight * weight * noise;
+                squares_excess += weight * weight * excess;
+            }
+            if weights <= 0.0 {
+                break;
+            }
+            let step = sum / weights;
+            mean += step;
+            let per_place = squares_excess / (weights * weights);
+            variance = squares / (weights * weights) + per_place.max(excess / PLACES);
+            if round >= HUBER_ROUNDS && step.abs() <= 1e-6 * variance.sqrt() {
+                break;
+            }
+        }
+        variance.is_finite().then_some(Location { mean, variance, excess })
+    }
+
+    fn median_of(&mut self, of: impl Fn(f64, f64) -> f64) -> Option<f64> {
+        self.scratch.clear();
+        self.scratch.extend(self.value.iter().zip(&self.variance).map(|(value, noise)| of(*value, *noise)));
+        median(&mut self.scratch)
+    }
+}
+
+/// Huber's weight in the first rounds, then Tukey's, of a residual in sigma.
+pub(crate) fn robust_weight(sigmas: f64, round: usize) -> f64 {
+    if round < HUBER_ROUNDS {
+        if sigmas <= HUBER { 1.0 } else { HUBER / sigmas }
+    } else if sigmas < TUKEY {
+        let share = sigmas / TUKEY;
+        (1.0 - share * share).powi(2)
+    } else {
+        0.0
+    }
+}
+
+/// Median, of an even number the mean of the middle two; reorders `values`.
+pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
+    let n = values.len();
+    if n == 0 {
+        return None;
+    }
+    let (below, middle, _) = values.select_nth_unstable_by(n / 2, f64::total_cmp);
+    let upper = *middle;
+    if n % 2 == 1 {
+        return Some(upper);
+    }
+    Some(0.5 * (below.iter().copied().fold(f64::NEG_INFINITY, f64::max) + upper))
+}
+
+/// Calls with the indices of every common block in both previews, row by row.
+pub(crate) fn for_common(a: &Preview, b: &Preview, mut call: impl FnMut(usize, usize)) {
+    let Some(both) = a.region.intersect(&b.region) else { return };
+    let (Some(first), Some(second)) = (a.level.first(), b.level.first()) else { return };
+    let start = |preview: &Preview, y: i64| {
+        (y - preview.region.y0) as usize * preview.region.width + (both.x0 - preview.region.x0) as usize
+    };
+    for y in both.y0..both.y1() {
+        let (i, j) = (start(a, y), start(b, y));
+        for x in 0..both.width {
+            if !first[i + x].is_nan() && !second[j + x].is_nan() {
+                call(i + x, j + x);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outliers_and_scatter() {
+        let noise = zemosaic_testkit::noise_image(400, 1, 25.0, 0.5, 9);
+        let mut differences = Differences {
+            value: noise.iter().map(|value| f64::from(*value)).collect(),
+            variance: vec![0.25; 400],
+            ..Differences::default()
+        };
+        for value in differences.value.iter_mut().step_by(9) {
+            *value += 300.0;
+        }
+        let found = differences.location(0.0).unwrap();
+        assert!((found.mean - 25.0).abs() < 0.1, "{found:?}");
+        assert!((0.4..12.0).contains(&(found.variance / (0.25 / 356.0))), "{found:?}");
+        differences.variance.fill(0.01);
+        let found = differences.location(0.0).unwrap();
+        assert!((found.excess / 0.24 - 1.0).abs() < 0.5, "{found:?}");
+        assert!(found.variance >= found.excess / PLACES);
+    }
+
+    #[test]
+    fn few_differences() {
+        let mut one = Differences { value: vec![3.0], variance: vec![1.0], ..Differences::default() };
+        assert_eq!(one.location(0.0), Some(Location { mean: 3.0, variance: 1.0, excess: 0.0 }));
+        assert_eq!(one.location(4.0).unwrap().variance, 5.0);
+        assert_eq!(Differences::default().location(0.0), None);
+    }
+}

@@ -1,0 +1,272 @@
+//! The preview of a frame: the level of every block of sky that lies wholly inside it, from its own pixels (of a CFA frame
+//! from the raw pixels of each colour), read once from bottom to top.
+
+use zemosaic_fits::{FilePool, FitsError};
+use zemosaic_frames::pixels::read_stored;
+use zemosaic_frames::{Frame, FrameKind, PixelScratch};
+use zemosaic_image::{Background, Region};
+use zemosaic_sky::{PixelMap, Wcs};
+
+use crate::blocks::BlockGrid;
+use crate::clip::clipped_mean;
+use crate::runs::{Nodes, Run};
+
+/// Rows read at a time.
+const BAND_ROWS: usize = 64;
+/// A block's corners must be so far inside the frame, pixels: the outermost pixels of a sensor are often odd.
+const EDGE_PX: f64 = 0.5;
+/// Rows that are waited for beyond the corners of a block, against curvature of the map.
+const LATE_ROWS: f64 = 2.0;
+/// Share of a block's pixels that must be good.
+const GOOD_SHARE: f64 = 0.95;
+/// Good pixels that a block needs per channel.
+const LEAST_PIXELS: usize = 16;
+/// Rows of a block that are looked at, at most about twice this: of larger ones every second or n-th.
+const ENOUGH_ROWS: f64 = 64.0;
+
+/// Levels of the blocks of a frame, in units of the mosaic at its brightness convention.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preview {
+    /// The blocks, as a region of block indices.
+    pub region: Region,
+    /// Level per channel, row-major over the region; NaN in all channels where a block is not wholly inside or not good.
+    pub level: Vec<Vec<f32>>,
+    /// Variance of that level.
+    pub variance: Vec<Vec<f32>>,
+}
+
+impl Preview {
+    /// Blocks that have a level.
+    pub fn valid(&self) -> usize {
+        self.level.first().map_or(0, |level| level.iter().filter(|value| !value.is_nan()).count())
+    }
+
+    /// 1 or 3.
+    pub fn channels(&self) -> usize {
+        self.level.len()
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        2 * size_of::<f32>() * self.region.area() * self.channels()
+    }
+}
+
+/// What a preview is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct PreviewJob<'a> {
+    /// The frame.
+    pub frame: &'a Frame,
+    /// From the grid to the frame.
+    pub map: &'a PixelMap,
+    /// The grid's WCS.
+    pub grid: &'a Wcs,
+    /// Where on the grid the frame lies.
+    pub bounds: Region,
+    /// Its background per channel, where that is to be subtracted.
+    pub background: &'a [Background],
+}
+
+/// Buffers of one thread.
+#[derive(Default)]
+pub struct PreviewScratch {
+    pixels: PixelScratch,
+    runs: Vec<Run>,
+    sample: Vec<f32>,
+    good: Vec<f32>,
+    /// Buffers of blocks that are done.
+    spare: Vec<[Vec<f32>; 3]>,
+}
+
+impl PreviewScratch {
+    /// About how many bytes a preview of `frame` takes: a band of rows, and the blocks that a row touches.
+    pub fn bytes_for(frame: &Frame) -> usize {
+        let planes = frame.kind.channels() + frame.maps.iter().count();
+        let block_rows = (4.0 * ENOUGH_ROWS) as usize;
+        frame.width * size_of::<f32>() * planes * (2 * BAND_ROWS + block_rows.min(2 * frame.height))
+    }
+}
+
+/// A block inside the frame.
+struct Inside {
+    slot: usize,
+    /// Row after which it is complete.
+    last_row: f64,
+    centre: (f64, f64),
+}
+
+/// Measure the preview of a frame.
+///
+/// # Errors
+/// As `zemosaic_fits::read_window`.
+pub fn measure_preview(
+    pool: &FilePool,
+    job: &PreviewJob<'_>,
+    blocks: BlockGrid,
+    scratch: &mut PreviewScratch,
+) -> Result<Preview, FitsError> {
+    let frame = job.frame;
+    let region = blocks.covering(job.bounds);
+    let mut builder = Builder::new(job, blocks, region);
+    let nodes = Nodes::new(&frame.wcs, job.grid, (frame.width, frame.height), blocks.block_px);
+    for y0 in (0..frame.height).step_by(BAND_ROWS) {
+        let height = BAND_ROWS.min(frame.height - y0);
+        let band = Region { x0: 0, y0: y0 as i64, width: frame.width, height };
+        read_stored(pool, frame, band, [1.0; 3], &mut scratch.pixels)?;
+        let PreviewScratch { pixels, runs, sample, good, spare } = &mut *scratch;
+        let planes = pixels.stored(frame);
+        for row in 0..height {
+            let y = y0 + row;
+            if builder.takes_row(y) {
+                nodes.runs(y, region, runs);
+                let rows = planes.iter().map(|plane| &plane[row * frame.width..][..frame.width]);
+                builder.add_row(y, rows, runs, spare);
+            }
+            builder.finish_blocks(y as f64, (sample, good, spare));
+        }
+    }
+    let PreviewScratch { sample, good, spare, .. } = scratch;
+    builder.finish_blocks(f64::INFINITY, (sample, good, spare));
+    Ok(builder.preview)
+}
+
+struct Builder<'a> {
+    job: &'a PreviewJob<'a>,
+    preview: Preview,
+    /// Blocks inside the frame by the row at which they are complete.
+    inside: Vec<Inside>,
+    done: usize,
+    /// Values so far, per slot; `None` where a block is not inside, or done.
+    open: Vec<Option<[Vec<f32>; 3]>>,
+    row_step: usize,
+}
+
+impl<'a> Builder<'a> {
+    fn new(job: &'a PreviewJob<'a>, blocks: BlockGrid, region: Region) -> Self {
+        let channels = job.frame.kind.channels();
+        let inside = blocks_inside(job, blocks, region);
+        let mut open = vec![None; region.area()];
+        for block in &inside {
+            open[block.slot] = Some(Default::default());
+        }
+        let nothing = vec![vec![f32::NAN; region.area()]; channels];
+        let ratio = job.grid.scale_deg() / job.frame.wcs.scale_deg();
+        let rows = blocks.block_px as f64 * ratio / ENOUGH_ROWS;
+        Self {
+            job,
+            preview: Preview { region, level: nothing.clone(), variance: nothing },
+            inside,
+            done: 0,
+            open,
+            row_step: if rows >= 1.0 { rows as usize } else { 1 },
+        }
+    }
+
+    /// Of large blocks some rows are enough; of a CFA both rows of the pattern.
+    fn takes_row(&self, y: usize) -> bool {
+        let row = if matches!(self.job.frame.kind, FrameKind::Cfa(_)) { y / 2 } else { y };
+        row.is_multiple_of(self.row_step)
+    }
+
+    fn add_row<'r>(
+        &mut self,
+        y: usize,
+        rows: impl Iterator<Item = &'r [f32]>,
+        runs: &[Run],
+        spare: &mut Vec<[Vec<f32>; 3]>,
+    ) {
+        let pattern = match self.job.frame.kind {
+            FrameKind::Cfa(pattern) => Some(pattern),
+            FrameKind::Mono | FrameKind::Rgb => None,
+        };
+        for (plane, row) in rows.enumerate() {
+            for run in runs {
+                let Some(values) = &mut self.open[run.slot] else { continue };
+                if values[0].capacity() == 0
+                    && let Some(used) = spare.pop()
+                {
+                    *values = used;
+                }
+                let pixels = &row[run.x0..run.x1];
+                let Some(pattern) = pattern else {
+                    values[plane].extend_from_slice(pixels);
+                    continue;
+                };
+                for offset in 0..pixels.len().min(2) {
+                    let colour = pattern.colour_at((run.x0 + offset) as i64, y as i64);
+                    values[colour].extend(pixels[offset..].iter().step_by(2));
+                }
+            }
+        }
+    }
+
+    /// Blocks that row `y` completes.
+    fn finish_blocks(
+        &mut self,
+        y: f64,
+        (sample, good, spare): (&mut Vec<f32>, &mut Vec<f32>, &mut Vec<[Vec<f32>; 3]>),
+    ) {
+        while let Some(block) = self.inside.get(self.done).filter(|block| block.last_row <= y) {
+            self.done += 1;
+            let Some(mut values) = self.open[block.slot].take() else { continue };
+            let channels = self.preview.channels();
+            let mut levels = [(f32::NAN, f32::NAN); 3];
+            for (channel, level) in levels.iter_mut().enumerate().take(channels) {
+                let all = &values[channel];
+                good.clear();
+                good.extend(all.iter().copied().filter(|value| value.is_finite()));
+                if good.len() < LEAST_PIXELS || (good.len() as f64) < GOOD_SHARE * all.len() as f64 {
+                    continue;
+                }
+                let Some(found) = clipped_mean(good, sample) else { continue };
+                let (x, y) = block.centre;
+                let background = self.job.background.get(channel);
+                let background = background.map_or(0.0, |b| b.value_at(x.round() as i64, y.round() as i64));
+                let scale = self.job.frame.flux_scale;
+                *level =
+                    (((found.mean - background) * scale) as f32, (found.variance * scale * scale) as f32);
+            }
+            if levels[..channels].iter().all(|(level, _)| level.is_finite()) {
+                for (channel, (level, variance)) in levels.into_iter().enumerate().take(channels) {
+                    self.preview.level[channel][block.slot] = level;
+                    self.preview.variance[channel][block.slot] = variance;
+                }
+            }
+            for values in &mut values {
+                values.clear();
+            }
+            spare.push(values);
+        }
+    }
+}
+
+/// Blocks whose four corners are inside the frame, by the row that completes them.
+fn blocks_inside(job: &PreviewJob<'_>, blocks: BlockGrid, region: Region) -> Vec<Inside> {
+    let side = blocks.block_px as f64;
+    let (right, top) = (job.frame.width as f64 - 1.0 - EDGE_PX, job.frame.height as f64 - 1.0 - EDGE_PX);
+    let corner = |i: usize, j: usize| {
+        let (i, j) = (region.x0 + i as i64, region.y0 + j as i64);
+        let at = job.map.exact(i as f64 * side - 0.5, j as f64 * side - 0.5)?;
+        (at.0 >= EDGE_PX && at.1 >= EDGE_PX && at.0 <= right && at.1 <= top).then_some(at)
+    };
+    let row_of = |j: usize| -> Vec<Option<(f64, f64)>> { (0..=region.width).map(|i| corner(i, j)).collect() };
+    let mut inside = Vec::new();
+    let mut lower = row_of(0);
+    for j in 0..region.height {
+        let upper = row_of(j + 1);
+        for i in 0..region.width {
+            let (Some(a), Some(b), Some(c), Some(d)) = (lower[i], lower[i + 1], upper[i], upper[i + 1])
+            else {
+                continue;
+            };
+            inside.push(Inside {
+                slot: j * region.width + i,
+                last_row: (a.1.max(b.1).max(c.1).max(d.1) + LATE_ROWS).ceil(),
+                centre: ((a.0 + b.0 + c.0 + d.0) / 4.0, (a.1 + b.1 + c.1 + d.1) / 4.0),
+            });
+        }
+        lower = upper;
+    }
+    inside.sort_by(|a, b| a.last_row.total_cmp(&b.last_row).then(a.slot.cmp(&b.slot)));
+    inside
+}

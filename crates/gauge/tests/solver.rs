@@ -1,0 +1,159 @@
+//! Offsets against the definition: dense least squares in f64 on the same pairs.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+use zemosaic_gauge::solve::{Difference, OffsetSolution, solve_offsets};
+
+/// Numbers from 0 to 1.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.next()).sum::<f64>() - 6.0
+    }
+}
+
+/// Least squares with the weights the solution ended with, mean 0 per part: Gauss elimination with pivots.
+fn dense(frames: usize, differences: &[Difference], solution: &OffsetSolution) -> Vec<f64> {
+    // Last column: right-hand side. The mean of each part as an equation takes the freedom out and changes nothing else.
+    let same = |a: usize, b: usize| f64::from(u8::from(solution.part[a] == solution.part[b]));
+    let mut rows: Vec<Vec<f64>> =
+        (0..frames).map(|a| (0..frames).map(|b| same(a, b)).chain([0.0]).collect()).collect();
+    for (d, weight) in differences.iter().zip(&solution.weight) {
+        let w = weight / d.variance;
+        rows[d.a][d.a] += w;
+        rows[d.b][d.b] += w;
+        rows[d.a][d.b] -= w;
+        rows[d.b][d.a] -= w;
+        rows[d.a][frames] -= w * d.value;
+        rows[d.b][frames] += w * d.value;
+    }
+    for k in 0..frames {
+        let pivot = (k..frames).max_by(|a, b| rows[*a][k].abs().total_cmp(&rows[*b][k].abs())).unwrap();
+        rows.swap(k, pivot);
+        let (above, below) = rows.split_at_mut(k + 1);
+        for row in below {
+            let factor = row[k] / above[k][k];
+            for (value, top) in row[k..].iter_mut().zip(&above[k][k..]) {
+                *value -= factor * top;
+            }
+        }
+    }
+    let mut x = vec![0.0; frames];
+    for k in (0..frames).rev() {
+        let known: f64 = (k + 1..frames).map(|j| rows[k][j] * x[j]).sum();
+        x[k] = (rows[k][frames] - known) / rows[k][k];
+    }
+    x
+}
+
+/// Frames in rows; neighbours within `reach` columns and a row.
+fn strip(rows: usize, columns: usize, reach: usize, random: &mut Random) -> (Vec<f64>, Vec<Difference>) {
+    let truth: Vec<f64> = (0..rows * columns).map(|_| 300.0 * random.next() - 150.0).collect();
+    let mut differences = Vec::new();
+    for a in 0..rows * columns {
+        for b in a + 1..rows * columns {
+            let (dx, dy) = ((a % columns).abs_diff(b % columns), (a / columns).abs_diff(b / columns));
+            if dx <= reach && dy <= 1 {
+                let variance = 0.01 * (1.0 + 3.0 * random.next());
+                let value = truth[b] - truth[a] + variance.sqrt() * random.normal();
+                differences.push(Difference { a, b, value, variance });
+            }
+        }
+    }
+    (truth, differences)
+}
+
+#[test]
+fn equal_to_dense_least_squares() {
+    let mut random = Random(3);
+    for (rows, columns, reach) in [(1, 80, 1), (3, 60, 2), (14, 14, 1), (1, 2, 1)] {
+        let (truth, mut differences) = strip(rows, columns, reach, &mut random);
+        if rows == 3 {
+            differences[17].value += 40.0;
+            differences[99].value -= 300.0;
+        }
+        let frames = rows * columns;
+        let solution = solve_offsets(frames, &differences);
+        let expected = dense(frames, &differences, &solution);
+        let mean = truth.iter().sum::<f64>() / frames as f64;
+        for (index, (found, expected)) in solution.offsets.iter().zip(&expected).enumerate() {
+            assert!((found - expected).abs() < 1e-9, "{rows}x{columns} {index}: {found} {expected}");
+            let limit = if rows == 1 { 5.0 } else { 1.0 };
+            assert!((found - (truth[index] - mean)).abs() < limit, "{rows}x{columns} {index}");
+        }
+        assert!(solution.offsets.iter().sum::<f64>().abs() < 1e-9);
+        if rows == 3 {
+            assert!(solution.weight[17] < 0.01 && solution.weight[99] < 0.01);
+        }
+        let dof = solution.degrees_of_freedom as f64;
+        assert!(rows == 3 || (solution.chi2 - dof).abs() < 5.0 * (2.0 * dof).sqrt() + 1e-9, "{solution:?}");
+    }
+}
+
+#[test]
+fn a_dense_random_network_takes_the_incomplete_factor() {
+    let mut random = Random(11);
+    let frames = 900;
+    let truth: Vec<f64> = (0..frames).map(|_| 300.0 * random.next()).collect();
+    let mut differences = Vec::new();
+    for a in 0..frames {
+        for _ in 0..8 {
+            let b = (random.next() * frames as f64) as usize % frames;
+            if a != b && !differences.iter().any(|d: &Difference| (d.a, d.b) == (a.min(b), a.max(b))) {
+                let (a, b) = (a.min(b), a.max(b));
+                differences.push(Difference {
+                    a,
+                    b,
+                    value: truth[b] - truth[a] + random.normal(),
+                    variance: 1.0,
+                });
+            }
+        }
+    }
+    let solution = solve_offsets(frames, &differences);
+    assert!(solution.iterations > 5, "{}", solution.iterations);
+    let expected = dense(frames, &differences, &solution);
+    let most = solution.offsets.iter().zip(&expected).fold(0.0_f64, |most, (a, b)| most.max((a - b).abs()));
+    assert!(most < 1e-9, "{most}");
+}
+
+#[test]
+fn an_exact_ramp_in_long_strips() {
+    // Where the peers' iterations stop short: reference/anchors-performance-science.md §2.3, §3.5.
+    for (rows, columns) in [(1, 80), (1, 3000), (3, 1000), (16, 16)] {
+        let frames = rows * columns;
+        let truth = |index: usize| 7.5 * (index % columns) as f64 - 3.0 * (index / columns) as f64;
+        let mut differences = Vec::new();
+        for a in 0..frames {
+            for b in [a + 1, a + columns] {
+                if b < frames && (b != a + 1 || b % columns != 0) {
+                    differences.push(Difference { a, b, value: truth(b) - truth(a), variance: 1.0 });
+                }
+            }
+        }
+        let solution = solve_offsets(frames, &differences);
+        let mean = (0..frames).map(truth).sum::<f64>() / frames as f64;
+        for (index, offset) in solution.offsets.iter().enumerate() {
+            assert!((offset - (truth(index) - mean)).abs() < 1e-7, "{rows}x{columns} {index}: {offset}");
+        }
+    }
+}
+
+#[test]
+fn parts_have_mean_zero_each() {
+    let link = |a, b, value| Difference { a, b, value, variance: 1.0 };
+    let differences = [link(0, 2, 10.0), link(2, 5, -4.0), link(1, 4, 6.0)];
+    let solution = solve_offsets(6, &differences);
+    assert_eq!(solution.part, [0, 1, 0, 2, 1, 0]);
+    assert_eq!(solution.offsets[3], 0.0);
+    assert!((solution.offsets[1] + 3.0).abs() < 1e-12 && (solution.offsets[4] - 3.0).abs() < 1e-12);
+    let [a, b, c] = [0, 2, 5].map(|frame| solution.offsets[frame]);
+    assert!((a + b + c).abs() < 1e-12 && (b - a - 10.0).abs() < 1e-12 && (c - b + 4.0).abs() < 1e-12);
+    assert_eq!(solution.degrees_of_freedom, 0);
+    assert_eq!(solve_offsets(2, &[]).offsets, [0.0, 0.0]);
+}
