@@ -22,6 +22,8 @@ pub enum Stage {
     Prepare,
     /// Patches.
     Coadd,
+    /// Master tiles are added up.
+    Merge,
     /// Preview, tables, checksums.
     Finish,
 }
@@ -33,7 +35,7 @@ impl Stage {
             Self::Ingest => "files",
             Self::Prepare => "frames",
             Self::Plan | Self::Finish => "steps",
-            Self::Coadd => "px",
+            Self::Coadd | Self::Merge => "px",
         }
     }
 
@@ -44,6 +46,7 @@ impl Stage {
             Self::Plan => "plan",
             Self::Prepare => "prepare",
             Self::Coadd => "coadd",
+            Self::Merge => "merge",
             Self::Finish => "finish",
         }
     }

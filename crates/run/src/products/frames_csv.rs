@@ -6,7 +6,7 @@ use crate::products::facts::{Facts, UsedFrame};
 
 const HEAD: &str = "frame,status,code,reason,kind,width,height,date_obs,exptime_s,ra_deg,dec_deg,scale_arcsec,\
                     rotation_deg,wcs,flux_scale,maps,sigma_r,sigma_g,sigma_b,level_r,level_g,level_b,weight_r,weight_g,\
-                    weight_b";
+                    weight_b,tile";
 
 /// The table, sorted by frame; mono frames have their noise and weight in the first of three columns.
 pub fn frames_csv(facts: &Facts) -> String {
@@ -18,7 +18,7 @@ pub fn frames_csv(facts: &Facts) -> String {
             quote(&item.id),
             item.reason.code(),
             quote(item.reason.message()),
-            ",".repeat(21)
+            ",".repeat(22)
         );
         (item.id.clone(), row)
     }));
@@ -58,6 +58,8 @@ fn used_row(frame: &UsedFrame) -> String {
             }
         }
     }
+    row.push(',');
+    row.push_str(&frame.tile.map_or(String::new(), |number| number.to_string()));
     row
 }
 
