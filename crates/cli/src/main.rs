@@ -51,6 +51,8 @@ fn large_files_fail_with_an_error() -> std::io::Result<()> {
 
 fn dispatch(command: Command, given: &[String]) -> u8 {
     match command {
+        Command::Run(args) => commands::mosaic::run_all(&args, given),
+        Command::Stack(args) => commands::mosaic::run_stack(&args, given),
         Command::Mosaic(args) => commands::mosaic::run(&args, given),
         Command::Plan(args) => commands::plan::run(&args, given),
         Command::Header(args) => commands::header::run(&args),

@@ -23,6 +23,26 @@ pub fn limit(text: &str) -> Result<f64, String> {
     value.ok_or_else(|| format!("'{text}' is not a number of 0 or more"))
 }
 
+/// Degrees above 0, at most 180; with or without `deg`, or in `arcmin`.
+pub fn angle_deg(text: &str) -> Result<f64, String> {
+    let bare = text.trim();
+    let (number, unit_deg) = match (bare.strip_suffix("arcmin"), bare.strip_suffix("deg")) {
+        (Some(number), _) => (number, 1.0 / 60.0),
+        (_, Some(number)) => (number, 1.0),
+        (None, None) => (bare, 1.0),
+    };
+    let value = number.trim().parse::<f64>().ok().map(|value| value * unit_deg);
+    value
+        .filter(|value| *value > 0.0 && *value <= 180.0)
+        .ok_or_else(|| format!("'{text}' is not an angle above 0 and at most 180 degrees"))
+}
+
+/// A whole number of at least one.
+pub fn at_least_one(text: &str) -> Result<usize, String> {
+    let value = text.trim().parse::<usize>().ok().filter(|value| *value > 0);
+    value.ok_or_else(|| format!("'{text}' is not a whole number of 1 or more"))
+}
+
 /// `mean`, `median`, `min`, `max`, `sum`, or `percentile:Q`.
 pub fn combine(text: &str) -> Result<Combine, String> {
     let value = match text.trim().split_once(':') {

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use zemosaic_fits::FilePool;
+use zemosaic_fits::{FilePool, FitsError};
 use zemosaic_image::simd::SimdLevel;
 
 use crate::error::CoaddError;
@@ -81,7 +81,8 @@ impl CoaddSummary {
         self.rejected_high += sum(&result.rejected_high);
     }
 
-    fn merge(&mut self, other: Self) {
+    /// Adds the figures of another part of the work.
+    pub fn merge(&mut self, other: Self) {
         for (depth, count) in other.depth_histogram {
             *self.depth_histogram.entry(depth).or_default() += count;
         }
@@ -104,13 +105,58 @@ pub fn coadd(
     observer: &dyn CoaddObserver,
     cancel: &AtomicBool,
 ) -> Result<CoaddSummary, CoaddError> {
+    let shared = Shared {
+        sources: job.sources,
+        channels: job.channels,
+        options: job.options,
+        pool: job.pool,
+        level: SimdLevel::detect(),
+        cancel,
+    };
+    let worker = || CoaddWorker { shared: &shared, worker: Worker::default() };
+    run_patches(job.plan, job.channels, job.threads, &worker, sink, observer)
+}
+
+struct CoaddWorker<'a> {
+    shared: &'a Shared<'a>,
+    worker: Worker,
+}
+
+impl PatchWorker for CoaddWorker<'_> {
+    fn process(&mut self, patch: &Patch) -> Option<Vec<(usize, FitsError)>> {
+        self.worker.process(patch, self.shared)
+    }
+
+    fn result(&self) -> &PatchResult {
+        &self.worker.result
+    }
+}
+
+/// Computes patches on one thread.
+pub(crate) trait PatchWorker {
+    /// Compute a patch. Returns the sources whose pixels could not be read; `None` when the run was cancelled.
+    fn process(&mut self, patch: &Patch) -> Option<Vec<(usize, FitsError)>>;
+    /// What the last patch came to.
+    fn result(&self) -> &PatchResult;
+}
+
+/// All patches of `plan` on `threads` threads, each with a worker of its own.
+pub(crate) fn run_patches<W: PatchWorker>(
+    plan: &PatchPlan,
+    channels: usize,
+    threads: usize,
+    new_worker: &(impl Fn() -> W + Sync),
+    sink: &dyn PatchSink,
+    observer: &dyn CoaddObserver,
+) -> Result<CoaddSummary, CoaddError> {
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
     let outcome: Mutex<Result<CoaddSummary, CoaddError>> = Mutex::new(Ok(CoaddSummary::default()));
     std::thread::scope(|scope| -> Result<(), CoaddError> {
-        for index in 0..job.threads.max(1) {
+        for index in 0..threads.max(1) {
             let work = || {
-                let result = work_on(job, sink, observer, cancel, &next, &stop);
+                let take = || plan.patches.get(next.fetch_add(1, Ordering::Relaxed));
+                let result = work_on(&take, channels, new_worker, sink, observer, &stop);
                 let mut total = outcome.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 match (&mut *total, result) {
                     (Ok(total), Ok(part)) => total.merge(part),
@@ -131,27 +177,19 @@ pub fn coadd(
     Ok(summary)
 }
 
-fn work_on(
-    job: &CoaddJob<'_>,
+fn work_on<'p, W: PatchWorker>(
+    take: &dyn Fn() -> Option<&'p Patch>,
+    channels: usize,
+    new_worker: &impl Fn() -> W,
     sink: &dyn PatchSink,
     observer: &dyn CoaddObserver,
-    cancel: &AtomicBool,
-    next: &AtomicUsize,
     stop: &AtomicBool,
 ) -> Result<CoaddSummary, CoaddError> {
-    let shared = Shared {
-        sources: job.sources,
-        channels: job.channels,
-        options: job.options,
-        pool: job.pool,
-        level: SimdLevel::detect(),
-        cancel,
-    };
     let mut summary = CoaddSummary::default();
-    let mut worker = Worker::default();
+    let mut worker = new_worker();
     while !stop.load(Ordering::Relaxed) {
-        let Some(patch) = job.plan.patches.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-        let written = match catch_unwind(AssertUnwindSafe(|| worker.process(patch, &shared))) {
+        let Some(patch) = take() else { break };
+        let written = match catch_unwind(AssertUnwindSafe(|| worker.process(patch))) {
             Ok(None) => {
                 stop.store(true, Ordering::Relaxed);
                 return Err(CoaddError::Cancelled);
@@ -161,14 +199,14 @@ fn work_on(
                     observer.read_failed(source, patch, &error.to_string());
                     summary.read_failures.push(ReadFailure { source, patch: patch.id, error });
                 }
-                summary.add_patch(&worker.result);
-                sink.write(&worker.result)
+                summary.add_patch(worker.result());
+                sink.write(worker.result())
             }
             Err(panic) => {
-                worker = Worker::default();
+                worker = new_worker();
                 observer.patch_failed(patch, panic_message(&*panic));
                 summary.failed_patches.push(patch.id);
-                let result = PatchResult::failed(patch.region, job.channels);
+                let result = PatchResult::failed(patch.region, channels);
                 summary.add_patch(&result);
                 sink.write(&result)
             }

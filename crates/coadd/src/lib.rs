@@ -11,11 +11,13 @@
 //! - [`worker`]: one patch: read, warp, stack
 //! - [`PatchResult`]: its planes
 //! - [`engine`]: all patches, on all threads, to a sink
+//! - [`mod@merge`]: master tiles, cut-outs of one grid, added up
 //! - [`sink`]: patches by position into the product file
 
 pub mod budget;
 pub mod engine;
 mod error;
+pub mod merge;
 pub mod noise;
 pub mod options;
 pub mod patch;
@@ -31,10 +33,11 @@ pub mod worker;
 pub use budget::{MemoryBudget, available_memory_bytes};
 pub use engine::{CoaddJob, CoaddObserver, CoaddSummary, coadd};
 pub use error::CoaddError;
+pub use merge::{MergeJob, MergeRule, Tile, TilePlane, merge, plan_merge};
 pub use options::{
     Antialias, BackgroundMethod, CoaddOptions, FluxConvention, KernelName, PhotonNoise, Weights,
 };
-pub use patch::{Patch, PatchPlan, plan_patches};
+pub use patch::{Patch, PatchPlan, plan_patches, plan_region};
 pub use result::{PatchResult, dq};
 pub use sink::{PatchSink, ProductPlane, ProductSink};
 pub use source::{Measured, PlaceError, SharedGrid, Source};

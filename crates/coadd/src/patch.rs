@@ -57,13 +57,23 @@ pub fn plan_patches(
     options: &CoaddOptions,
     budget: MemoryBudget,
 ) -> Result<PatchPlan, CoaddError> {
-    let wanted = PATCHES_PER_WORKER * budget.workers;
-    let [.., smallest] = BASE_SHAPES;
-    let shape = BASE_SHAPES
-        .into_iter()
-        .find(|(w, h)| width.div_ceil(*w) * height.div_ceil(*h) >= wanted)
-        .unwrap_or(smallest);
     let all: Vec<usize> = (0..sources.len()).collect();
+    plan_region(Region { x0: 0, y0: 0, width, height }, &all, sources, channels, options, budget)
+}
+
+/// As [`plan_patches`], for a part of the grid and the sources `members` (indices into `sources`, in frame order): a
+/// master tile. Patches are placed on the whole grid.
+///
+/// # Errors
+/// [`CoaddError::Memory`] if even the smallest patch does not fit.
+pub fn plan_region(
+    region: Region,
+    members: &[usize],
+    sources: &[Source],
+    channels: usize,
+    options: &CoaddOptions,
+    budget: MemoryBudget,
+) -> Result<PatchPlan, CoaddError> {
     let mut planner = Planner {
         sources,
         channels,
@@ -74,8 +84,8 @@ pub fn plan_patches(
         read_pixels: 0,
         warped_pixels: 0,
     };
-    for region in base_patches(width, height, shape) {
-        planner.split(region, &all)?;
+    for patch in base_patches(region, budget.workers) {
+        planner.split(patch, members)?;
     }
     Ok(PatchPlan {
         patches: planner.patches,
@@ -85,22 +95,29 @@ pub fn plan_patches(
     })
 }
 
-/// The grid in patches of one shape, along the Z-order curve.
-fn base_patches(width: usize, height: usize, shape: (usize, usize)) -> Vec<Region> {
+/// A part of the grid in patches of one shape, along the Z-order curve: the largest that gives `workers` enough of them.
+pub(crate) fn base_patches(region: Region, workers: usize) -> Vec<Region> {
+    let Region { width, height, .. } = region;
+    let wanted = PATCHES_PER_WORKER * workers;
+    let [.., smallest] = BASE_SHAPES;
+    let shape = BASE_SHAPES
+        .into_iter()
+        .find(|(w, h)| width.div_ceil(*w) * height.div_ceil(*h) >= wanted)
+        .unwrap_or(smallest);
     let mut bases = Vec::new();
-    for y0 in (0..height).step_by(shape.1) {
-        for x0 in (0..width).step_by(shape.0) {
-            let region = Region {
-                x0: x0 as i64,
-                y0: y0 as i64,
-                width: shape.0.min(width - x0),
-                height: shape.1.min(height - y0),
+    for y in (0..height).step_by(shape.1) {
+        for x in (0..width).step_by(shape.0) {
+            let patch = Region {
+                x0: region.x0 + x as i64,
+                y0: region.y0 + y as i64,
+                width: shape.0.min(width - x),
+                height: shape.1.min(height - y),
             };
-            bases.push((z_order(x0 / shape.0, y0 / shape.1), region));
+            bases.push((z_order(x / shape.0, y / shape.1), patch));
         }
     }
     bases.sort_by_key(|(order, _)| *order);
-    bases.into_iter().map(|(_, region)| region).collect()
+    bases.into_iter().map(|(_, patch)| patch).collect()
 }
 
 struct Planner<'a> {
@@ -150,7 +167,7 @@ impl Planner<'_> {
 
 /// Two halves of a patch: across its width down to one column, then across its longer side, because the
 /// window of a rotated frame is least for a square.
-fn halve(region: Region) -> Option<[Region; 2]> {
+pub(crate) fn halve(region: Region) -> Option<[Region; 2]> {
     let Region { x0, y0, width, height } = region;
     if width > COLUMN_WIDTH || (width > MIN_WIDTH && width >= height) {
         let first = (width / 2).next_multiple_of(16);

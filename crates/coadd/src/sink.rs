@@ -84,13 +84,16 @@ pub struct ProductSink<'a> {
     pub planes: &'a [ProductPlane],
     /// 1 or 3.
     pub channels: usize,
+    /// Pixel of the mosaic grid that is the file's first: not (0, 0) for a cut-out.
+    pub origin_px: (i64, i64),
 }
 
 impl PatchSink for ProductSink<'_> {
     fn write(&self, patch: &PatchResult) -> Result<(), FitsError> {
         let Region { x0, y0, width, height } = patch.region;
         let pixels = width * height;
-        let window = zemosaic_fits::Window { x0: x0 as usize, y0: y0 as usize, width, height };
+        let (x0, y0) = ((x0 - self.origin_px.0) as usize, (y0 - self.origin_px.1) as usize);
+        let window = zemosaic_fits::Window { x0, y0, width, height };
         for (hdu, plane) in self.planes.iter().enumerate() {
             for channel in 0..if plane.per_channel() { self.channels } else { 1 } {
                 let float = |values: &[f32]| self.writer.write_f32(hdu, channel, window, &values[..pixels]);

@@ -24,6 +24,8 @@ pub enum Stage {
     Gauge,
     /// Patches.
     Coadd,
+    /// Master tiles are added up.
+    Merge,
     /// Preview, tables, checksums.
     Finish,
 }
@@ -35,7 +37,7 @@ impl Stage {
             Self::Ingest => "files",
             Self::Prepare | Self::Gauge => "frames",
             Self::Plan | Self::Finish => "steps",
-            Self::Coadd => "px",
+            Self::Coadd | Self::Merge => "px",
         }
     }
 
@@ -47,6 +49,7 @@ impl Stage {
             Self::Prepare => "prepare",
             Self::Gauge => "gauge",
             Self::Coadd => "coadd",
+            Self::Merge => "merge",
             Self::Finish => "finish",
         }
     }

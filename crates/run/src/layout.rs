@@ -179,14 +179,17 @@ fn choose_group(
             }
         }
     }
-    let groups = overlap_groups(&footprints);
+    let groups = match choice {
+        GroupChoice::Together => vec![0; footprints.len()],
+        _ => overlap_groups(&footprints),
+    };
     let count = groups.iter().max().map_or(0, |last| last + 1);
     let mut sizes = vec![0; count];
     for group in &groups {
         sizes[*group] += 1;
     }
     let group = match choice {
-        GroupChoice::Largest | GroupChoice::All => 1,
+        GroupChoice::Largest | GroupChoice::All | GroupChoice::Together => 1,
         GroupChoice::Number(number) if number >= 1 && number <= count.max(1) => number,
         GroupChoice::Number(number) => {
             return Err(RunError::Usage(format!(

@@ -5,17 +5,21 @@
 //! - [`scan`]: inputs become frames, each with a verdict
 //! - [`layout`]: frames become groups of sky, an output grid, a cost
 //! - [`plan`]: what the run will take
+//! - [`tiles`]: which frames make which master tile
 //! - [`prepare`]: packed files are unpacked, noise is measured
 //! - `normalize`: frames are brought to one level
 //! - [`mod@mosaic`]: the whole run
+//! - `classic`: groups of frames to master tiles; `existing`: a mosaic of tiles that are there; `stack`: all frames to one
 //! - `output`: the files of a run folder
 //! - [`products`]: header, tables, preview, report
 //! - [`check`]: a product is verified
 //! - [`events`]: what happened, as it happens
 
 pub mod check;
+mod classic;
 mod error;
 pub mod events;
+mod existing;
 pub mod layout;
 pub mod mosaic;
 mod normalize;
@@ -25,6 +29,8 @@ pub mod plan;
 pub mod prepare;
 pub mod products;
 pub mod scan;
+mod stack;
+pub mod tiles;
 pub mod time;
 pub mod units;
 
@@ -32,6 +38,8 @@ pub use error::{ExitCode, RunError};
 pub use events::{Event, Reporter, Stage, Warning};
 pub use layout::{Layout, plan_layout};
 pub use mosaic::{RunOutcome, mosaic};
-pub use options::{GridSource, GroupChoice, MosaicOptions, MosaicRequest};
+pub use options::{
+    GridSource, GroupChoice, InputKind, MosaicOptions, MosaicRequest, RunCommand, RunMode, TileKeeping,
+};
 pub use plan::{Forecast, PlannedRun, plan_run};
 pub use scan::{Scan, scan_inputs};

@@ -6,18 +6,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use zemosaic_coadd::sink::Rejecting;
 use zemosaic_coadd::{
-    CoaddJob, CoaddObserver, CoaddSummary, Patch, PatchPlan, ProductPlane, ProductSink, Source, coadd,
-    plan_patches,
+    CoaddJob, CoaddObserver, CoaddSummary, MergeJob, Patch, PatchPlan, ProductPlane, ProductSink, Source,
+    coadd, merge, plan_merge, plan_patches,
 };
 use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, ProductWriter};
 use zemosaic_frames::{LeftOut, Reason};
+use zemosaic_image::Region;
 use zemosaic_sky::Footprint;
 
+use crate::classic::{MadeTiles, make_tiles};
 use crate::error::{ExitCode, RunError};
 use crate::events::{Event, Reporter, Stage, Warning};
 use crate::normalize::normalize;
-use crate::options::{GroupChoice, MosaicRequest};
+use crate::existing::from_tiles;
+use crate::options::{GroupChoice, InputKind, MosaicRequest, RunCommand};
 use crate::output::{overwrite, publish_mosaic, refuse_existing, refuse_inputs_as_products};
 use crate::plan::{Placed, PlannedRun, place_sources, plan_run, rejecting};
 use crate::prepare::prepare;
@@ -29,12 +33,13 @@ use crate::products::report::{Costs, report_json};
 use crate::products::staged::StagedFiles;
 use crate::products::{PRODUCT_NAMES, frames_csv::frames_csv, preview::preview_png, run_toml::run_toml};
 use crate::scan::tell_left_out;
+use crate::stack::stack_all;
 use crate::time;
 
 /// How the folders of unpacked copies begin.
-const SPILL_PREFIX: &str = ".spill-";
+pub(crate) const SPILL_PREFIX: &str = ".spill-";
 /// Files kept open at once.
-const MAX_OPEN_FILES: usize = 200;
+pub(crate) const MAX_OPEN_FILES: usize = 200;
 
 /// What a finished run made.
 #[derive(Debug)]
@@ -64,9 +69,11 @@ pub fn mosaic(
         .num_threads(request.worker_threads())
         .build()
         .map_err(|error| RunError::Coadd(zemosaic_coadd::CoaddError::Threads(error.to_string())))?;
-    pool.install(|| match request.options.group {
-        GroupChoice::All => all_groups(request, reporter, cancel),
-        GroupChoice::Largest | GroupChoice::Number(_) => {
+    pool.install(|| match (request.run_command, request.input_kind, request.options.group) {
+        (RunCommand::Stack, ..) => stack_all(request, reporter, cancel),
+        (_, InputKind::MasterTiles, _) => from_tiles(request, reporter, cancel),
+        (.., GroupChoice::All) => all_groups(request, reporter, cancel),
+        (.., GroupChoice::Largest | GroupChoice::Number(_) | GroupChoice::Together) => {
             one_group(request, reporter, cancel).map(|(outcome, _)| outcome)
         }
     })
@@ -119,7 +126,8 @@ fn all_groups(
     }
 }
 
-fn one_group(
+/// The mosaic of one group of connected frames, and how many groups there are.
+pub(crate) fn one_group(
     request: &MosaicRequest,
     reporter: &Reporter,
     cancel: &AtomicBool,
@@ -133,6 +141,28 @@ fn one_group(
     let pool = FilePool::new(MAX_OPEN_FILES);
     let mut placed = prepare_sources(request, &mut planned, spill.path(), &pool, reporter, cancel)?;
     normalize(request, &mut planned, &mut placed, &pool, reporter, cancel)?;
+    let groups = planned.layout.group_sizes.len();
+    let mut facts = gather_facts(request, &planned, &placed)?;
+    let made = if request.makes_tiles() {
+        let made = make_tiles(request, &planned, &placed, &mut facts, &pool, reporter, cancel)?;
+        planned.warnings.extend(made.warnings.iter().cloned());
+        Some(made)
+    } else {
+        None
+    };
+    let work = match made {
+        Some(made) => merge_work(made, &planned)?,
+        None => coadd_work(request, &planned, &placed)?,
+    };
+    if let Work::Coadd(plan) = &work {
+        announce(&planned, plan, &placed.sources, reporter);
+    }
+    let product = Product::begin(request, planned, placed, facts, work, spill.path())?;
+    let outcome = product.run(request, &pool, reporter, cancel)?;
+    Ok((outcome, groups))
+}
+
+fn coadd_work(request: &MosaicRequest, planned: &PlannedRun, placed: &Placed) -> Result<Work, RunError> {
     let plan = plan_patches(
         planned.layout.grid.width,
         planned.layout.grid.height,
@@ -141,15 +171,47 @@ fn one_group(
         &request.options.coadd,
         planned.budget,
     )?;
-    announce(&planned, &plan, &placed.sources, reporter);
-    let groups = planned.layout.group_sizes.len();
-    let product = Product::begin(request, planned, placed, plan, spill.path())?;
-    let outcome = product.run(request, &pool, reporter, cancel)?;
-    Ok((outcome, groups))
+    Ok(Work::Coadd(plan))
+}
+
+/// The merge of the tiles that were made.
+pub(crate) fn merge_work(tiles: MadeTiles, planned: &PlannedRun) -> Result<Work, RunError> {
+    let regions: Vec<Region> = tiles.tiles.iter().map(|tile| tile.region).collect();
+    let grid = &planned.layout.grid;
+    let plan = plan_merge(grid.width, grid.height, &regions, planned.layout.channels, planned.budget)?;
+    Ok(Work::Merge { plan, tiles: Box::new(tiles) })
+}
+
+/// What fills a mosaic with pixels.
+pub(crate) enum Work {
+    /// Frames.
+    Coadd(PatchPlan),
+    /// Master tiles.
+    Merge {
+        /// The patches.
+        plan: PatchPlan,
+        /// The tiles.
+        tiles: Box<MadeTiles>,
+    },
+}
+
+impl Work {
+    fn patches(&self) -> usize {
+        match self {
+            Self::Coadd(plan) | Self::Merge { plan, .. } => plan.patches.len(),
+        }
+    }
+
+    fn rejecting(&self, request: &MosaicRequest) -> Rejecting {
+        match self {
+            Self::Coadd(_) => rejecting(&request.options),
+            Self::Merge { tiles, .. } => tiles.rejecting,
+        }
+    }
 }
 
 /// Make the run folder, its log and the folder of unpacked copies (removed when it goes out of scope).
-fn open_run_folder(request: &MosaicRequest, reporter: &Reporter) -> Result<tempfile::TempDir, RunError> {
+pub(crate) fn open_run_folder(request: &MosaicRequest, reporter: &Reporter) -> Result<tempfile::TempDir, RunError> {
     std::fs::create_dir_all(&request.out).map_err(RunError::output(&request.out))?;
     let log = request.out.join("events.jsonl");
     reporter.open_log(&log).map_err(|source| match source.kind() {
@@ -174,7 +236,7 @@ fn remove_stale_spill(folder: &Path) -> std::io::Result<()> {
 }
 
 /// Unpack, measure, place; frames that fail on the way are left out and the grid is fitted to the rest.
-fn prepare_sources(
+pub(crate) fn prepare_sources(
     request: &MosaicRequest,
     planned: &mut PlannedRun,
     spill: &Path,
@@ -202,7 +264,7 @@ fn prepare_sources(
     Ok(placed)
 }
 
-fn announce(planned: &PlannedRun, plan: &PatchPlan, sources: &[Source], reporter: &Reporter) {
+pub(crate) fn announce(planned: &PlannedRun, plan: &PatchPlan, sources: &[Source], reporter: &Reporter) {
     let forecast = planned.forecast_of(plan, sources);
     reporter.send(Event::Planned {
         frames: sources.len(),
@@ -216,11 +278,28 @@ fn announce(planned: &PlannedRun, plan: &PatchPlan, sources: &[Source], reporter
     });
 }
 
+/// HDUs of a product of `planes` on a grid of this size.
+pub(crate) fn product_hdus(
+    planes: &[ProductPlane],
+    (width, height, channels): (usize, usize, usize),
+    header: &dyn Fn(ProductPlane, usize) -> Header,
+) -> Vec<HduSpec> {
+    let hdu = |(index, plane): (usize, &ProductPlane)| {
+        let mut dims = vec![width, height];
+        if plane.per_channel() && channels > 1 {
+            dims.push(channels);
+        }
+        let data = if plane.is_integer() { DataSpec::I32 { dims } } else { DataSpec::F32 { dims } };
+        HduSpec { header: header(*plane, index), data }
+    };
+    planes.iter().enumerate().map(hdu).collect()
+}
+
 /// A product in the making.
-struct Product {
+pub(crate) struct Product {
     planned: PlannedRun,
     placed: Placed,
-    plan: PatchPlan,
+    work: Work,
     planes: Vec<ProductPlane>,
     facts: Facts,
     writer: ProductWriter,
@@ -228,36 +307,66 @@ struct Product {
 
 impl Product {
     /// Lay the file out on disk.
-    fn begin(
+    pub(crate) fn begin(
         request: &MosaicRequest,
         planned: PlannedRun,
         placed: Placed,
-        plan: PatchPlan,
+        facts: Facts,
+        work: Work,
         spill: &Path,
     ) -> Result<Self, RunError> {
-        let facts = gather_facts(request, &planned, &placed)?;
-        let planes = ProductPlane::of_product(rejecting(&request.options));
-        let (width, height) = (facts.grid.width, facts.grid.height);
-        let hdus = planes
-            .iter()
-            .enumerate()
-            .map(|(index, plane)| {
-                let mut dims = vec![width, height];
-                if plane.per_channel() && facts.channels > 1 {
-                    dims.push(facts.channels);
-                }
-                let data = if plane.is_integer() { DataSpec::I32 { dims } } else { DataSpec::F32 { dims } };
-                HduSpec { header: plane_header(*plane, index, &facts, &request.options), data }
-            })
-            .collect();
+        let planes = ProductPlane::of_product(work.rejecting(request));
+        let size = (facts.grid.width, facts.grid.height, facts.channels);
+        let header = |plane, index| plane_header(plane, index, &facts, &request.options);
+        let hdus = product_hdus(&planes, size, &header);
         let policy = overwrite(request);
         // What is compressed in the end is written beside the unpacked copies first.
         let folder = if request.compress.is_some() { spill } else { &request.out };
         let writer = ProductWriter::create(&folder.join(PRODUCT_NAMES[0]), hdus, policy)?;
-        Ok(Self { planned, placed, plan, planes, facts, writer })
+        Ok(Self { planned, placed, work, planes, facts, writer })
     }
 
-    fn run(
+    /// Fill it with pixels; what the user should know goes to the result.
+    fn fill(
+        &mut self,
+        request: &MosaicRequest,
+        pool: &FilePool,
+        reporter: &Reporter,
+        cancel: &AtomicBool,
+    ) -> Result<Vec<Warning>, RunError> {
+        let channels = self.facts.channels;
+        let total = self.facts.grid.width as u64 * self.facts.grid.height as u64;
+        let sink =
+            ProductSink { writer: &self.writer, planes: &self.planes, channels, origin_px: (0, 0) };
+        let threads = request.worker_threads();
+        match &self.work {
+            Work::Coadd(plan) => {
+                let names = self.placed.sources.iter().map(|source| source.frame.id.clone()).collect();
+                let observer = Observer::new(reporter, Stage::Coadd, names, total);
+                let sources = &self.placed.sources;
+                let options = &request.options.coadd;
+                let job = CoaddJob { sources, channels, options, plan, threads, pool };
+                self.facts.summary =
+                    reporter.stage(Stage::Coadd, total, || coadd(&job, &sink, &observer, cancel))?;
+                Ok(observer.into_warnings())
+            }
+            Work::Merge { plan, tiles } => {
+                let names = tiles.tiles.iter().map(|tile| tile.path.display().to_string()).collect();
+                let observer = Observer::new(reporter, Stage::Merge, names, total);
+                let job =
+                    MergeJob { tiles: &tiles.tiles, channels, rule: tiles.rule, plan, threads, pool };
+                let merged =
+                    reporter.stage(Stage::Merge, total, || merge(&job, &sink, &observer, cancel))?;
+                let summary = &mut self.facts.summary;
+                summary.depth_histogram = merged.depth_histogram;
+                summary.read_failures.extend(merged.read_failures);
+                summary.failed_patches.extend(merged.failed_patches);
+                Ok(observer.into_warnings())
+            }
+        }
+    }
+
+    pub(crate) fn run(
         mut self,
         request: &MosaicRequest,
         pool: &FilePool,
@@ -265,22 +374,9 @@ impl Product {
         cancel: &AtomicBool,
     ) -> Result<RunOutcome, RunError> {
         let start = reporter.elapsed_s();
-        let observer = Observer::new(reporter, &self.placed, &self.facts);
         let channels = self.facts.channels;
-        self.facts.summary = reporter.stage(Stage::Coadd, observer.total, || {
-            let job = CoaddJob {
-                sources: &self.placed.sources,
-                channels,
-                options: &request.options.coadd,
-                plan: &self.plan,
-                threads: request.worker_threads(),
-                pool,
-            };
-            let sink = ProductSink { writer: &self.writer, planes: &self.planes, channels };
-            coadd(&job, &sink, &observer, cancel)
-        })?;
         let mut warnings = std::mem::take(&mut self.planned.warnings);
-        warnings.extend(observer.warnings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner));
+        warnings.extend(self.fill(request, pool, reporter, cancel)?);
         let mut late = self.placed.warnings(channels);
         if self.facts.summary.samples == 0 {
             let message = "no frame has data on the grid: every pixel is empty".to_owned();
@@ -291,12 +387,18 @@ impl Product {
             warnings.push(warning);
         }
         let coadd_seconds = reporter.elapsed_s() - start;
-        let stage_seconds = BTreeMap::from([("coadd".to_owned(), coadd_seconds)]);
+        let mut stage_seconds = BTreeMap::from([("coadd".to_owned(), coadd_seconds)]);
+        let mut patches = self.work.patches();
+        if let Work::Merge { tiles, .. } = &self.work {
+            stage_seconds.insert("coadd".into(), tiles.seconds);
+            stage_seconds.insert("merge".into(), coadd_seconds);
+            patches += tiles.patches;
+        }
         let costs = Costs {
             threads: request.worker_threads(),
             memory_budget_bytes: self.planned.budget.total_bytes,
             peak_memory_bytes: None,
-            patches: self.plan.patches.len(),
+            patches,
             mosaic_bytes: self.planned.mosaic_bytes,
             stage_seconds,
             seconds: reporter.elapsed_s(),
@@ -311,7 +413,7 @@ impl Product {
         mut costs: Costs,
         warnings: Vec<Warning>,
     ) -> Result<RunOutcome, RunError> {
-        let Self { planned, planes, facts, writer, .. } = self;
+        let Self { planned, planes, facts, writer, work, .. } = self;
         let png = preview_png(&writer, facts.grid.width, facts.grid.height, facts.channels)?
             .map_err(|error| RunError::Encode { what: "the preview", message: error.to_string() })?;
         let headers: Vec<(usize, Header)> = planes
@@ -334,13 +436,13 @@ impl Product {
         let with_pairs = facts.gauge.as_ref().filter(|gauge| gauge.pairs > 0);
         tables.extend(with_pairs.map(|gauge| gauge_table(gauge, facts.unit().as_deref())));
         writer.finish_with_tables(headers, tables)?;
+        if let Work::Merge { tiles, .. } = work {
+            tiles.publish(request)?;
+        }
         let mosaic = publish_mosaic(request, written)?;
         staged.publish()?;
-        let failed = facts.left_out.iter().any(|item| item.reason.is_failure())
-            || !facts.summary.read_failures.is_empty()
-            || !facts.summary.failed_patches.is_empty();
         Ok(RunOutcome {
-            exit_code: if failed { ExitCode::Partial } else { ExitCode::Ok },
+            exit_code: exit_code_of(&facts),
             mosaics: vec![mosaic],
             used: facts.used.len(),
             left_out: facts.left_out,
@@ -349,7 +451,7 @@ impl Product {
     }
 }
 
-fn gather_facts(request: &MosaicRequest, planned: &PlannedRun, placed: &Placed) -> Result<Facts, RunError> {
+pub(crate) fn gather_facts(request: &MosaicRequest, planned: &PlannedRun, placed: &Placed) -> Result<Facts, RunError> {
     let channels = planned.layout.channels;
     let used: Vec<_> = placed
         .sources
@@ -381,27 +483,39 @@ fn gather_facts(request: &MosaicRequest, planned: &PlannedRun, placed: &Placed) 
         summary: CoaddSummary::default(),
         date: time::now(),
         parameter_hash,
+        tiles: Vec::new(),
+        from_existing_tiles: false,
     })
 }
 
+/// 0, or 9 when something could not be read.
+pub(crate) fn exit_code_of(facts: &Facts) -> ExitCode {
+    let failed = facts.left_out.iter().any(|item| item.reason.is_failure())
+        || !facts.summary.read_failures.is_empty()
+        || !facts.summary.failed_patches.is_empty();
+    if failed { ExitCode::Partial } else { ExitCode::Ok }
+}
+
 /// Turns the engine's reports into events and warnings.
-struct Observer<'a> {
+pub(crate) struct Observer<'a> {
     reporter: &'a Reporter,
-    frame_ids: Vec<String>,
+    stage: Stage,
+    /// Of the sources: frames, or master tiles.
+    names: Vec<String>,
     done: AtomicU64,
     total: u64,
     warnings: Mutex<Vec<Warning>>,
 }
 
 impl<'a> Observer<'a> {
-    fn new(reporter: &'a Reporter, placed: &Placed, facts: &Facts) -> Self {
-        Self {
-            reporter,
-            frame_ids: placed.sources.iter().map(|source| source.frame.id.clone()).collect(),
-            done: AtomicU64::new(0),
-            total: facts.grid.width as u64 * facts.grid.height as u64,
-            warnings: Mutex::new(Vec::new()),
-        }
+    /// For `total` pixels of a stage.
+    pub(crate) fn new(reporter: &'a Reporter, stage: Stage, names: Vec<String>, total: u64) -> Self {
+        Self { reporter, stage, names, done: AtomicU64::new(0), total, warnings: Mutex::new(Vec::new()) }
+    }
+
+    /// What was worth a warning.
+    pub(crate) fn into_warnings(self) -> Vec<Warning> {
+        self.warnings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn warn(&self, code: &'static str, message: String) {
@@ -417,7 +531,7 @@ impl CoaddObserver for Observer<'_> {
     fn patch_done(&self, patch: &Patch) {
         let area = patch.region.area() as u64;
         let done = self.done.fetch_add(area, Ordering::Relaxed) + area;
-        self.reporter.send(Event::Progress { stage: Stage::Coadd, done, total: self.total });
+        self.reporter.send(Event::Progress { stage: self.stage, done, total: self.total });
     }
 
     fn patch_failed(&self, patch: &Patch, message: &str) {
@@ -432,13 +546,14 @@ impl CoaddObserver for Observer<'_> {
     }
 
     fn read_failed(&self, source: usize, patch: &Patch, message: &str) {
-        let id = &self.frame_ids[source];
-        self.warn("E-FRAME-READ", format!("{id} is missing from patch {}: {message}", patch.id));
+        let id = &self.names[source];
+        let code = if self.stage == Stage::Merge { "E-TILE-READ" } else { "E-FRAME-READ" };
+        self.warn(code, format!("{id} is missing from patch {}: {message}", patch.id));
     }
 }
 
 /// Highest resident memory of this process so far.
-fn peak_memory_bytes() -> Option<u64> {
+pub(crate) fn peak_memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().trim_end_matches("kB").trim().parse::<u64>().ok().map(|kib| kib << 10)

@@ -8,7 +8,7 @@ use zemosaic_coadd::CoaddOptions;
 use zemosaic_fits::CompressOptions;
 use zemosaic_frames::IngestOptions;
 use zemosaic_gauge::NormalizeOptions;
-use zemosaic_sky::GridOptions;
+use zemosaic_sky::{ClusterOptions, GridOptions};
 
 /// Where the output grid comes from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +32,19 @@ pub enum GroupChoice {
     Number(usize),
     /// Each group its own mosaic, in a folder of its own.
     All,
+    /// All frames in one mosaic, whether they touch or not.
+    Together,
+}
+
+/// The way from frames to the mosaic.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunMode {
+    /// All frames straight onto the mosaic: rejection sees every frame of a pixel.
+    #[default]
+    Direct,
+    /// Groups of frames become master tiles on cut-outs of the mosaic grid, which are then added up.
+    Classic,
 }
 
 /// Options that change pixels.
@@ -42,6 +55,10 @@ pub struct MosaicOptions {
     pub ingest: IngestOptions,
     /// Group of sky.
     pub group: GroupChoice,
+    /// Straight or by master tiles.
+    pub mode: RunMode,
+    /// Groups of frames for master tiles.
+    pub cluster: ClusterOptions,
     /// Given or automatic grid.
     pub grid_from: GridSource,
     /// The automatic grid.
@@ -52,11 +69,50 @@ pub struct MosaicOptions {
     pub coadd: CoaddOptions,
 }
 
+/// The command that makes the request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RunCommand {
+    /// `mosaic`: one mosaic from frames that have a WCS.
+    #[default]
+    Mosaic,
+    /// `run`: everything.
+    Run,
+    /// `stack`: all frames into one master tile; `out` is its file (.fits, .fit, .fts) or a folder.
+    Stack,
+}
+
+/// What becomes of master tiles.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TileKeeping {
+    /// They stay in the folder tiles of the output.
+    #[default]
+    Keep,
+    /// They are removed when the mosaic is done.
+    Remove,
+}
+
+/// What the inputs are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum InputKind {
+    /// Frames.
+    #[default]
+    Frames,
+    /// Master tiles, of this program or of ZeMosaic.
+    MasterTiles,
+}
+
 /// A run: options, and what does not change pixels.
 #[derive(Debug, Clone)]
 pub struct MosaicRequest {
+    /// The command.
+    pub run_command: RunCommand,
     /// Files and folders.
     pub inputs: Vec<PathBuf>,
+    /// What they are.
+    pub input_kind: InputKind,
+    /// What becomes of master tiles.
+    pub tile_keeping: TileKeeping,
     /// Folder of the products.
     pub out: PathBuf,
     /// What changes pixels.
@@ -90,6 +146,18 @@ pub enum Existing {
 }
 
 impl MosaicRequest {
+    /// Whether frames become master tiles on the way.
+    pub fn makes_tiles(&self) -> bool {
+        let is_classic = self.options.mode == RunMode::Classic && self.input_kind == InputKind::Frames;
+        is_classic || self.run_command == RunCommand::Stack
+    }
+
+    /// Folders that are not walked for inputs.
+    pub fn all_excluded(&self) -> Vec<PathBuf> {
+        let own = [&self.out].into_iter().chain(&self.spill).chain(&self.excluded);
+        own.cloned().collect()
+    }
+
     /// Threads to use.
     pub fn worker_threads(&self) -> usize {
         self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)

@@ -9,8 +9,8 @@ use zemosaic_frames::{Frame, Reason};
 
 use crate::error::RunError;
 use crate::layout::Layout;
-use crate::options::{Existing, MosaicRequest};
-use crate::products::{COMPRESSED_NAME, PRODUCT_NAMES};
+use crate::options::{Existing, MosaicRequest, TileKeeping};
+use crate::products::{COMPRESSED_NAME, PRODUCT_NAMES, TILE_PREFIX, TILES_FOLDER};
 
 /// Products of an earlier run are not replaced unless asked.
 ///
@@ -18,11 +18,26 @@ use crate::products::{COMPRESSED_NAME, PRODUCT_NAMES};
 /// [`RunError::Exists`].
 pub(crate) fn refuse_existing(request: &MosaicRequest, folder: &Path) -> Result<(), RunError> {
     let names = PRODUCT_NAMES.iter().chain([&COMPRESSED_NAME]);
-    let in_the_way = names.map(|name| folder.join(name)).find(|path| path.exists());
+    let mut in_the_way = names.map(|name| folder.join(name)).find(|path| path.exists());
+    if request.makes_tiles() && request.tile_keeping == TileKeeping::Keep {
+        in_the_way = in_the_way.or_else(|| tiles_in(folder).into_iter().next());
+    }
     match in_the_way {
         Some(path) if request.existing == Existing::Refuse => Err(RunError::Exists { path }),
         _ => Ok(()),
     }
+}
+
+/// Master tiles in a run folder, by name.
+pub(crate) fn tiles_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder.join(TILES_FOLDER)).into_iter().flatten().flatten();
+    let is_tile = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        name.starts_with(TILE_PREFIX) && name.ends_with(".fits")
+    };
+    let mut tiles: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_tile).collect();
+    tiles.sort();
+    tiles
 }
 
 /// A product must not take the place of a file that it is made of.
@@ -31,8 +46,11 @@ pub(crate) fn refuse_existing(request: &MosaicRequest, folder: &Path) -> Result<
 /// [`RunError::Usage`].
 pub(crate) fn refuse_inputs_as_products(request: &MosaicRequest, layout: &Layout) -> Result<(), RunError> {
     let names = PRODUCT_NAMES.iter().chain([&COMPRESSED_NAME]);
-    let products: BTreeSet<PathBuf> =
+    let mut products: BTreeSet<PathBuf> =
         names.filter_map(|name| request.out.join(name).canonicalize().ok()).collect();
+    if request.makes_tiles() {
+        products.extend(tiles_in(&request.out).iter().filter_map(|path| path.canonicalize().ok()));
+    }
     let left_out = layout.left_out.iter().filter(|item| !matches!(item.reason, Reason::OwnProduct(_)));
     let files = layout.frames.iter().flat_map(Frame::files).chain(left_out.map(|item| item.path.as_path()));
     for file in files {
@@ -76,6 +94,6 @@ pub(crate) fn publish_mosaic(request: &MosaicRequest, written: PathBuf) -> Resul
 }
 
 /// Whether a file is a mosaic of this program.
-fn is_own(path: &Path) -> bool {
+pub(crate) fn is_own(path: &Path) -> bool {
     scan(path).is_ok_and(|file| file.hdus.iter().any(|hdu| is_own_product(&hdu.header)))
 }

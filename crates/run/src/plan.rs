@@ -8,17 +8,19 @@ use zemosaic_coadd::sink::Rejecting;
 use zemosaic_coadd::source::set_weights;
 use zemosaic_coadd::{
     BackgroundMethod, CoaddOptions, Measured, MemoryBudget, PatchPlan, PlaceError, ProductPlane, SharedGrid,
-    Source, available_memory_bytes, plan_patches,
+    Source, available_memory_bytes, plan_merge, plan_patches,
 };
 use zemosaic_frames::{Frame, FrameNoise, LeftOut, Reason};
+use zemosaic_image::Region;
 use zemosaic_stack::RejectMethod;
 
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
 use crate::layout::{Layout, plan_layout};
-use crate::options::{MosaicOptions, MosaicRequest};
 use crate::products::gauge::GaugeFacts;
-use crate::scan::{scan_inputs, tell_left_out};
+use crate::options::{MosaicOptions, MosaicRequest, RunCommand};
+use crate::scan::{scan_request, tell_left_out};
+use crate::tiles::{TilesPlan, plan_tiles};
 use crate::units::show_size;
 
 /// Share of the free memory a run takes when no budget is given.
@@ -29,6 +31,8 @@ const FALLBACK_MEMORY_BYTES: u64 = 2 << 30;
 const FORECAST_WARP_NS: f64 = 20.0;
 /// Time per frame pixel read, decode and demosaic together.
 const FORECAST_READ_NS: f64 = 3.0;
+/// Time per pixel of a master tile, write and merge together.
+const FORECAST_MERGE_NS: f64 = 30.0;
 
 /// A planned run, before any pixel is read.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ pub struct PlannedRun {
     pub mosaic_bytes: u64,
     /// Bytes of unpacked copies.
     pub spill_bytes: u64,
+    /// Master tiles, where there are such.
+    pub tiles: TilesPlan,
     /// What the user should know.
     pub warnings: Vec<Warning>,
 }
@@ -61,19 +67,38 @@ pub struct Forecast {
 /// Scan the inputs and plan their mosaic; checks memory and disk.
 ///
 /// # Errors
-/// As [`scan_inputs`] and [`plan_layout`]; a resource that would be exceeded.
+/// As [`crate::scan_inputs`] and [`plan_layout`]; a resource that would be exceeded.
 pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedRun, RunError> {
     check_options(&request.options.coadd)?;
-    let mut excluded = vec![request.out.clone()];
-    excluded.extend(request.spill.clone());
-    excluded.extend(request.excluded.iter().cloned());
-    let scan = scan_inputs(&request.inputs, &excluded, &request.options.ingest, reporter)?;
+    request.options.cluster.check().map_err(RunError::Usage)?;
+    let scan = scan_request(request, reporter)?;
     let known: Vec<PathBuf> = scan.left_out.iter().map(|item| item.path.clone()).collect();
     let layout = reporter.stage(Stage::Plan, 1, || plan_layout(scan, &request.options))?;
     for item in layout.left_out.iter().filter(|item| !known.contains(&item.path)) {
         tell_left_out(reporter, item);
     }
     let mut warnings = Vec::new();
+    let budget = memory_budget(request, reporter, &mut warnings);
+    let tiles = plan_tiles(&layout, request, pixel_bytes(layout.channels, rejecting(&request.options)))?;
+    // A stack is its tile and nothing else.
+    let mosaic_bytes = match request.run_command {
+        RunCommand::Stack => 0,
+        RunCommand::Mosaic | RunCommand::Run => {
+            product_bytes_of(&layout, layout.frames.len(), rejecting(&request.options))
+        }
+    };
+    let spill_bytes = layout.spill_bytes();
+    let planned = PlannedRun { layout, budget, mosaic_bytes, spill_bytes, tiles, warnings };
+    check_disk(request, &planned)?;
+    Ok(planned)
+}
+
+/// The memory and threads of a run.
+pub(crate) fn memory_budget(
+    request: &MosaicRequest,
+    reporter: &Reporter,
+    warnings: &mut Vec<Warning>,
+) -> MemoryBudget {
     let available = available_memory_bytes();
     let default_bytes =
         available.map_or(FALLBACK_MEMORY_BYTES, |bytes| (bytes as f64 * DEFAULT_MEMORY_SHARE) as u64);
@@ -88,11 +113,7 @@ pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedR
         reporter.warn(&warning);
         warnings.push(warning);
     }
-    let budget = MemoryBudget { total_bytes, workers: request.worker_threads() };
-    let mosaic_bytes = product_bytes(&layout, &request.options);
-    let planned = PlannedRun { spill_bytes: layout.spill_bytes(), layout, budget, mosaic_bytes, warnings };
-    check_disk(request, &planned)?;
-    Ok(planned)
+    MemoryBudget { total_bytes, workers: request.worker_threads() }
 }
 
 /// Options of algorithms that are out of range, before any file is looked at.
@@ -123,6 +144,14 @@ impl PlannedRun {
             &options.coadd,
             self.budget,
         )?;
+        let regions: Vec<Region> = self.tiles.tiles.iter().map(|tile| tile.region).collect();
+        plan_merge(
+            self.layout.grid.width,
+            self.layout.grid.height,
+            &regions,
+            self.layout.channels,
+            self.budget,
+        )?;
         Ok(self.forecast_of(&plan, &placed.sources))
     }
 
@@ -138,7 +167,8 @@ impl PlannedRun {
                 .min(self.budget.total_bytes),
             read_amplification: plan.read_pixels as f64 / self.layout.input_pixels().max(1) as f64,
             seconds: (plan.warped_pixels as f64 * channels * FORECAST_WARP_NS
-                + plan.read_pixels as f64 * FORECAST_READ_NS)
+                + plan.read_pixels as f64 * FORECAST_READ_NS
+                + self.tiles.pixels() as f64 * channels * FORECAST_MERGE_NS)
                 * 1e-9
                 / workers as f64,
         }
@@ -233,39 +263,48 @@ pub fn rejecting(options: &MosaicOptions) -> Rejecting {
     if options.coadd.reject.method == RejectMethod::None { Rejecting::No } else { Rejecting::Yes }
 }
 
-fn product_bytes(layout: &Layout, options: &MosaicOptions) -> u64 {
+/// Bytes of a pixel of all planes of a product.
+fn pixel_bytes(channels: usize, rejecting: Rejecting) -> u64 {
+    let planes = ProductPlane::of_product(rejecting);
+    planes.iter().map(|plane| if plane.per_channel() { 4 * channels as u64 } else { 4 }).sum()
+}
+
+/// Bytes of a mosaic of `frames` frames.
+pub(crate) fn product_bytes_of(layout: &Layout, frames: usize, rejecting: Rejecting) -> u64 {
     let pixels = layout.grid.width as u64 * layout.grid.height as u64;
-    let planes: u64 = ProductPlane::of_product(rejecting(options))
-        .iter()
-        .map(|plane| if plane.per_channel() { layout.channels as u64 } else { 1 })
-        .sum();
-    pixels * 4 * planes + layout.frames.len() as u64 * 1024 + (1 << 20)
+    pixels * pixel_bytes(layout.channels, rejecting) + frames as u64 * 1024 + (1 << 20)
 }
 
 /// A compressed mosaic is taken to be smaller by this at least.
 const LEAST_COMPRESSION: u64 = 2;
 
-fn check_disk(request: &MosaicRequest, planned: &PlannedRun) -> Result<(), RunError> {
+/// Refuse what does not fit on the disk.
+///
+/// # Errors
+/// [`RunError::Resource`].
+pub(crate) fn check_disk(request: &MosaicRequest, planned: &PlannedRun) -> Result<(), RunError> {
     // A compressed mosaic is written plain beside the unpacked copies first.
     let (plain_bytes, final_bytes) = match request.compress {
         None => (0, planned.mosaic_bytes),
         Some(_) => (planned.mosaic_bytes, planned.mosaic_bytes / LEAST_COMPRESSION),
     };
     let work_bytes = planned.spill_bytes + plain_bytes;
+    let tiles_bytes = planned.tiles.bytes;
     let needs = match &request.spill {
-        None => vec![(&request.out, final_bytes + work_bytes)],
-        Some(spill) => vec![(&request.out, final_bytes), (spill, work_bytes)],
+        None => vec![(&request.out, final_bytes + tiles_bytes + work_bytes)],
+        Some(spill) => vec![(&request.out, final_bytes + tiles_bytes), (spill, work_bytes)],
     };
     for (folder, needed) in needs {
         if let Some(free) = free_disk_bytes(folder)
             && free < needed
         {
             return Err(RunError::Resource(format!(
-                "the run needs {} of disk in {} (mosaic {}, unpacked copies {}), {} are free; \
+                "the run needs {} of disk in {} (mosaic {}, master tiles {}, unpacked copies {}), {} are free; \
                  choose a coarser --scale, another folder, or --tmp for the copies",
                 show_size(needed),
                 folder.display(),
                 show_size(planned.mosaic_bytes),
+                show_size(tiles_bytes),
                 show_size(planned.spill_bytes),
                 show_size(free)
             )));

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use zemosaic_frames::{
-    Frame, FramesError, IngestOptions, Ingested, LeftOut, Reason, discover, find_duplicates, ingest,
+    Frame, FramesError, IngestOptions, Ingested, InputFile, LeftOut, Reason, discover, find_duplicates, ingest,
 };
 
 use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage};
+use crate::existing::tile_inputs;
+use crate::options::{InputKind, MosaicRequest};
 
 /// The verdict on all inputs of a run.
 #[derive(Debug)]
@@ -28,6 +30,21 @@ impl Scan {
     }
 }
 
+/// Scan the inputs of a request.
+///
+/// # Errors
+/// As [`scan_inputs`].
+pub fn scan_request(request: &MosaicRequest, reporter: &Reporter) -> Result<Scan, RunError> {
+    let excluded = request.all_excluded();
+    match request.input_kind {
+        InputKind::Frames => scan_inputs(&request.inputs, &excluded, &request.options.ingest, reporter),
+        InputKind::MasterTiles => {
+            let files = tile_inputs(&request.inputs, &excluded, &request.options.ingest)?;
+            scan_files(&files, &request.options.ingest, reporter)
+        }
+    }
+}
+
 /// Scan `inputs`; folders in `excluded` are not entered.
 ///
 /// # Errors
@@ -38,21 +55,31 @@ pub fn scan_inputs(
     options: &IngestOptions,
     reporter: &Reporter,
 ) -> Result<Scan, RunError> {
-    if let Some(path) = options.wcs.wcs_from.as_ref().filter(|path| !path.exists()) {
-        return Err(FramesError::NoSuchInput { path: path.clone() }.into());
-    }
     options.maps.check().map_err(RunError::Usage)?;
     let files = discover(inputs, excluded)?;
     if files.is_empty() {
-        let inputs: Vec<String> = inputs.iter().map(|path| path.display().to_string()).collect();
-        return Err(RunError::NoInput { inputs: inputs.join(", ") });
+        return Err(no_input(inputs));
+    }
+    scan_files(&files, options, reporter)
+}
+
+/// The error of inputs without any file.
+pub(crate) fn no_input(inputs: &[PathBuf]) -> RunError {
+    let inputs: Vec<String> = inputs.iter().map(|path| path.display().to_string()).collect();
+    RunError::NoInput { inputs: inputs.join(", ") }
+}
+
+/// Scan `files`.
+fn scan_files(files: &[InputFile], options: &IngestOptions, reporter: &Reporter) -> Result<Scan, RunError> {
+    if let Some(path) = options.wcs.wcs_from.as_ref().filter(|path| !path.exists()) {
+        return Err(FramesError::NoSuchInput { path: path.clone() }.into());
     }
     let total = files.len() as u64;
     let mut ingested = reporter.stage(Stage::Ingest, total, || {
         let progress = |done: usize| {
             reporter.send(Event::Progress { stage: Stage::Ingest, done: done as u64, total });
         };
-        Ok::<Ingested, RunError>(ingest(&files, options, &progress))
+        Ok::<Ingested, RunError>(ingest(files, options, &progress))
     })?;
     find_duplicates(&mut ingested);
     let maps = forget_maps(&mut ingested);

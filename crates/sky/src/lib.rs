@@ -9,9 +9,11 @@
 //! | [`SkyFrame`] | ICRS, FK5, FK4, Galactic, ecliptic, and the way between them |
 //! | [`PixelMap`] | output grid pixel to source pixel, per fixed cell of 256 px |
 //! | [`Footprint`], [`overlap_groups`] | which frames share sky |
+//! | [`cluster_frames`] | which frames are coadded into one master tile |
 //! | [`Grid`], [`automatic_grid`], [`grid_bounds`], [`canvas_outliers`] | the output grid |
 
 mod automatic_grid;
+mod cluster;
 mod error;
 mod fk4;
 mod footprint;
@@ -27,6 +29,7 @@ mod vector;
 mod wcs;
 
 pub use automatic_grid::{FrameGeometry, GridOptions, Rotation, automatic_grid};
+pub use cluster::{ClusterFrame, ClusterOptions, Clusters, cluster_frames};
 pub use error::{GridError, WcsError};
 pub use footprint::Footprint;
 pub use frame::SkyFrame;

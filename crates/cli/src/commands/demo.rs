@@ -6,7 +6,7 @@ use serde_json::json;
 use zemosaic_fits::{FilePool, FitsError, HduKind, ReadScratch, Window, read_window, scan};
 use zemosaic_run::options::Existing;
 use zemosaic_run::units::show_seconds;
-use zemosaic_run::{ExitCode, MosaicOptions, MosaicRequest};
+use zemosaic_run::{ExitCode, InputKind, MosaicOptions, MosaicRequest, RunCommand, TileKeeping};
 use zemosaic_testkit::depth::{DepthComparison, compare_depth};
 use zemosaic_testkit::{
     CompareOptions, SimulateOptions, StarComparison, TanFrame, Truth, compare_stars, load_truth,
@@ -83,6 +83,9 @@ fn demo(out: &Path) -> Result<bool, String> {
 
 fn make_mosaic(sim: &Path, out: &Path) -> Result<PathBuf, String> {
     let request = MosaicRequest {
+        run_command: RunCommand::Mosaic,
+        input_kind: InputKind::Frames,
+        tile_keeping: TileKeeping::Keep,
         inputs: vec![sim.join("frames")],
         out: out.to_path_buf(),
         options: MosaicOptions::default(),

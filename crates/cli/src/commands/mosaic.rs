@@ -1,26 +1,45 @@
-//! `zemosaic mosaic`: one mosaic from frames that have a WCS.
+//! `zemosaic run`, `mosaic` and `stack`: one mosaic, or one master tile.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use zemosaic_run::units::show_seconds;
-use zemosaic_run::{Event, ExitCode, MosaicRequest, RunError, RunOutcome};
+use zemosaic_run::{Event, ExitCode, MosaicRequest, RunCommand, RunError, RunOutcome};
 
-use crate::args::MosaicArgs;
+use crate::args::{MosaicArgs, RunArgs};
 use crate::progress::Display;
 use crate::say;
 
-/// Run it.
+/// Run `mosaic`.
 pub fn run(args: &MosaicArgs, given: &[String]) -> u8 {
+    let request = args.check(given).map(|()| args.request(given, RunCommand::Mosaic));
+    start(request, args)
+}
+
+/// Run `run`.
+pub fn run_all(args: &RunArgs, given: &[String]) -> u8 {
+    start(args.check(given).map(|()| args.request(given)), &args.mosaic)
+}
+
+/// Run `stack`.
+pub fn run_stack(args: &MosaicArgs, given: &[String]) -> u8 {
+    let request = args.check_stack(given).map(|()| args.request(given, RunCommand::Stack));
+    start(request, args)
+}
+
+/// Do what is asked for, or only plan it.
+fn start(request: Result<MosaicRequest, String>, args: &MosaicArgs) -> u8 {
     if args.dry_run {
-        return super::plan::run(args, given);
+        return super::plan::show(request, args.json);
     }
-    if let Err(message) = args.check(given) {
-        let error = RunError::Usage(message);
-        say::error(&error);
-        return error.exit_code() as u8;
-    }
-    let request = args.request(given);
+    let request = match request {
+        Ok(request) => request,
+        Err(message) => {
+            let error = RunError::Usage(message);
+            say::error(&error);
+            return error.exit_code() as u8;
+        }
+    };
     match execute(&request, Display::of(args.json, args.quiet)) {
         Ok(outcome) => {
             if !args.json {

@@ -2,20 +2,24 @@
 
 use serde_json::json;
 use zemosaic_run::plan::{Forecast, PlannedRun, plan_run};
+use zemosaic_run::tiles::TilePlan;
 use zemosaic_run::units::{show_seconds, show_size};
 use zemosaic_run::{MosaicRequest, RunError};
 
-use crate::args::MosaicArgs;
+use crate::args::RunArgs;
 use crate::progress::Display;
 use crate::say;
 
 /// Run it.
-pub fn run(args: &MosaicArgs, given: &[String]) -> u8 {
-    let request = args.request(given);
-    let checked = args.check(given).map_err(RunError::Usage);
-    match checked.and_then(|()| planned(&request)) {
+pub fn run(args: &RunArgs, given: &[String]) -> u8 {
+    show(args.check(given).map(|()| args.request(given)), args.mosaic.json)
+}
+
+/// Print the plan of a request.
+pub fn show(request: Result<MosaicRequest, String>, json: bool) -> u8 {
+    match request.map_err(RunError::Usage).and_then(|request| planned(&request)) {
         Ok((plan, forecast)) => {
-            if args.json {
+            if json {
                 print_json(&plan, &forecast);
             } else {
                 say::left_out(&plan.layout.left_out);
@@ -56,6 +60,9 @@ fn print_text(plan: &PlannedRun, forecast: &Forecast) {
         grid.wcs.projection_name(),
         grid.wcs.position_angle_deg()
     );
+    if !plan.tiles.tiles.is_empty() {
+        print_tiles(plan);
+    }
     outln!("tasks    {} patches on {} threads", forecast.patches, plan.budget.workers);
     outln!(
         "memory   {} expected of {}",
@@ -63,12 +70,39 @@ fn print_text(plan: &PlannedRun, forecast: &Forecast) {
         show_size(plan.budget.total_bytes)
     );
     outln!(
-        "disk     {} mosaic, {} unpacked copies",
+        "disk     {} mosaic, {} master tiles, {} unpacked copies",
         show_size(plan.mosaic_bytes),
+        show_size(plan.tiles.bytes),
         show_size(plan.spill_bytes)
     );
     outln!("reading  {:.2} times the input", forecast.read_amplification);
     outln!("time     {} to {}", show_seconds(forecast.seconds / 2.0), show_seconds(forecast.seconds * 2.0));
+}
+
+/// Tiles listed one by one; of more only figures are printed (`--json` has them all).
+const LISTED_TILES: usize = 20;
+
+fn print_tiles(plan: &PlannedRun) {
+    let tiles = &plan.tiles.tiles;
+    let sizes = tiles.iter().map(TilePlan::frames);
+    let (least, most) = (sizes.clone().min().unwrap_or(0), sizes.max().unwrap_or(0));
+    let threshold = plan.tiles.threshold_deg.map_or(String::new(), |deg| format!(", threshold {deg:.4} deg"));
+    outln!("tiles    {} of {least} to {most} frames{threshold}", tiles.len());
+    for tile in tiles.iter().take(LISTED_TILES) {
+        let region = tile.region;
+        outln!(
+            "         {:3}: {} frames, {} x {} px at {},{}",
+            tile.number,
+            tile.frames(),
+            region.width,
+            region.height,
+            region.x0,
+            region.y0
+        );
+    }
+    if tiles.len() > LISTED_TILES {
+        outln!("         ... and {} more", tiles.len() - LISTED_TILES);
+    }
 }
 
 fn print_json(plan: &PlannedRun, forecast: &Forecast) {
@@ -78,6 +112,18 @@ fn print_json(plan: &PlannedRun, forecast: &Forecast) {
         .iter()
         .map(|item| json!({"frame": item.id, "code": item.reason.code(), "message": item.reason.message()}))
         .collect();
+    let tile = |tile: &TilePlan| {
+        let region = tile.region;
+        json!({
+            "number": tile.number,
+            "frames": tile.frames(),
+            "x0": region.x0,
+            "y0": region.y0,
+            "width_px": region.width,
+            "height_px": region.height,
+        })
+    };
+    let tiles: Vec<_> = plan.tiles.tiles.iter().map(tile).collect();
     let document = json!({
         "schema": 1,
         "frames": layout.frames.iter().map(|frame| &frame.id).collect::<Vec<_>>(),
@@ -91,6 +137,9 @@ fn print_json(plan: &PlannedRun, forecast: &Forecast) {
             "scale_arcsec": layout.grid.wcs.scale_deg() * 3600.0,
             "rotation_deg": layout.grid.wcs.position_angle_deg(),
         },
+        "tiles": tiles,
+        "cluster_threshold_deg": plan.tiles.threshold_deg,
+        "tiles_bytes": plan.tiles.bytes,
         "patches": forecast.patches,
         "threads": plan.budget.workers,
         "memory_bytes": forecast.memory_bytes,

@@ -1,6 +1,7 @@
 //! Facts of a mosaic that its header, its tables and its report all state: computed once.
 
 use jiff::Timestamp;
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 use zemosaic_coadd::noise::aperture_correlation;
@@ -11,8 +12,8 @@ use zemosaic_gauge::NormalizeMethod;
 use zemosaic_image::Background;
 use zemosaic_sky::{Grid, lonlat_deg};
 
-use crate::options::MosaicOptions;
 use crate::products::gauge::GaugeFacts;
+use crate::options::{MosaicOptions, RunMode};
 use crate::time;
 
 /// One used frame as products know it.
@@ -54,6 +55,41 @@ pub struct UsedFrame {
     pub header_hash: [u8; 32],
     /// Bytes on disk.
     pub file_bytes: u64,
+    /// Number of the master tile it is in, where there are such.
+    pub tile: Option<usize>,
+}
+
+/// What became of a planned master tile.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct TileRecord {
+    /// Its number, from 1.
+    pub number: usize,
+    /// Its file below the run folder, where it is kept, or the input it is.
+    pub file: Option<String>,
+    /// Frames of its group.
+    pub frames: usize,
+    /// Those that were used.
+    pub used: usize,
+    /// First column of the mosaic grid.
+    pub x0: i64,
+    /// First row.
+    pub y0: i64,
+    /// Columns.
+    pub width_px: usize,
+    /// Rows.
+    pub height_px: usize,
+    /// Valid samples, all channels.
+    pub samples: u64,
+    /// Samples rejected as too low, all channels.
+    pub rejected_low: u64,
+    /// Samples rejected as too high, all channels.
+    pub rejected_high: u64,
+    /// Reads that failed.
+    pub read_failures: usize,
+    /// Ids of patches that failed.
+    pub failed_patches: Vec<usize>,
+    /// Why there is no such tile.
+    pub missing: Option<String>,
 }
 
 /// Time facts of the used frames.
@@ -100,6 +136,10 @@ pub struct Facts {
     pub parameter_hash: String,
     /// Hash of the input list.
     pub input_hash: String,
+    /// Master tiles, where there are such.
+    pub tiles: Vec<TileRecord>,
+    /// Whether the tiles were there before the run.
+    pub from_existing_tiles: bool,
 }
 
 impl Facts {
@@ -141,7 +181,7 @@ impl Facts {
 }
 
 /// Widths of the apertures whose noise correlation is stated, pixels.
-const APERTURES_PX: [usize; 3] = [3, 5, 11];
+pub(crate) const APERTURES_PX: [usize; 3] = [3, 5, 11];
 
 /// Noise correlation of a mosaic: the mean over its sources.
 pub fn noise_correlation(sources: &[Source]) -> Vec<(usize, f64)> {
@@ -190,6 +230,7 @@ pub fn used_frame(source: &Source, measured: &Measured, weight: &[f64], footprin
         footprint_deg: footprint.iter().map(lonlat_deg).collect(),
         header_hash: frame.header_hash,
         file_bytes: frame.file_bytes,
+        tile: None,
     }
 }
 
@@ -236,6 +277,9 @@ pub fn parameter_hash(options: &MosaicOptions, grid_header: &[u8]) -> Result<Str
         bytes.extend(serde_json::to_vec(&options.normalize)?);
     }
     bytes.extend_from_slice(grid_header);
+    if options.mode == RunMode::Classic {
+        bytes.extend(serde_json::to_vec(&options.cluster)?);
+    }
     Ok(short_hash(&bytes))
 }
 

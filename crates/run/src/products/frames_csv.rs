@@ -1,29 +1,51 @@
 //! `frames.csv`: every file that was offered, used or not, and why.
 
-use std::fmt::Write;
-
 use crate::products::facts::{Facts, UsedFrame};
 
-const HEAD: &str = "frame,status,code,reason,kind,width,height,date_obs,exptime_s,ra_deg,dec_deg,scale_arcsec,\
-                    rotation_deg,wcs,flux_scale,maps,sigma_r,sigma_g,sigma_b,level_r,level_g,level_b,weight_r,weight_g,\
-                    weight_b,gain_r,gain_g,gain_b,offset_r,offset_g,offset_b";
+/// A column: its name, and what a used frame has in it.
+type Column = (&'static str, fn(&UsedFrame) -> String);
 
-/// The table, sorted by frame; mono frames have their figures in the first of three columns.
+/// What follows `frame,status,code,reason`; mono frames have their figures in the first of three columns.
+const COLUMNS: &[Column] = &[
+    ("kind", |frame| frame.kind.clone()),
+    ("width", |frame| frame.size.0.to_string()),
+    ("height", |frame| frame.size.1.to_string()),
+    ("date_obs", |frame| quote(frame.meta.date_obs.as_deref().unwrap_or(""))),
+    ("exptime_s", |frame| frame.meta.exposure_s.map_or(String::new(), |seconds| seconds.to_string())),
+    ("ra_deg", |frame| format!("{:.7}", frame.centre_deg.0)),
+    ("dec_deg", |frame| format!("{:.7}", frame.centre_deg.1)),
+    ("scale_arcsec", |frame| format!("{:.5}", frame.scale_arcsec)),
+    ("rotation_deg", |frame| format!("{:.4}", frame.rotation_deg)),
+    ("wcs", |frame| frame.wcs_origin.label().to_owned()),
+    ("flux_scale", |frame| frame.flux_scale.to_string()),
+    ("maps", |frame| {
+        let maps: Vec<&str> = frame.maps.iter().map(|(name, _)| name.as_str()).collect();
+        quote(&maps.join(" "))
+    }),
+    ("sigma_r,sigma_g,sigma_b", |frame| by_channel(&frame.sigma_adu)),
+    ("level_r,level_g,level_b", |frame| by_channel(&frame.level_adu)),
+    ("weight_r,weight_g,weight_b", |frame| by_channel(&frame.weight)),
+    ("gain_r,gain_g,gain_b", |frame| by_channel(&frame.gain)),
+    ("offset_r,offset_g,offset_b", |frame| by_channel(&frame.offset)),
+    ("tile", |frame| frame.tile.map_or(String::new(), |number| number.to_string())),
+];
+
+/// The table, sorted by frame.
 pub fn frames_csv(facts: &Facts) -> String {
-    let mut rows: Vec<(String, String)> =
-        facts.used.iter().map(|frame| (frame.id.clone(), used_row(frame))).collect();
-    rows.extend(facts.left_out.iter().map(|item| {
-        let row = format!(
-            "{},left-out,{},{}{}",
-            quote(&item.id),
-            item.reason.code(),
-            quote(item.reason.message()),
-            ",".repeat(27)
-        );
-        (item.id.clone(), row)
-    }));
+    let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
+    let head = format!("frame,status,code,reason,{}", names.join(","));
+    let empty = ",".repeat(head.split(',').count() - 4);
+    let used = facts.used.iter().map(|frame| {
+        let fields: Vec<String> = COLUMNS.iter().map(|(_, field)| field(frame)).collect();
+        (&frame.id, format!("{},used,,,{}", quote(&frame.id), fields.join(",")))
+    });
+    let left_out = facts.left_out.iter().map(|item| {
+        let (code, message) = (item.reason.code(), quote(item.reason.message()));
+        (&item.id, format!("{},left-out,{code},{message}{empty}", quote(&item.id)))
+    });
+    let mut rows: Vec<(&String, String)> = used.chain(left_out).collect();
     rows.sort();
-    let mut csv = format!("{HEAD}\n");
+    let mut csv = format!("{head}\n");
     for (_, row) in rows {
         csv.push_str(&row);
         csv.push('\n');
@@ -31,34 +53,10 @@ pub fn frames_csv(facts: &Facts) -> String {
     csv
 }
 
-fn used_row(frame: &UsedFrame) -> String {
-    let maps: Vec<&str> = frame.maps.iter().map(|(name, _)| name.as_str()).collect();
-    let mut row = format!(
-        "{},used,,,{},{},{},{},{},{:.7},{:.7},{:.5},{:.4},{},{},{}",
-        quote(&frame.id),
-        frame.kind,
-        frame.size.0,
-        frame.size.1,
-        quote(frame.meta.date_obs.as_deref().unwrap_or("")),
-        frame.meta.exposure_s.map_or(String::new(), |seconds| seconds.to_string()),
-        frame.centre_deg.0,
-        frame.centre_deg.1,
-        frame.scale_arcsec,
-        frame.rotation_deg,
-        frame.wcs_origin.label(),
-        frame.flux_scale,
-        quote(&maps.join(" ")),
-    );
-    for list in [&frame.sigma_adu, &frame.level_adu, &frame.weight, &frame.gain, &frame.offset] {
-        for channel in 0..3 {
-            row.push(',');
-            if let Some(value) = list.get(channel) {
-                // Writing to a String cannot fail.
-                let _ = write!(row, "{value:.6e}");
-            }
-        }
-    }
-    row
+/// Three fields, of a mono frame two empty ones behind the first.
+fn by_channel(values: &[f64]) -> String {
+    let field = |channel: usize| values.get(channel).map_or(String::new(), |value| format!("{value:.6e}"));
+    format!("{},{},{}", field(0), field(1), field(2))
 }
 
 /// A field as RFC 4180 has it.

@@ -178,6 +178,11 @@ fn software(header: &mut Header, facts: &Facts) {
 /// What was done, in lines that fit a card.
 fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
     let (ingest, coadd) = (&options.ingest, &options.coadd);
+    if facts.from_existing_tiles {
+        // What was done to the frames, the tiles say.
+        header.push_history(&format!("zemosaic tiles: {} existing master tiles added up", facts.tiles.len()));
+        return;
+    }
     let mut lines = vec![format!("ingest: {} of {} files used", facts.used.len(), facts.offered)];
     if facts.used.iter().any(|frame| frame.flux_scale != 1.0) {
         lines.push(format!("ingest: values times flux scale ({})", ingest.flux_scale_key));
@@ -219,6 +224,10 @@ fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
         "coadd: map error {} px, photon noise {:?}",
         coadd.map.max_error_px, coadd.photon_noise
     ));
+    let tiles = facts.tiles.iter().filter(|tile| tile.missing.is_none()).count();
+    if tiles > 0 {
+        lines.push(format!("tiles: {tiles} master tiles added up"));
+    }
     for line in lines {
         header.push_history(&format!("zemosaic {line}"));
     }

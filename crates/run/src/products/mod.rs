@@ -1,4 +1,4 @@
-//! What a run leaves behind: `mosaic.fits`, `mosaic_preview.png`, `report.json`, `frames.csv`, `run.toml`.
+//! What a run leaves behind: `mosaic.fits`, `mosaic_preview.png`, `report.json`, `frames.csv`, `run.toml`, and master tiles in `tiles/`.
 
 pub mod facts;
 pub mod frames_csv;
@@ -9,6 +9,9 @@ pub mod preview;
 pub mod report;
 pub mod run_toml;
 pub mod staged;
+pub mod tile_file;
+pub mod tile_header;
+pub mod tile_inputs;
 
 /// Name of the main product where it is compressed.
 pub const COMPRESSED_NAME: &str = "mosaic.fits.fz";
@@ -16,3 +19,14 @@ pub const COMPRESSED_NAME: &str = "mosaic.fits.fz";
 /// Names of the products in a run folder, the main one first. The log `events.jsonl` is none of them.
 pub const PRODUCT_NAMES: [&str; 5] =
     ["mosaic.fits", "mosaic_preview.png", "frames.csv", "run.toml", "report.json"];
+
+/// Folder of master tiles in a run folder.
+pub const TILES_FOLDER: &str = "tiles";
+
+/// How names of master tiles begin.
+pub const TILE_PREFIX: &str = "master_tile_";
+
+/// Name of the master tile of this number.
+pub fn tile_name(number: usize) -> String {
+    format!("{TILE_PREFIX}{number:03}.fits")
+}

@@ -79,6 +79,7 @@ pub fn report_json(facts: &Facts, costs: &Costs, warnings: &[Warning]) -> Result
             "reads": facts.summary.read_failures.len(),
             "patches": facts.summary.failed_patches,
         },
+        "tiles": facts.tiles,
         "warnings": warnings.iter().map(|w| format!("{} {}", w.code, w.message)).collect::<Vec<_>>(),
         "costs": costs,
     });

@@ -1,0 +1,359 @@
+//! Master tiles added up to a mosaic. Each tile is a cut-out of the mosaic grid by whole pixels, so placing it is a copy:
+//! nothing is resampled, and nothing is rejected.
+//!
+//! Where two or more tiles have data, per channel, in f64 and in the order of the tiles:
+//!
+//! ```text
+//! SCI = sum w x / sum w    WHT = sum w    VAR = sum w^2 v / (sum w)^2
+//! ```
+//!
+//! with w and v the tile's WHT and VAR: what the frames themselves would give where nothing is rejected, as the weight of
+//! a tile is the sum of theirs. Tiles of sums, minima or maxima are combined likewise ([`MergeRule`]). DEPTH, REJLO and
+//! REJHI add up, DQ bits are or-ed; no-data stays only where no tile has a sample. A pixel with data of a single tile is
+//! that tile's, bit for bit, so that one tile alone gives back itself.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use zemosaic_fits::{FilePool, FitsError, ImageLayout, ReadScratch, Window, read_window};
+use zemosaic_image::Region;
+use zemosaic_stack::Combine;
+
+use crate::budget::MemoryBudget;
+use crate::engine::{CoaddObserver, CoaddSummary, PatchWorker, run_patches};
+use crate::error::CoaddError;
+use crate::patch::{Patch, PatchPlan, base_patches, halve};
+use crate::result::{PatchResult, dq, resize_exact};
+use crate::sink::{PatchSink, ProductPlane};
+
+/// A plane of a tile: what it is, and where its pixels lie.
+#[derive(Debug, Clone)]
+pub struct TilePlane {
+    /// What it is.
+    pub plane: ProductPlane,
+    /// Where and how the pixels lie in the file.
+    pub layout: ImageLayout,
+}
+
+/// A master tile.
+#[derive(Debug, Clone)]
+pub struct Tile {
+    /// Its file.
+    pub path: PathBuf,
+    /// Where it lies on the mosaic grid, which it need not be inside of.
+    pub region: Region,
+    /// Its planes; SCI, WHT, VAR, DEPTH and DQ are needed.
+    pub planes: Vec<TilePlane>,
+}
+
+/// How the values of tiles become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergeRule {
+    /// Mean by weight; also of medians and percentiles, which frames together would not quite give.
+    Mean,
+    /// Sum; variances add up.
+    Sum,
+    /// Least value; no variance is known.
+    Min,
+    /// Greatest value; no variance is known.
+    Max,
+}
+
+impl From<Combine> for MergeRule {
+    fn from(combine: Combine) -> Self {
+        match combine {
+            Combine::Mean | Combine::Median | Combine::Percentile(_) => Self::Mean,
+            Combine::Sum => Self::Sum,
+            Combine::Min => Self::Min,
+            Combine::Max => Self::Max,
+        }
+    }
+}
+
+/// Everything a merge works on.
+pub struct MergeJob<'a> {
+    /// The tiles, in their order.
+    pub tiles: &'a [Tile],
+    /// Output planes: 1 or 3.
+    pub channels: usize,
+    /// How values become one.
+    pub rule: MergeRule,
+    /// The patches, from [`plan_merge`].
+    pub plan: &'a PatchPlan,
+    /// Worker threads.
+    pub threads: usize,
+    /// Open files.
+    pub pool: &'a FilePool,
+}
+
+/// What a merge takes besides its patches, once and per thread: code, tables, write buffers, chunks of files.
+const BASE_BYTES: u64 = 24 << 20;
+const THREAD_BYTES: u64 = 1 << 20;
+/// Share of the rest that patches may plan with.
+const PLANNED_SHARE: f64 = 0.85;
+/// Larger patches gain nothing.
+const MAX_PATCH_BYTES: u64 = 64 << 20;
+
+/// Bytes of one pixel of a patch, all buffers of a worker together.
+fn pixel_bytes(channels: usize) -> u64 {
+    // A result of three floats and two counts per channel, a depth and bits; a window of the same planes.
+    (channels * (size_of::<Sums>() + 2 * 20) + 2 * 8) as u64
+}
+
+/// Patches over a grid of `width` x `height` pixels that fit the budget whatever the number of tiles.
+///
+/// # Errors
+/// [`CoaddError::Memory`] if even the smallest patch does not fit.
+pub fn plan_merge(
+    width: usize,
+    height: usize,
+    tiles: &[Region],
+    channels: usize,
+    budget: MemoryBudget,
+) -> Result<PatchPlan, CoaddError> {
+    let workers = budget.workers.max(1) as u64;
+    let fixed = BASE_BYTES + workers * THREAD_BYTES;
+    let share = (budget.total_bytes.saturating_sub(fixed) as f64 * PLANNED_SHARE) as u64 / workers;
+    let share = share.min(MAX_PATCH_BYTES);
+    let bytes = |region: Region| region.area() as u64 * pixel_bytes(channels);
+    let mut plan =
+        PatchPlan { patches: Vec::new(), peak_patch_bytes: 0, read_pixels: 0, warped_pixels: 0 };
+    let mut open = base_patches(Region { x0: 0, y0: 0, width, height }, budget.workers);
+    open.reverse();
+    while let Some(region) = open.pop() {
+        if bytes(region) > share {
+            let Some([first, second]) = halve(region) else {
+                return Err(CoaddError::Memory {
+                    budget_bytes: budget.total_bytes,
+                    needed_bytes: bytes(region) * workers + fixed,
+                    threads: budget.workers,
+                    contributors: tiles.len(),
+                });
+            };
+            open.extend([second, first]);
+            continue;
+        }
+        let parts = tiles.iter().enumerate().filter_map(|(index, tile)| {
+            tile.intersect(&region).map(|part| (index, part.area() as u64))
+        });
+        let (sources, areas): (Vec<usize>, Vec<u64>) = parts.unzip();
+        plan.read_pixels += areas.iter().sum::<u64>();
+        plan.peak_patch_bytes = plan.peak_patch_bytes.max(bytes(region));
+        plan.patches.push(Patch { id: plan.patches.len(), region, sources });
+    }
+    Ok(plan)
+}
+
+/// Merge the tiles of `job`, write every patch to `sink`. Tiles that cannot be read are missing from those patches and in
+/// the summary; of its counts `samples` stays 0, as tiles do not tell it by channel.
+///
+/// # Errors
+/// When the sink cannot write, threads cannot start, or `cancel` is set.
+pub fn merge(
+    job: &MergeJob<'_>,
+    sink: &dyn PatchSink,
+    observer: &dyn CoaddObserver,
+    cancel: &AtomicBool,
+) -> Result<CoaddSummary, CoaddError> {
+    let worker = || Merger::new(job, cancel);
+    run_patches(job.plan, job.channels, job.threads, &worker, sink, observer)
+}
+
+/// What the tiles so far give at a pixel of a channel.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    weight: f64,
+    /// Of weight times value; of values for a sum; the value for an extremum.
+    value: f64,
+    /// Of weight squared times variance; of variances for a sum.
+    variance: f64,
+    /// The first tile with data as it is stored; without data the first tile of all.
+    first: [f32; 3],
+    state: State,
+}
+
+/// What was met at a pixel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    /// No tile.
+    #[default]
+    Nothing,
+    /// Tiles without data.
+    Covered,
+    /// One tile with data.
+    One,
+    /// Several tiles with data.
+    Several,
+}
+
+impl Sums {
+    /// Add a tile's value, weight and variance.
+    fn add(&mut self, rule: MergeRule, stored: [f32; 3]) {
+        let [x, w, v] = stored.map(f64::from);
+        if x.is_nan() || !(w > 0.0) {
+            if self.state == State::Nothing {
+                (self.state, self.first) = (State::Covered, stored);
+            }
+            return;
+        }
+        let is_first = matches!(self.state, State::Nothing | State::Covered);
+        if is_first {
+            self.first = stored;
+        }
+        self.state = if is_first { State::One } else { State::Several };
+        self.weight += w;
+        match rule {
+            MergeRule::Mean => {
+                self.value += w * x;
+                self.variance += w * w * v;
+            }
+            MergeRule::Sum => {
+                self.value += x;
+                self.variance += v;
+            }
+            MergeRule::Min | MergeRule::Max => {
+                let less = x < self.value;
+                if is_first || less == (rule == MergeRule::Min) {
+                    self.value = x;
+                }
+                self.variance = f64::NAN;
+            }
+        }
+    }
+
+    /// Value, weight and variance of all tiles.
+    fn finish(&self, rule: MergeRule) -> [f32; 3] {
+        match (self.state, rule) {
+            (State::Nothing, _) => [f32::NAN, 0.0, f32::NAN],
+            (State::Covered | State::One, _) => self.first,
+            (State::Several, MergeRule::Mean) => {
+                let value = self.value / self.weight;
+                [value as f32, self.weight as f32, (self.variance / (self.weight * self.weight)) as f32]
+            }
+            (State::Several, _) => [self.value as f32, self.weight as f32, self.variance as f32],
+        }
+    }
+}
+
+/// Merges patches on one thread.
+struct Merger<'a> {
+    job: &'a MergeJob<'a>,
+    cancel: &'a AtomicBool,
+    read: ReadScratch,
+    /// Per channel.
+    sums: Vec<Vec<Sums>>,
+    /// The planes of a tile over a window, as [`wanted`] orders them.
+    windows: Vec<Vec<f32>>,
+    result: PatchResult,
+}
+
+/// Planes that are read of a tile, with their channels: SCI, WHT and VAR of each channel first.
+fn wanted(channels: usize) -> Vec<(ProductPlane, usize)> {
+    let floats = [ProductPlane::Sci, ProductPlane::Wht, ProductPlane::Var];
+    let rejected = [ProductPlane::RejLo, ProductPlane::RejHi];
+    let of_channels = |planes: &[ProductPlane]| -> Vec<(ProductPlane, usize)> {
+        (0..channels).flat_map(|channel| planes.iter().map(move |plane| (*plane, channel))).collect()
+    };
+    let single = vec![(ProductPlane::Depth, 0), (ProductPlane::Dq, 0)];
+    [of_channels(&floats), single, of_channels(&rejected)].concat()
+}
+
+impl<'a> Merger<'a> {
+    fn new(job: &'a MergeJob<'a>, cancel: &'a AtomicBool) -> Self {
+        Self {
+            job,
+            cancel,
+            read: ReadScratch::default(),
+            sums: vec![Vec::new(); job.channels],
+            windows: vec![Vec::new(); wanted(job.channels).len()],
+            result: PatchResult::default(),
+        }
+    }
+
+    /// Add one tile to the patch; nothing is added where a plane cannot be read.
+    fn add(&mut self, tile: &Tile) -> Result<(), FitsError> {
+        let patch = self.result.region;
+        let Some(part) = tile.region.intersect(&patch) else { return Ok(()) };
+        let window = Window {
+            x0: (part.x0 - tile.region.x0) as usize,
+            y0: (part.y0 - tile.region.y0) as usize,
+            width: part.width,
+            height: part.height,
+        };
+        let wanted = wanted(self.job.channels);
+        for ((plane, channel), values) in wanted.iter().zip(&mut self.windows) {
+            resize_exact(values, part.area(), 0.0);
+            match tile.planes.iter().find(|own| own.plane == *plane) {
+                Some(own) => {
+                    let (pool, read) = (self.job.pool, &mut self.read);
+                    read_window(pool, &tile.path, &own.layout, *channel, window, read, values)?;
+                }
+                None => values.fill(0.0),
+            }
+        }
+        for row in 0..part.height {
+            let from = row * part.width..(row + 1) * part.width;
+            let to = ((part.y0 - patch.y0) as usize + row) * patch.width + (part.x0 - patch.x0) as usize;
+            let to = to..to + part.width;
+            for (sums, planes) in self.sums.iter_mut().zip(self.windows.chunks_exact(3)) {
+                let [values, weights, variances] = [0, 1, 2].map(|plane| &planes[plane][from.clone()]);
+                let stored = values.iter().zip(weights).zip(variances);
+                for (sums, ((value, weight), variance)) in sums[to.clone()].iter_mut().zip(stored) {
+                    sums.add(self.job.rule, [*value, *weight, *variance]);
+                }
+            }
+            let counts = wanted.iter().zip(&self.windows).skip(3 * self.job.channels);
+            for ((plane, channel), values) in counts {
+                let target = match plane {
+                    ProductPlane::Dq => &mut self.result.quality,
+                    ProductPlane::RejLo => &mut self.result.rejected_low[*channel],
+                    ProductPlane::RejHi => &mut self.result.rejected_high[*channel],
+                    _ => &mut self.result.depth,
+                };
+                for (total, own) in target[to.clone()].iter_mut().zip(&values[from.clone()]) {
+                    // Counts and bits are whole numbers below 2^24, which a float holds.
+                    let own = *own as i32;
+                    *total = if *plane == ProductPlane::Dq { *total | own } else { *total + own };
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PatchWorker for Merger<'_> {
+    fn process(&mut self, patch: &Patch) -> Option<Vec<(usize, FitsError)>> {
+        let pixels = patch.region.area();
+        self.result.reset(patch.region, self.job.channels, pixels);
+        for sums in &mut self.sums {
+            sums.clear();
+            sums.resize(pixels, Sums::default());
+        }
+        let mut failures = Vec::new();
+        for &index in &patch.sources {
+            if self.cancel.load(Ordering::Relaxed) {
+                return None;
+            }
+            if let Err(error) = self.add(&self.job.tiles[index]) {
+                failures.push((index, error));
+            }
+        }
+        let result = &mut self.result;
+        for (channel, sums) in self.sums.iter().enumerate() {
+            for (at, sums) in sums.iter().enumerate() {
+                let [value, weight, variance] = sums.finish(self.job.rule);
+                result.value[channel][at] = value;
+                result.weight[channel][at] = weight;
+                result.variance[channel][at] = variance;
+            }
+        }
+        for (bits, depth) in result.quality.iter_mut().zip(&result.depth) {
+            *bits = if *depth > 0 { *bits & !dq::NO_DATA } else { *bits | dq::NO_DATA };
+        }
+        Some(failures)
+    }
+
+    fn result(&self) -> &PatchResult {
+        &self.result
+    }
+}

@@ -1,0 +1,155 @@
+//! `zemosaic stack`: all frames into one master tile. The output is the tile's file, or a folder for it, the tables and the
+//! log.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use zemosaic_fits::FilePool;
+
+use crate::classic::{TileMaker, add_figures, record_of};
+use crate::error::RunError;
+use crate::events::{Reporter, Stage, Warning};
+use crate::mosaic::{
+    MAX_OPEN_FILES, Observer, RunOutcome, SPILL_PREFIX, exit_code_of, gather_facts, open_run_folder,
+    peak_memory_bytes, prepare_sources,
+};
+use crate::options::{Existing, MosaicRequest};
+use crate::output::refuse_inputs_as_products;
+use crate::plan::plan_run;
+use crate::products::report::{Costs, report_json};
+use crate::products::staged::StagedFiles;
+use crate::products::{frames_csv::frames_csv, run_toml::run_toml, tile_name};
+use crate::tiles::tile_jobs;
+
+/// Tables beside the tile in a folder.
+const TABLES: [&str; 3] = ["frames.csv", "run.toml", "report.json"];
+
+/// Where a stack goes.
+enum Target {
+    /// A file of this name and nothing else.
+    File(PathBuf),
+    /// A folder.
+    Folder(PathBuf),
+}
+
+impl Target {
+    fn of(out: &Path) -> Self {
+        let ending = out.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        let is_file = ["fits", "fit", "fts"].contains(&ending.as_str()) && !out.is_dir();
+        if is_file { Self::File(out.into()) } else { Self::Folder(out.into()) }
+    }
+
+    fn tile(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.clone(),
+            Self::Folder(folder) => folder.join(tile_name(1)),
+        }
+    }
+}
+
+/// Make the master tile that `request` asks for.
+///
+/// # Errors
+/// See [`RunError`].
+pub(crate) fn stack_all(
+    request: &MosaicRequest,
+    reporter: &Reporter,
+    cancel: &AtomicBool,
+) -> Result<RunOutcome, RunError> {
+    let target = Target::of(&request.out);
+    let path = target.tile();
+    let tables = match &target {
+        Target::File(_) => Vec::new(),
+        Target::Folder(folder) => TABLES.map(|name| folder.join(name)).to_vec(),
+    };
+    if let Some(path) = [&path].into_iter().chain(&tables).find(|path| path.exists())
+        && request.existing == Existing::Refuse
+    {
+        return Err(RunError::Exists { path: path.clone() });
+    }
+    let mut planned = plan_run(request, reporter)?;
+    refuse_inputs_as_products(request, &planned.layout)?;
+    let is_same = |input: &Path| input.canonicalize().ok().is_some_and(|input| path.canonicalize().is_ok_and(|own| own == input));
+    if planned.layout.frames.iter().flat_map(zemosaic_frames::Frame::files).any(is_same) {
+        return Err(RunError::Usage(format!("{} is an input; give another output", path.display())));
+    }
+    planned.forecast(&request.options)?;
+    let spill = match &target {
+        Target::Folder(_) => open_run_folder(request, reporter)?,
+        Target::File(path) => spill_beside(request, path)?,
+    };
+    let pool = FilePool::new(MAX_OPEN_FILES);
+    let placed = prepare_sources(request, &mut planned, spill.path(), &pool, reporter, cancel)?;
+    let mut facts = gather_facts(request, &planned, &placed)?;
+    facts.used.iter_mut().for_each(|frame| frame.tile = Some(1));
+    let jobs = tile_jobs(&planned.tiles, &placed.sources);
+    let Some(job) = jobs.first() else { return Err(RunError::Usage("nothing to stack".into())) };
+    let names = placed.sources.iter().map(|source| source.frame.id.clone()).collect();
+    let total = job.region.area() as u64;
+    let observer = Observer::new(reporter, Stage::Coadd, names, total);
+    let start = reporter.elapsed_s();
+    let maker = TileMaker { request, planned: &planned, placed: &placed, facts: &facts, pool: &pool, cancel };
+    let (made, summary) =
+        reporter.stage(Stage::Coadd, total, || maker.make(job, path.clone(), &observer))?;
+    let Some(made) = made else {
+        let left_out = &planned.layout.left_out;
+        return Err(crate::scan::no_usable(facts.used.len() + left_out.len(), left_out));
+    };
+    let mut record = record_of(job, request);
+    record.file = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    add_figures(&mut record, &summary);
+    let mut warnings = std::mem::take(&mut planned.warnings);
+    warnings.extend(observer.into_warnings());
+    for warning in placed.warnings(facts.channels) {
+        reporter.warn(&warning);
+        warnings.push(warning);
+    }
+    facts.grid = made.facts.grid;
+    facts.summary = summary;
+    facts.tiles = vec![record];
+    if !tables.is_empty() {
+        let costs = Costs {
+            threads: request.worker_threads(),
+            memory_budget_bytes: planned.budget.total_bytes,
+            peak_memory_bytes: peak_memory_bytes(),
+            patches: made.patches,
+            mosaic_bytes: planned.tiles.bytes,
+            stage_seconds: [("coadd".to_owned(), reporter.elapsed_s() - start)].into(),
+            seconds: reporter.elapsed_s(),
+        };
+        write_tables(request, &tables, &facts, &costs, &warnings)?;
+    }
+    Ok(RunOutcome {
+        exit_code: exit_code_of(&facts),
+        mosaics: vec![path],
+        used: facts.used.len(),
+        left_out: facts.left_out,
+        warnings,
+    })
+}
+
+fn write_tables(
+    request: &MosaicRequest,
+    tables: &[PathBuf],
+    facts: &crate::products::facts::Facts,
+    costs: &Costs,
+    warnings: &[Warning],
+) -> Result<(), RunError> {
+    let csv = frames_csv(facts);
+    let toml = run_toml(request, costs.memory_budget_bytes)?;
+    let report = report_json(facts, costs, warnings)?;
+    let mut staged = StagedFiles::default();
+    for (path, text) in tables.iter().zip([csv, toml, report]) {
+        staged.add(path, text.as_bytes())?;
+    }
+    staged.publish()
+}
+
+/// A folder for unpacked copies beside a file that is the only product.
+fn spill_beside(request: &MosaicRequest, path: &Path) -> Result<tempfile::TempDir, RunError> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent).map_err(RunError::output(parent))?;
+    let root = request.spill.as_deref().unwrap_or(parent);
+    std::fs::create_dir_all(root).map_err(RunError::output(root))?;
+    tempfile::Builder::new().prefix(SPILL_PREFIX).tempdir_in(root).map_err(RunError::output(root))
+}
