@@ -141,9 +141,9 @@ pub struct MosaicArgs {
     /// Side of the median filter over the background mesh in cells, odd
     #[arg(long, value_name = "CELLS", default_value_t = BackgroundOptions::default().filter_meshes)]
     pub back_filter_size: usize,
-    /// How frames are brought to one level
-    #[arg(long, value_name = "METHOD", value_parser = named::<NormalizeMethod>(), default_value = name_of(NormalizeMethod::default()))]
-    pub normalize: NormalizeMethod,
+    /// How frames are brought to one level; default: none for mosaic, additive for run and stack
+    #[arg(long, value_name = "METHOD", value_parser = named::<NormalizeMethod>())]
+    pub normalize: Option<NormalizeMethod>,
     /// The frame that others are brought to the level of: its name in frames.csv, or its number from 0; default: the one
     /// that covers most
     #[arg(long, value_name = "FRAME")]
@@ -402,7 +402,7 @@ impl MosaicArgs {
         let rices = matches!(self.compress, CompressName::Rice);
         let clips = self.reject != RejectMethod::None;
         let by_noise = clips && self.low_depth == LowDepth::Noise;
-        let refers = self.normalize.has_reference();
+        let refers = self.normalize.is_some_and(NormalizeMethod::has_reference);
         let rules = [
             ("normalize-reference", refers, "a --normalize other than none and additive"),
             ("pixfrac", drizzles, "--kernel drizzle or drizzle-turbo"),
@@ -456,7 +456,10 @@ impl MosaicArgs {
             grid_from: self.grid.clone().map_or(GridSource::Automatic, GridSource::File),
             grid,
             normalize: NormalizeOptions {
-                method: self.normalize,
+                method: self.normalize.unwrap_or(match run_command {
+                    RunCommand::Mosaic => NormalizeMethod::None,
+                    RunCommand::Run | RunCommand::Stack => NormalizeMethod::Additive,
+                }),
                 reference: self.normalize_reference.clone(),
                 ..NormalizeOptions::default()
             },

@@ -181,7 +181,8 @@ fn what_a_run_with_tiles_leaves_behind() {
     assert!(tile(1).exists() && tile(2).exists() && !tile(3).exists());
     let header = Mosaic::open(&tile(2)).header("SCI").clone();
     assert_eq!(header.get_str("ZMT_TYPE").unwrap(), "Master Tile");
-    for (key, value) in [("ZMT_ID", 2), ("ZMT_NRAW", 3), ("ZMT_NALGN", 3), ("MT_NFRAMES", 3), ("NEXP_SUM", 3)] {
+    for (key, value) in [("ZMT_ID", 2), ("ZMT_NRAW", 3), ("ZMT_NALGN", 3), ("MT_NFRAMES", 3), ("NEXP_SUM", 3)]
+    {
         assert_eq!(header.get_i64(key), Some(value), "{key}");
     }
     assert_eq!(header.get_str("ZMT_REJ").unwrap(), "sigma");
@@ -220,7 +221,8 @@ fn a_group_without_a_usable_frame_is_told_and_the_others_go_on() {
     for index in 0..3 {
         // Whole by its header, and not a single number in it.
         let path = frames.join(format!("b{index}.fits"));
-        let frame = TanFrame::from_header(Mosaic::open(&path).file.hdus.first().map(|hdu| &hdu.header).unwrap());
+        let frame =
+            TanFrame::from_header(Mosaic::open(&path).file.hdus.first().map(|hdu| &hdu.header).unwrap());
         let pixels = vec![f32::NAN; WIDTH * HEIGHT];
         write_test_frame(&path, &frame.unwrap(), ImageData::F32(&pixels), observed(index)).unwrap();
     }

@@ -116,8 +116,7 @@ pub fn plan_merge(
     let share = (budget.total_bytes.saturating_sub(fixed) as f64 * PLANNED_SHARE) as u64 / workers;
     let share = share.min(MAX_PATCH_BYTES);
     let bytes = |region: Region| region.area() as u64 * pixel_bytes(channels);
-    let mut plan =
-        PatchPlan { patches: Vec::new(), peak_patch_bytes: 0, read_pixels: 0, warped_pixels: 0 };
+    let mut plan = PatchPlan { patches: Vec::new(), peak_patch_bytes: 0, read_pixels: 0, warped_pixels: 0 };
     let mut open = base_patches(Region { x0: 0, y0: 0, width, height }, budget.workers);
     open.reverse();
     while let Some(region) = open.pop() {
@@ -133,9 +132,10 @@ pub fn plan_merge(
             open.extend([second, first]);
             continue;
         }
-        let parts = tiles.iter().enumerate().filter_map(|(index, tile)| {
-            tile.intersect(&region).map(|part| (index, part.area() as u64))
-        });
+        let parts = tiles
+            .iter()
+            .enumerate()
+            .filter_map(|(index, tile)| tile.intersect(&region).map(|part| (index, part.area() as u64)));
         let (sources, areas): (Vec<usize>, Vec<u64>) = parts.unzip();
         plan.read_pixels += areas.iter().sum::<u64>();
         plan.peak_patch_bytes = plan.peak_patch_bytes.max(bytes(region));

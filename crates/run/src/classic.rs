@@ -116,14 +116,8 @@ impl TileMaker<'_> {
         let policy = crate::output::overwrite(request);
         let writer = ProductWriter::create(&path, product_hdus(&planes, size, &header), policy)?;
         let sources = &self.placed.sources;
-        let plan = plan_region(
-            job.region,
-            &job.members,
-            sources,
-            channels,
-            &options.coadd,
-            self.planned.budget,
-        )?;
+        let plan =
+            plan_region(job.region, &job.members, sources, channels, &options.coadd, self.planned.budget)?;
         let (threads, pool) = (request.worker_threads(), self.pool);
         let work = CoaddJob { sources, channels, options: &options.coadd, plan: &plan, threads, pool };
         let origin_px = (job.region.x0, job.region.y0);
@@ -163,6 +157,7 @@ impl TileMaker<'_> {
             used,
             left_out: Vec::new(),
             grid: Grid { wcs, width: job.region.width, height: job.region.height },
+            gauge: run.gauge.clone(),
             channels: run.channels,
             noise_correlation: run.noise_correlation.clone(),
             summary: CoaddSummary::default(),
@@ -227,13 +222,17 @@ pub(crate) fn make_tiles(
                         made.patches += tile.patches;
                         made.tiles.push(tile.tile);
                     }
-                    None => record.missing = Some("none of its frames has data on the grid, or could be read".into()),
+                    None => {
+                        record.missing =
+                            Some("none of its frames has data on the grid, or could be read".into())
+                    }
                 }
                 all.merge(summary);
             }
             if let Some(why) = &record.missing {
                 record.file = None;
-                let warning = Warning { code: "E-TILE-EMPTY", message: format!("tile {}: {why}", job.number) };
+                let warning =
+                    Warning { code: "E-TILE-EMPTY", message: format!("tile {}: {why}", job.number) };
                 reporter.warn(&warning);
                 made.warnings.push(warning);
             }
@@ -277,7 +276,8 @@ pub(crate) fn add_figures(record: &mut TileRecord, summary: &CoaddSummary) {
 /// Why no frame of a group is left.
 fn why_lost(planned: &PlannedRun, job: &TileJob) -> String {
     let plan = planned.tiles.tiles.iter().find(|tile| tile.number == job.number);
-    let lost = planned.layout.left_out.iter().find(|item| plan.is_some_and(|plan| plan.holds(&item.path, &item.id)));
+    let lost =
+        planned.layout.left_out.iter().find(|item| plan.is_some_and(|plan| plan.holds(&item.path, &item.id)));
     let example = lost.map_or(String::new(), |item| {
         format!("; {} {}: {}", item.reason.code(), item.id, item.reason.message())
     });

@@ -151,7 +151,13 @@ fn merge_tiles(
     let work = reporter.stage(Stage::Plan, 1, || merge_work(made, &planned))?;
     let spill = open_run_folder(request, reporter)?;
     let pool = FilePool::new(MAX_OPEN_FILES);
-    let none = Placed { sources: Vec::new(), measured: Vec::new(), left_out: Vec::new(), noise_unknown: Vec::new() };
+    let none = Placed {
+        sources: Vec::new(),
+        measured: Vec::new(),
+        left_out: Vec::new(),
+        noise_unknown: Vec::new(),
+        gauge: None,
+    };
     let product = Product::begin(request, planned, none, facts, work, spill.path())?;
     product.run(request, &pool, reporter, cancel)
 }
@@ -172,7 +178,11 @@ fn facts_of(
         records.push(TileRecord {
             number,
             file: Some(id.clone()),
-            frames: file.header.get_i64("ZMT_NRAW").and_then(|n| usize::try_from(n).ok()).unwrap_or(frames.len()),
+            frames: file
+                .header
+                .get_i64("ZMT_NRAW")
+                .and_then(|n| usize::try_from(n).ok())
+                .unwrap_or(frames.len()),
             used: frames.len(),
             x0,
             y0,
@@ -200,6 +210,7 @@ fn facts_of(
         offered: used.len() + left_out.len(),
         left_out,
         grid: first.grid.clone(),
+        gauge: None,
         channels: first.channels,
         noise_correlation: noise_correlation(tiles),
         summary: CoaddSummary { samples, ..CoaddSummary::default() },

@@ -19,8 +19,8 @@ use zemosaic_sky::Footprint;
 use crate::classic::{MadeTiles, make_tiles};
 use crate::error::{ExitCode, RunError};
 use crate::events::{Event, Reporter, Stage, Warning};
-use crate::normalize::normalize;
 use crate::existing::from_tiles;
+use crate::normalize::normalize;
 use crate::options::{GroupChoice, InputKind, MosaicRequest, RunCommand};
 use crate::output::{overwrite, publish_mosaic, refuse_existing, refuse_inputs_as_products};
 use crate::plan::{Placed, PlannedRun, place_sources, plan_run, rejecting};
@@ -211,7 +211,10 @@ impl Work {
 }
 
 /// Make the run folder, its log and the folder of unpacked copies (removed when it goes out of scope).
-pub(crate) fn open_run_folder(request: &MosaicRequest, reporter: &Reporter) -> Result<tempfile::TempDir, RunError> {
+pub(crate) fn open_run_folder(
+    request: &MosaicRequest,
+    reporter: &Reporter,
+) -> Result<tempfile::TempDir, RunError> {
     std::fs::create_dir_all(&request.out).map_err(RunError::output(&request.out))?;
     let log = request.out.join("events.jsonl");
     reporter.open_log(&log).map_err(|source| match source.kind() {
@@ -336,8 +339,7 @@ impl Product {
     ) -> Result<Vec<Warning>, RunError> {
         let channels = self.facts.channels;
         let total = self.facts.grid.width as u64 * self.facts.grid.height as u64;
-        let sink =
-            ProductSink { writer: &self.writer, planes: &self.planes, channels, origin_px: (0, 0) };
+        let sink = ProductSink { writer: &self.writer, planes: &self.planes, channels, origin_px: (0, 0) };
         let threads = request.worker_threads();
         match &self.work {
             Work::Coadd(plan) => {
@@ -353,10 +355,8 @@ impl Product {
             Work::Merge { plan, tiles } => {
                 let names = tiles.tiles.iter().map(|tile| tile.path.display().to_string()).collect();
                 let observer = Observer::new(reporter, Stage::Merge, names, total);
-                let job =
-                    MergeJob { tiles: &tiles.tiles, channels, rule: tiles.rule, plan, threads, pool };
-                let merged =
-                    reporter.stage(Stage::Merge, total, || merge(&job, &sink, &observer, cancel))?;
+                let job = MergeJob { tiles: &tiles.tiles, channels, rule: tiles.rule, plan, threads, pool };
+                let merged = reporter.stage(Stage::Merge, total, || merge(&job, &sink, &observer, cancel))?;
                 let summary = &mut self.facts.summary;
                 summary.depth_histogram = merged.depth_histogram;
                 summary.read_failures.extend(merged.read_failures);
@@ -451,7 +451,11 @@ impl Product {
     }
 }
 
-pub(crate) fn gather_facts(request: &MosaicRequest, planned: &PlannedRun, placed: &Placed) -> Result<Facts, RunError> {
+pub(crate) fn gather_facts(
+    request: &MosaicRequest,
+    planned: &PlannedRun,
+    placed: &Placed,
+) -> Result<Facts, RunError> {
     let channels = planned.layout.channels;
     let used: Vec<_> = placed
         .sources

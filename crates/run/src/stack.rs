@@ -69,7 +69,9 @@ pub(crate) fn stack_all(
     }
     let mut planned = plan_run(request, reporter)?;
     refuse_inputs_as_products(request, &planned.layout)?;
-    let is_same = |input: &Path| input.canonicalize().ok().is_some_and(|input| path.canonicalize().is_ok_and(|own| own == input));
+    let is_same = |input: &Path| {
+        input.canonicalize().ok().is_some_and(|input| path.canonicalize().is_ok_and(|own| own == input))
+    };
     if planned.layout.frames.iter().flat_map(zemosaic_frames::Frame::files).any(is_same) {
         return Err(RunError::Usage(format!("{} is an input; give another output", path.display())));
     }
@@ -89,8 +91,7 @@ pub(crate) fn stack_all(
     let observer = Observer::new(reporter, Stage::Coadd, names, total);
     let start = reporter.elapsed_s();
     let maker = TileMaker { request, planned: &planned, placed: &placed, facts: &facts, pool: &pool, cancel };
-    let (made, summary) =
-        reporter.stage(Stage::Coadd, total, || maker.make(job, path.clone(), &observer))?;
+    let (made, summary) = reporter.stage(Stage::Coadd, total, || maker.make(job, path.clone(), &observer))?;
     let Some(made) = made else {
         let left_out = &planned.layout.left_out;
         return Err(crate::scan::no_usable(facts.used.len() + left_out.len(), left_out));

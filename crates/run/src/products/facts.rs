@@ -12,8 +12,8 @@ use zemosaic_gauge::NormalizeMethod;
 use zemosaic_image::Background;
 use zemosaic_sky::{Grid, lonlat_deg};
 
-use crate::products::gauge::GaugeFacts;
 use crate::options::{MosaicOptions, RunMode};
+use crate::products::gauge::GaugeFacts;
 use crate::time;
 
 /// One used frame as products know it.
