@@ -7,8 +7,8 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Those tried on a frame: from wide wings to nearly Gaussian.
-    pub const TRIED: [Self; 7] = [
+    /// Those tried on a frame: from wide wings to a Gaussian within 0.6 % of its FWHM.
+    pub const TRIED: [Self; 8] = [
         Self { twice_beta: 3 },
         Self { twice_beta: 4 },
         Self { twice_beta: 5 },
@@ -16,6 +16,7 @@ impl Profile {
         Self { twice_beta: 8 },
         Self { twice_beta: 12 },
         Self { twice_beta: 24 },
+        Self { twice_beta: 128 },
     ];
 
     /// The one to begin with.
@@ -31,8 +32,14 @@ impl Profile {
     pub fn at(self, q: f64) -> (f64, f64) {
         let r = 1.0 / (1.0 + q);
         let mut value = if self.twice_beta % 2 == 1 { r.sqrt() } else { 1.0 };
-        for _ in 0..self.twice_beta / 2 {
-            value *= r;
+        // By squares, in one order on every machine.
+        let (mut power, mut left) = (r, self.twice_beta / 2);
+        while left > 0 {
+            if left % 2 == 1 {
+                value *= power;
+            }
+            power *= power;
+            left /= 2;
         }
         (value, -self.beta() * value * r)
     }

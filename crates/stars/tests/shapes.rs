@@ -75,7 +75,7 @@ fn gaussian_stars() {
             let found = matched(&picture, &truth);
             let mid = |of: fn(&Star) -> f64| median(found.iter().map(|(star, _)| of(star)).collect());
             let (error, hfr) = (mid(|s| s.fwhm_px) / fwhm - 1.0, mid(|s| s.hfr_px) / (0.5 * fwhm) - 1.0);
-            eprintln!("{sites:?} {fwhm}: fwhm {error:+.4} hfr {hfr:+.4}, {} of {}", found.len(), truth.len());
+            eprintln!("{:?} {sites:?} {fwhm}: fwhm {error:+.4} hfr {hfr:+.4}, {} of {}", picture.field().profile, found.len(), truth.len());
             assert!(error.abs() < 0.02 && hfr.abs() < 0.04, "{sites:?} {fwhm}: {error} {hfr}");
         }
     }
