@@ -20,6 +20,8 @@ pub enum Stage {
     Plan,
     /// Packed files are unpacked, noise is measured.
     Prepare,
+    /// Stars are measured.
+    Quality,
     /// Patches.
     Coadd,
     /// Preview, tables, checksums.
@@ -31,7 +33,7 @@ impl Stage {
     pub fn unit(self) -> &'static str {
         match self {
             Self::Ingest => "files",
-            Self::Prepare => "frames",
+            Self::Prepare | Self::Quality => "frames",
             Self::Plan | Self::Finish => "steps",
             Self::Coadd => "px",
         }
@@ -43,6 +45,7 @@ impl Stage {
             Self::Ingest => "ingest",
             Self::Plan => "plan",
             Self::Prepare => "prepare",
+            Self::Quality => "quality",
             Self::Coadd => "coadd",
             Self::Finish => "finish",
         }

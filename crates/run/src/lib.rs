@@ -6,7 +6,9 @@
 //! - [`layout`]: frames become groups of sky, an output grid, a cost
 //! - [`plan`]: what the run will take
 //! - [`prepare`]: packed files are unpacked, noise is measured
+//! - [`quality`]: stars are measured, gates applied
 //! - [`mod@mosaic`]: the whole run
+//! - [`quality_report`]: the quality of frames alone
 //! - `output`: the files of a run folder
 //! - [`products`]: header, tables, preview, report
 //! - [`check`]: a product is verified
@@ -22,6 +24,8 @@ mod output;
 pub mod plan;
 pub mod prepare;
 pub mod products;
+pub mod quality;
+pub mod quality_report;
 pub mod scan;
 pub mod time;
 pub mod units;
@@ -32,4 +36,6 @@ pub use layout::{Layout, plan_layout};
 pub use mosaic::{RunOutcome, mosaic};
 pub use options::{GridSource, GroupChoice, MosaicOptions, MosaicRequest};
 pub use plan::{Forecast, PlannedRun, plan_run};
+pub use quality::QualityOptions;
+pub use quality_report::{QualityReport, QualityRequest, QualityRow, quality_of};
 pub use scan::{Scan, scan_inputs};

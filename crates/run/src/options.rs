@@ -9,6 +9,8 @@ use zemosaic_fits::CompressOptions;
 use zemosaic_frames::IngestOptions;
 use zemosaic_sky::GridOptions;
 
+use crate::quality::QualityOptions;
+
 /// Where the output grid comes from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -47,6 +49,8 @@ pub struct MosaicOptions {
     pub grid: GridOptions,
     /// The engine.
     pub coadd: CoaddOptions,
+    /// Stars and gates.
+    pub quality: QualityOptions,
 }
 
 /// A run: options, and what does not change pixels.

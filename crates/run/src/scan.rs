@@ -15,7 +15,7 @@ use crate::events::{Event, Reporter, Stage};
 pub struct Scan {
     /// Files looked at, without the maps of `frames`.
     pub files: usize,
-    /// Usable frames, in frame order, all mono or all colour.
+    /// Usable frames, in frame order; for a mosaic all mono or all colour.
     pub frames: Vec<Frame>,
     /// The others.
     pub left_out: Vec<LeftOut>,
@@ -28,11 +28,26 @@ impl Scan {
     }
 }
 
-/// Scan `inputs`; folders in `excluded` are not entered.
+/// Scan `inputs` for one mosaic; folders in `excluded` are not entered.
 ///
 /// # Errors
-/// Options that say nothing, no files, none usable, or mono and colour frames together.
+/// As [`scan_frames`], or mono and colour frames together.
 pub fn scan_inputs(
+    inputs: &[PathBuf],
+    excluded: &[PathBuf],
+    options: &IngestOptions,
+    reporter: &Reporter,
+) -> Result<Scan, RunError> {
+    let scan = scan_frames(inputs, excluded, options, reporter)?;
+    refuse_mixed(&scan.frames)?;
+    Ok(scan)
+}
+
+/// Scan `inputs`, mono and colour; folders in `excluded` are not entered.
+///
+/// # Errors
+/// Options that say nothing, no files, none usable.
+pub fn scan_frames(
     inputs: &[PathBuf],
     excluded: &[PathBuf],
     options: &IngestOptions,
@@ -63,7 +78,6 @@ pub fn scan_inputs(
     if frames.is_empty() {
         return Err(no_usable(files.len(), &left_out));
     }
-    refuse_mixed(&frames)?;
     Ok(Scan { files: files.len() - maps, frames, left_out })
 }
 

@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
+use zemosaic_stars::FrameQuality;
+
 use crate::products::facts::{Facts, UsedFrame};
 
 const HEAD: &str = "frame,status,code,reason,kind,width,height,date_obs,exptime_s,ra_deg,dec_deg,scale_arcsec,\
                     rotation_deg,wcs,flux_scale,maps,sigma_r,sigma_g,sigma_b,level_r,level_g,level_b,weight_r,weight_g,\
-                    weight_b";
+                    weight_b,background,noise,stars,fwhm_px,hfr_px,roundness,trails";
 
 /// The table, sorted by frame; mono frames have their noise and weight in the first of three columns.
 pub fn frames_csv(facts: &Facts) -> String {
@@ -18,7 +20,7 @@ pub fn frames_csv(facts: &Facts) -> String {
             quote(&item.id),
             item.reason.code(),
             quote(item.reason.message()),
-            ",".repeat(21)
+            ",".repeat(28)
         );
         (item.id.clone(), row)
     }));
@@ -58,11 +60,28 @@ fn used_row(frame: &UsedFrame) -> String {
             }
         }
     }
+    row.push_str(&quality_fields(frame.quality.as_deref()));
     row
 }
 
+/// The figures of a frame's stars, each after a comma; empty where they were not measured.
+pub fn quality_fields(quality: Option<&FrameQuality>) -> String {
+    let Some(quality) = quality else { return ",".repeat(7) };
+    let figure = |value: f64| if value.is_nan() { String::new() } else { format!("{value:.4}") };
+    format!(
+        ",{},{},{},{},{},{},{}",
+        figure(quality.background_adu),
+        figure(quality.noise_adu),
+        quality.stars,
+        figure(quality.fwhm_px),
+        figure(quality.hfr_px),
+        figure(quality.roundness),
+        quality.trails.len()
+    )
+}
+
 /// A field as RFC 4180 has it.
-fn quote(field: &str) -> String {
+pub fn quote(field: &str) -> String {
     if field.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", field.replace('"', "\"\""))
     } else {
