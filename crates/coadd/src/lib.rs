@@ -5,6 +5,7 @@
 //! - [`options`]: what the engine is asked to do
 //! - [`resampler`]: the kernel for a source
 //! - [`source`]: a frame placed on the grid, with its noise and weights
+//! - [`weights`]: how much each source counts
 //! - [`noise`]: what kernels and demosaicing do to noise
 //! - [`budget`]: how much memory there is, and what a patch needs of it
 //! - [`patch`]: the grid cut into patches that fit the budget, in a space-filling order
@@ -27,6 +28,7 @@ mod samples;
 mod saturation;
 pub mod sink;
 pub mod source;
+pub mod weights;
 mod window;
 pub mod worker;
 

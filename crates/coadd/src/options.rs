@@ -45,9 +45,33 @@ pub enum KernelName {
 pub enum Weights {
     /// Every sample counts the same.
     None,
+    /// Exposure time.
+    Exposure,
+    /// 1 / noise², one for all channels.
+    #[serde(alias = "noise_variance")]
+    NoiseVariance,
+    /// 1 / FWHM².
+    Fwhm,
+    /// 1 / (noise² FWHM²), one for all channels.
+    #[serde(alias = "noise_fwhm")]
+    NoiseFwhm,
+    /// Number of stars.
+    Stars,
+    /// Square of the stars' median signal to noise.
+    Snr,
     /// 1 / variance: of the frame and channel, measured before resampling, and of the pixel where there is a weight map.
     #[default]
     Ivar,
+}
+
+impl Weights {
+    /// Whether they need the frames' quality measured.
+    pub fn needs_quality(self) -> bool {
+        match self {
+            Self::Fwhm | Self::NoiseFwhm | Self::Stars | Self::Snr => true,
+            Self::None | Self::Exposure | Self::NoiseVariance | Self::Ivar => false,
+        }
+    }
 }
 
 /// Whether the kernel stretches where output pixels are larger than input pixels.

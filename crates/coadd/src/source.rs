@@ -10,6 +10,7 @@ use zemosaic_image::Region;
 use zemosaic_image::background::Background;
 use zemosaic_resample::area::AreaError;
 use zemosaic_sky::{Grid, PixelMap, Wcs, WcsError, grid_bounds};
+use zemosaic_stars::FrameQuality;
 
 use crate::noise::{demosaic_correlation, largest_ratio};
 use crate::options::{BackgroundMethod, CoaddOptions, FluxConvention, PhotonNoise, Weights};
@@ -22,6 +23,8 @@ pub struct Measured {
     pub noise: FrameNoise,
     /// Background per channel; empty when none is to be subtracted.
     pub background: Arc<Vec<Background>>,
+    /// Its stars' figures, where they were measured.
+    pub quality: Option<Arc<FrameQuality>>,
 }
 
 /// Photon noise of what is brighter than the sky: the variance grows by
@@ -71,6 +74,8 @@ pub struct Source {
     pub gain: [f64; 3],
     /// What is added to them after that, in units of the mosaic at its brightness convention.
     pub offset: [f64; 3],
+    /// Its stars' figures, where they were measured.
+    pub quality: Option<Arc<FrameQuality>>,
     /// Output scale over input scale.
     pub scale_ratio: f64,
     /// Bytes that are kept of it through a run.
@@ -156,6 +161,7 @@ impl Source {
             background: Arc::clone(&measured.background),
             gain: [1.0; 3],
             offset: [0.0; 3],
+            quality: measured.quality.clone(),
             scale_ratio,
             kept_bytes,
         }))
@@ -174,8 +180,8 @@ impl Source {
         (self.gain, self.offset) = (gain, offset);
     }
 
-    /// Weight of a pixel of this source in a channel; not finite where its noise is unknown.
-    fn own_weight(&self, channel: usize) -> f64 {
+    /// 1 / variance of a pixel of this source in a channel; not finite where its noise is unknown.
+    pub(crate) fn own_weight(&self, channel: usize) -> f64 {
         let area = pixel_area(self.flux, self.scale_ratio);
         1.0 / (self.noise_variance[channel] * area * area)
     }
@@ -240,35 +246,6 @@ fn photons_of(
         (level.is_finite() && growth_per_unit.is_finite())
             .then_some(Photons { level: level as f32, growth_per_unit: growth_per_unit as f32 })
     })
-}
-
-/// Give every source its weight. A source whose noise cannot be measured gets the median weight of the
-/// others (1 where there is none), and its index is returned so that the run can say so. Where one source weighs
-/// its samples all do ([`Source::weighs_samples`] of all is set).
-pub fn set_weights(sources: &mut [Source], weights: Weights) -> Vec<usize> {
-    let mut unknown = Vec::new();
-    let weighs_samples = sources.iter().any(|source| source.weighs_samples);
-    for source in sources.iter_mut() {
-        source.weighs_samples = weighs_samples;
-    }
-    for channel in 0..3 {
-        let weight_of = |source: &Source| source.own_weight(channel);
-        let mut known: Vec<f64> = sources.iter().map(weight_of).filter(|weight| weight.is_finite()).collect();
-        known.sort_by(f64::total_cmp);
-        let median = known.get(known.len() / 2).copied().unwrap_or(1.0);
-        for (index, source) in sources.iter_mut().enumerate() {
-            let is_used = channel < source.frame.kind.channels();
-            if is_used && !weight_of(source).is_finite() && !unknown.contains(&index) {
-                unknown.push(index);
-            }
-            source.weight[channel] = match weights {
-                Weights::None => 1.0,
-                Weights::Ivar if weight_of(source).is_finite() => weight_of(source),
-                Weights::Ivar => median,
-            };
-        }
-    }
-    unknown
 }
 
 /// A read of a source that failed while coadding: its samples are missing from one patch.

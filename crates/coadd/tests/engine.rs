@@ -79,7 +79,7 @@ fn scene(edit: impl FnOnce(&mut CoaddOptions)) -> Scene {
         .into_iter()
         .map(|frame| {
             let noise = measure_noise(&pool, &frame).unwrap();
-            let measured = Measured { noise, background: Arc::default() };
+            let measured = Measured { noise, background: Arc::default(), quality: None };
             Source::place(frame, &measured, &shared_grid, &options, WeightRescale::Auto).unwrap().unwrap()
         })
         .collect();

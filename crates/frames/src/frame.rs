@@ -61,6 +61,8 @@ pub enum WcsOrigin {
     WcsSidecar(PathBuf),
     /// The frame's own header.
     Header,
+    /// There is none; the frame's own is a placeholder that says nothing of the sky.
+    Absent,
 }
 
 impl WcsOrigin {
@@ -71,6 +73,7 @@ impl WcsOrigin {
             Self::HeadSidecar(_) => "head",
             Self::WcsSidecar(_) => "wcs",
             Self::Header => "header",
+            Self::Absent => "none",
         }
     }
 
@@ -78,7 +81,7 @@ impl WcsOrigin {
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::Given(path) | Self::HeadSidecar(path) | Self::WcsSidecar(path) => Some(path),
-            Self::Header => None,
+            Self::Header | Self::Absent => None,
         }
     }
 }
@@ -264,6 +267,8 @@ pub enum Reason {
     Normalize(&'static str, String),
     /// A product of this program, met while walking a folder.
     OwnProduct(String),
+    /// Beyond a limit on its quality.
+    Quality(String),
 }
 
 impl Reason {
@@ -286,6 +291,7 @@ impl Reason {
             Self::Map(_) => "E-FRAME-MAP",
             Self::FluxScale(_) => "E-FRAME-FLUXSCALE",
             Self::OwnProduct(_) => "W-FRAME-PRODUCT",
+            Self::Quality(_) => "W-FRAME-QUALITY",
         }
     }
 
@@ -308,7 +314,8 @@ impl Reason {
             | Self::Auxiliary(m)
             | Self::Map(m)
             | Self::FluxScale(m)
-            | Self::OwnProduct(m) => m,
+            | Self::OwnProduct(m)
+            | Self::Quality(m) => m,
         }
     }
 

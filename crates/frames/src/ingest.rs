@@ -13,10 +13,10 @@ use zemosaic_fits::{FitsError, open_unpacked};
 use crate::dialect::{frame_kind, frame_meta, is_own_product};
 use crate::discover::InputFile;
 use crate::flux_scale::flux_scale;
-use crate::frame::{Frame, FrameMap, LeftOut, Reason};
+use crate::frame::{Frame, FrameMap, LeftOut, Reason, WcsOrigin};
 use crate::images::{ImagePart, Part, images_of};
 use crate::map_source::{FileMaps, Folders, MapOptions, why_maps};
-use crate::wcs_source::{Place, WcsPolicy, find_wcs};
+use crate::wcs_source::{FoundWcs, Place, WcsNeed, WcsPolicy, find_wcs, placeholder_wcs};
 
 /// What to do while scanning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +24,8 @@ use crate::wcs_source::{Place, WcsPolicy, find_wcs};
 pub struct IngestOptions {
     /// Where WCSs come from.
     pub wcs: WcsPolicy,
+    /// Whether frames need one.
+    pub wcs_need: WcsNeed,
     /// Where weight maps and masks come from.
     pub maps: MapOptions,
     /// The keyword of the factor that a frame's pixels are multiplied with; empty or `none`: no such keyword.
@@ -34,6 +36,7 @@ impl Default for IngestOptions {
     fn default() -> Self {
         Self {
             wcs: WcsPolicy::default(),
+            wcs_need: WcsNeed::default(),
             maps: MapOptions::default(),
             flux_scale_key: crate::flux_scale::DEFAULT_KEY.into(),
         }
@@ -112,9 +115,14 @@ fn ingest_file(file: &InputFile, options: &IngestOptions, folders: &Folders) -> 
             (*hdu, part.as_ref().map_err(Reason::clone).and_then(ingested).map(Box::new))
         })
         .collect();
-    if verdicts.iter().any(|(_, verdict)| verdict.is_ok()) {
+    let has_wcs = |frame: &Frame| frame.wcs_origin != WcsOrigin::Absent;
+    if verdicts.iter().any(|(_, verdict)| verdict.as_ref().is_ok_and(|frame| has_wcs(frame))) {
         for (_, verdict) in &mut verdicts {
-            if matches!(verdict, Err(Reason::NoWcs(_))) {
+            let without = match verdict {
+                Ok(frame) => !has_wcs(frame),
+                Err(reason) => matches!(reason, Reason::NoWcs(_)),
+            };
+            if without {
                 let message = "an image without a WCS beside one that has it: taken for its mask or map";
                 *verdict = Err(Reason::Auxiliary(message.into()));
             }
@@ -155,7 +163,8 @@ fn ingest_part(
     let kind = frame_kind(&part.header, &part.layout).map_err(Reason::NotAnImage)?;
     let among_images = images.iter().take_while(|(hdu, _)| *hdu < part.hdu).count();
     let places = [among_frames, (among_images, images.len())];
-    let found = find_wcs(&file.path, &part.header, &options.wcs, file.given.wcs.as_deref(), &places)?;
+    let found = find_wcs(&file.path, &part.header, &options.wcs, file.given.wcs.as_deref(), &places);
+    let found = found.or_else(|reason| without_wcs(reason, part, options.wcs_need))?;
     let flux_scale =
         flux_scale(file.given.flux_scale, &options.flux_scale_key, found.sidecar.as_ref(), &part.header)?;
     let maps = maps.for_frame(part, kind, images)?;
@@ -184,6 +193,15 @@ fn ingest_part(
         unpacked_bytes: part.unpacked_bytes,
         header_hash: *hasher.finalize().as_bytes(),
     })
+}
+
+/// What to do without a WCS that can be used.
+fn without_wcs(reason: Reason, part: &ImagePart, need: WcsNeed) -> Result<FoundWcs, Reason> {
+    if need == WcsNeed::Required {
+        return Err(reason);
+    }
+    let wcs = placeholder_wcs(part.layout.width(), part.layout.height())?;
+    Ok(FoundWcs { wcs, origin: WcsOrigin::Absent, sidecar: None })
 }
 
 /// The reason a file error gives.

@@ -39,4 +39,4 @@ pub use ingest::{IngestOptions, Ingested, find_duplicates, ingest};
 pub use map_source::{MapOptions, WeightRescale, WeightType};
 pub use measure::{FrameNoise, VarianceReference, measure_noise};
 pub use pixels::{FramePixels, PixelScratch, RelativeVariance};
-pub use wcs_source::WcsPolicy;
+pub use wcs_source::{WcsNeed, WcsPolicy};

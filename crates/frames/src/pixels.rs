@@ -154,6 +154,21 @@ pub fn read_stored(
     Ok(region)
 }
 
+/// The stored planes of `region` (inside the frame) as they are, before anything is demosaiced: one, or three of an RGB
+/// frame, each `region.area()` long. Pixels that its maps call bad are NaN.
+///
+/// # Errors
+/// As `zemosaic_fits::read_window`.
+pub fn read_raw_planes<'a>(
+    pool: &FilePool,
+    frame: &Frame,
+    region: Region,
+    scratch: &'a mut PixelScratch,
+) -> Result<&'a [Vec<f32>], FitsError> {
+    read_stored(pool, frame, region, [1.0; 3], scratch)?;
+    Ok(scratch.stored(frame))
+}
+
 impl PixelScratch {
     /// The planes that [`read_stored`] left.
     pub fn stored(&self, frame: &Frame) -> &[Vec<f32>] {

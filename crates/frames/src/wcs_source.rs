@@ -22,6 +22,33 @@ pub struct WcsPolicy {
     pub ignore_wcs: bool,
 }
 
+/// Whether a frame without a WCS is a frame.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WcsNeed {
+    /// It is left out.
+    #[default]
+    Required,
+    /// It is, with a placeholder for the WCS ([`WcsOrigin::Absent`]): its pixels are looked at, not its place.
+    Optional,
+}
+
+/// What stands for the WCS of a frame of `width` x `height` pixels that has none: a plain one at the origin of ICRS,
+/// 1 arcsec a pixel.
+///
+/// # Errors
+/// The frame has no size.
+pub fn placeholder_wcs(width: usize, height: usize) -> Result<Wcs, Reason> {
+    let mut header = Header::new();
+    for (axis, name, pixels) in [(1, "RA---TAN", width), (2, "DEC--TAN", height)] {
+        header.set_str(&format!("CTYPE{axis}"), name, "");
+        header.set_f64(&format!("CRVAL{axis}"), 0.0, "");
+        header.set_f64(&format!("CRPIX{axis}"), (pixels as f64 + 1.0) / 2.0, "");
+        header.set_f64(&format!("CDELT{axis}"), if axis == 1 { -1.0 } else { 1.0 } / 3600.0, "");
+    }
+    Wcs::from_header(&header).map_err(|error| Reason::BadWcs(error.code(), error.to_string()))
+}
+
 /// The file name without .gz/.fz/.bz2 and .fit/.fits/.fts.
 pub fn bare_name(path: &Path) -> String {
     let mut name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -22,6 +22,8 @@ pub enum Stage {
     Prepare,
     /// Frames are brought to one level.
     Gauge,
+    /// Stars are measured.
+    Quality,
     /// Patches.
     Coadd,
     /// Master tiles are added up.
@@ -35,7 +37,7 @@ impl Stage {
     pub fn unit(self) -> &'static str {
         match self {
             Self::Ingest => "files",
-            Self::Prepare | Self::Gauge => "frames",
+            Self::Prepare | Self::Quality | Self::Gauge => "frames",
             Self::Plan | Self::Finish => "steps",
             Self::Coadd | Self::Merge => "px",
         }
@@ -48,6 +50,7 @@ impl Stage {
             Self::Plan => "plan",
             Self::Prepare => "prepare",
             Self::Gauge => "gauge",
+            Self::Quality => "quality",
             Self::Coadd => "coadd",
             Self::Merge => "merge",
             Self::Finish => "finish",

@@ -151,14 +151,7 @@ fn merge_tiles(
     let work = reporter.stage(Stage::Plan, 1, || merge_work(made, &planned))?;
     let spill = open_run_folder(request, reporter)?;
     let pool = FilePool::new(MAX_OPEN_FILES);
-    let none = Placed {
-        sources: Vec::new(),
-        measured: Vec::new(),
-        left_out: Vec::new(),
-        noise_unknown: Vec::new(),
-        gauge: None,
-    };
-    let product = Product::begin(request, planned, none, facts, work, spill.path())?;
+    let product = Product::begin(request, planned, Placed::default(), facts, work, spill.path())?;
     product.run(request, &pool, reporter, cancel)
 }
 

@@ -10,6 +10,9 @@
 //! - `normalize`: frames are brought to one level
 //! - [`mod@mosaic`]: the whole run
 //! - `classic`: groups of frames to master tiles; `existing`: a mosaic of tiles that are there; `stack`: all frames to one
+//! - [`quality`]: stars are measured, gates applied
+//! - [`mod@mosaic`]: the whole run
+//! - [`quality_report`]: the quality of frames alone
 //! - `output`: the files of a run folder
 //! - [`products`]: header, tables, preview, report
 //! - [`check`]: a product is verified
@@ -28,6 +31,8 @@ mod output;
 pub mod plan;
 pub mod prepare;
 pub mod products;
+pub mod quality;
+pub mod quality_report;
 pub mod scan;
 mod stack;
 pub mod tiles;
@@ -42,4 +47,6 @@ pub use options::{
     GridSource, GroupChoice, InputKind, MosaicOptions, MosaicRequest, RunCommand, RunMode, TileKeeping,
 };
 pub use plan::{Forecast, PlannedRun, plan_run};
+pub use quality::QualityOptions;
+pub use quality_report::{QualityReport, QualityRequest, QualityRow, quality_of};
 pub use scan::{Scan, scan_inputs};

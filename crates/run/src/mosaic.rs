@@ -32,6 +32,7 @@ use crate::products::inputs_table::inputs_table;
 use crate::products::report::{Costs, report_json};
 use crate::products::staged::StagedFiles;
 use crate::products::{PRODUCT_NAMES, frames_csv::frames_csv, preview::preview_png, run_toml::run_toml};
+use crate::quality::judge_quality;
 use crate::scan::tell_left_out;
 use crate::stack::stack_all;
 use crate::time;
@@ -248,9 +249,10 @@ pub(crate) fn prepare_sources(
     cancel: &AtomicBool,
 ) -> Result<Placed, RunError> {
     let (frames, budget) = (planned.layout.frames.clone(), planned.budget);
-    let prepared = reporter.stage(Stage::Prepare, frames.len() as u64, || {
+    let mut prepared = reporter.stage(Stage::Prepare, frames.len() as u64, || {
         prepare(frames, &request.options.coadd, budget, spill, pool, reporter, cancel)
     })?;
+    judge_quality(&mut prepared, &request.options, budget, pool, reporter, cancel)?;
     for item in &prepared.left_out {
         tell_left_out(reporter, item);
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
-use zemosaic_coadd::source::set_weights;
+use zemosaic_coadd::weights::set_weights;
 use zemosaic_coadd::{CoaddError, MemoryBudget, Source};
 use zemosaic_fits::{FilePool, FitsError};
 use zemosaic_frames::ingest::reason_of;

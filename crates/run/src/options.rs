@@ -10,6 +10,8 @@ use zemosaic_frames::IngestOptions;
 use zemosaic_gauge::NormalizeOptions;
 use zemosaic_sky::{ClusterOptions, GridOptions};
 
+use crate::quality::QualityOptions;
+
 /// Where the output grid comes from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -67,6 +69,8 @@ pub struct MosaicOptions {
     pub normalize: NormalizeOptions,
     /// The engine.
     pub coadd: CoaddOptions,
+    /// Stars and gates.
+    pub quality: QualityOptions,
 }
 
 /// The command that makes the request.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zemosaic_coadd::options::LEAST_PIXFRAC;
 use zemosaic_coadd::sink::Rejecting;
-use zemosaic_coadd::source::set_weights;
+use zemosaic_coadd::weights::set_weights;
 use zemosaic_coadd::{
     BackgroundMethod, CoaddOptions, Measured, MemoryBudget, PatchPlan, PlaceError, ProductPlane, SharedGrid,
     Source, available_memory_bytes, plan_merge, plan_patches,
@@ -133,7 +133,7 @@ impl PlannedRun {
     /// # Errors
     /// A WCS that cannot be mapped, too little memory.
     pub fn forecast(&self, options: &MosaicOptions) -> Result<Forecast, RunError> {
-        let unknown = Measured { noise: FrameNoise::unknown(), background: Arc::default() };
+        let unknown = Measured { noise: FrameNoise::unknown(), background: Arc::default(), quality: None };
         let frames = self.layout.frames.iter().map(|frame| (frame.clone(), unknown.clone())).collect();
         let placed = place_sources(frames, &self.layout, options)?;
         let plan = plan_patches(
@@ -176,6 +176,7 @@ impl PlannedRun {
 }
 
 /// Frames on the grid, and those that turned out not to be.
+#[derive(Default)]
 pub struct Placed {
     /// Sources in frame order, weights set.
     pub sources: Vec<Source>,
@@ -187,18 +188,25 @@ pub struct Placed {
     pub noise_unknown: Vec<String>,
     /// How they were brought to one level; gain and offset are set in the sources.
     pub gauge: Option<GaugeFacts>,
+    /// Ids of sources without the figure that weights are made of.
+    pub weight_unknown: Vec<String>,
 }
 
 impl Placed {
     /// What the user should know of the sources of a mosaic of `channels` planes.
     pub fn warnings(&self, channels: usize) -> Vec<Warning> {
         let mut warnings = Vec::new();
-        let alone = self.noise_unknown.len() == self.sources.len();
+        let alone = self.weight_unknown.len() == self.sources.len();
         let weight = if alone { "1" } else { "the median of the others" };
         for id in &self.noise_unknown {
+            let weight = if self.weight_unknown.contains(id) { weight } else { "what --weights says" };
             let message =
                 format!("{id}: noise cannot be measured; its weight is {weight}, VAR is unknown there");
             warnings.push(Warning { code: "W-NOISE", message });
+        }
+        for id in self.weight_unknown.iter().filter(|id| !self.noise_unknown.contains(id)) {
+            let message = format!("{id}: what --weights asks for is not known of it; its weight is {weight}");
+            warnings.push(Warning { code: "W-WEIGHT", message });
         }
         // WHT and VAR are 32-bit floats.
         let is_stored = |value: f64| value.is_nan() || (value as f32).is_normal();
@@ -227,13 +235,7 @@ pub fn place_sources(
     layout: &Layout,
     options: &MosaicOptions,
 ) -> Result<Placed, RunError> {
-    let mut placed = Placed {
-        sources: Vec::new(),
-        measured: Vec::new(),
-        left_out: Vec::new(),
-        noise_unknown: Vec::new(),
-        gauge: None,
-    };
+    let mut placed = Placed::default();
     let grid = SharedGrid::new(&layout.grid);
     for (frame, measured) in frames {
         let (id, path) = (frame.id.clone(), frame.path.clone());
@@ -254,7 +256,9 @@ pub fn place_sources(
         }
     }
     let unknown = set_weights(&mut placed.sources, options.coadd.weights);
-    placed.noise_unknown = unknown.into_iter().map(|index| placed.sources[index].frame.id.clone()).collect();
+    let ids =
+        |list: Vec<usize>| list.into_iter().map(|index| placed.sources[index].frame.id.clone()).collect();
+    (placed.noise_unknown, placed.weight_unknown) = (ids(unknown.noise), ids(unknown.weight));
     Ok(placed)
 }
 

@@ -268,5 +268,5 @@ fn measure(frame: &Frame, options: &CoaddOptions, pool: &FilePool) -> Result<Mea
             .map_err(unreadable)?
             .map_err(|error| Failure::Frame(Reason::Background(error.to_string())))?,
     };
-    Ok(Measured { noise, background: background.into() })
+    Ok(Measured { noise, background: background.into(), quality: None })
 }

@@ -18,7 +18,7 @@ use crate::options::{InputKind, MosaicRequest};
 pub struct Scan {
     /// Files looked at, without the maps of `frames`.
     pub files: usize,
-    /// Usable frames, in frame order, all mono or all colour.
+    /// Usable frames, in frame order; for a mosaic all mono or all colour.
     pub frames: Vec<Frame>,
     /// The others.
     pub left_out: Vec<LeftOut>,
@@ -41,16 +41,33 @@ pub fn scan_request(request: &MosaicRequest, reporter: &Reporter) -> Result<Scan
         InputKind::Frames => scan_inputs(&request.inputs, &excluded, &request.options.ingest, reporter),
         InputKind::MasterTiles => {
             let files = tile_inputs(&request.inputs, &excluded, &request.options.ingest)?;
-            scan_files(&files, &request.options.ingest, reporter)
+            let scan = scan_files(&files, &request.options.ingest, reporter)?;
+            refuse_mixed(&scan.frames)?;
+            Ok(scan)
         }
     }
 }
 
-/// Scan `inputs`; folders in `excluded` are not entered.
+/// Scan `inputs` for one mosaic; folders in `excluded` are not entered.
 ///
 /// # Errors
-/// Options that say nothing, no files, none usable, or mono and colour frames together.
+/// As [`scan_frames`], or mono and colour frames together.
 pub fn scan_inputs(
+    inputs: &[PathBuf],
+    excluded: &[PathBuf],
+    options: &IngestOptions,
+    reporter: &Reporter,
+) -> Result<Scan, RunError> {
+    let scan = scan_frames(inputs, excluded, options, reporter)?;
+    refuse_mixed(&scan.frames)?;
+    Ok(scan)
+}
+
+/// Scan `inputs`, mono and colour; folders in `excluded` are not entered.
+///
+/// # Errors
+/// Options that say nothing, no files, none usable.
+pub fn scan_frames(
     inputs: &[PathBuf],
     excluded: &[PathBuf],
     options: &IngestOptions,
@@ -91,7 +108,6 @@ fn scan_files(files: &[InputFile], options: &IngestOptions, reporter: &Reporter)
     if frames.is_empty() {
         return Err(no_usable(files.len(), &left_out));
     }
-    refuse_mixed(&frames)?;
     Ok(Scan { files: files.len() - maps, frames, left_out })
 }
 

@@ -43,6 +43,17 @@ pub fn mjd(time: Timestamp) -> f64 {
     MJD_UNIX + time.as_nanosecond() as f64 / 86_400e9
 }
 
+/// The night of a time, from noon to noon UTC, by the day that it begins on: a modified Julian date.
+pub fn night(time: Timestamp) -> i64 {
+    (mjd(time) - 0.5).floor() as i64
+}
+
+/// A night by the date that it begins on, as 2025-06-01.
+pub fn night_date(night: i64) -> String {
+    let seconds = (night - MJD_UNIX as i64) * 86_400;
+    Timestamp::from_second(seconds).map_or_else(|_| night.to_string(), |time| iso(time)[..10].to_owned())
+}
+
 /// A time `seconds` later.
 pub fn later(time: Timestamp, seconds: f64) -> Timestamp {
     Timestamp::from_nanosecond(time.as_nanosecond() + (seconds * 1e9) as i128).unwrap_or(time)
@@ -62,5 +73,8 @@ mod tests {
         assert_eq!(iso(parse("2025-03-01T23:30:00+02:00").unwrap()), "2025-03-01T21:30:00");
         assert_eq!(iso(parse("2025-03-01T23:30:00.25Z").unwrap()), "2025-03-01T23:30:00.250");
         assert!(parse("yesterday").is_none());
+        let night_of = |text: &str| night_date(night(parse(text).unwrap()));
+        assert_eq!(night_of("2025-06-01T12:00:01"), "2025-06-01");
+        assert_eq!(night_of("2025-06-02T11:59:59"), "2025-06-01");
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use zemosaic_coadd::source::set_weights;
+use zemosaic_coadd::weights::set_weights;
 use zemosaic_coadd::{
     BackgroundMethod, CoaddJob, CoaddObserver, CoaddOptions, Measured, Patch, PatchPlan, PatchResult,
     PatchSink, SharedGrid, Source, coadd,
@@ -91,7 +91,7 @@ pub fn sources(
             BackgroundMethod::None => Vec::new(),
             BackgroundMethod::Mesh => measure_background(&pool, &frame, options.mesh).unwrap().unwrap(),
         };
-        let measured = Measured { noise, background: Arc::new(background) };
+        let measured = Measured { noise, background: Arc::new(background), quality: None };
         Source::place(frame, &measured, &grid, options, ingest_options.maps.rescale).unwrap().unwrap()
     };
     let mut sources: Vec<Source> = ingested.frames.into_iter().map(place).collect();

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use zemosaic_coadd::noise::aperture_correlation;
 use zemosaic_coadd::resampler::Resampler;
@@ -11,6 +12,7 @@ use zemosaic_frames::{FrameKind, FrameMeta, LeftOut, WcsOrigin};
 use zemosaic_gauge::NormalizeMethod;
 use zemosaic_image::Background;
 use zemosaic_sky::{Grid, lonlat_deg};
+use zemosaic_stars::FrameQuality;
 
 use crate::options::{MosaicOptions, RunMode};
 use crate::products::gauge::GaugeFacts;
@@ -49,6 +51,8 @@ pub struct UsedFrame {
     pub gain: Vec<f64>,
     /// What was added to them then, per channel.
     pub offset: Vec<f64>,
+    /// Its stars' figures, where they were measured.
+    pub quality: Option<Arc<FrameQuality>>,
     /// Boundary on the sky, (RA, Dec) pairs in degrees, closed by its first vertex implicitly.
     pub footprint_deg: Vec<(f64, f64)>,
     /// blake3 of its header.
@@ -227,6 +231,7 @@ pub fn used_frame(source: &Source, measured: &Measured, weight: &[f64], footprin
         weight: weight.to_vec(),
         gain: source.gain[..weight.len()].to_vec(),
         offset: source.offset[..weight.len()].to_vec(),
+        quality: measured.quality.clone(),
         footprint_deg: footprint.iter().map(lonlat_deg).collect(),
         header_hash: frame.header_hash,
         file_bytes: frame.file_bytes,
@@ -252,8 +257,7 @@ pub fn time_facts(used: &[UsedFrame]) -> TimeFacts {
         let end = time::later(start, exposure);
         facts.begin = Some(facts.begin.map_or(start, |begin| begin.min(start)));
         facts.end = Some(facts.end.map_or(end, |last| last.max(end)));
-        // A night runs from noon to noon.
-        nights.insert((time::mjd(start) - 0.5).floor() as i64);
+        nights.insert(time::night(start));
         let weight = if exposure > 0.0 { exposure } else { 1.0 };
         weighted += weight * (start.as_nanosecond() as f64 / 1e9 + exposure / 2.0);
         weight_sum += weight;

@@ -1,5 +1,7 @@
 //! `frames.csv`: every file that was offered, used or not, and why.
 
+use zemosaic_stars::FrameQuality;
+
 use crate::products::facts::{Facts, UsedFrame};
 
 /// A column: its name, and what a used frame has in it.
@@ -27,6 +29,7 @@ const COLUMNS: &[Column] = &[
     ("weight_r,weight_g,weight_b", |frame| by_channel(&frame.weight)),
     ("gain_r,gain_g,gain_b", |frame| by_channel(&frame.gain)),
     ("offset_r,offset_g,offset_b", |frame| by_channel(&frame.offset)),
+    (QUALITY_COLUMNS, |frame| quality_fields(frame.quality.as_deref())),
     ("tile", |frame| frame.tile.map_or(String::new(), |number| number.to_string())),
 ];
 
@@ -59,8 +62,27 @@ fn by_channel(values: &[f64]) -> String {
     format!("{},{},{}", field(0), field(1), field(2))
 }
 
+/// Columns of a frame's quality.
+pub const QUALITY_COLUMNS: &str = "background,noise,stars,fwhm_px,hfr_px,roundness,trails";
+
+/// The figures of a frame's stars in [`QUALITY_COLUMNS`]; empty where they were not measured.
+pub fn quality_fields(quality: Option<&FrameQuality>) -> String {
+    let Some(quality) = quality else { return ",".repeat(6) };
+    let figure = |value: f64| if value.is_nan() { String::new() } else { format!("{value:.4}") };
+    format!(
+        "{},{},{},{},{},{},{}",
+        figure(quality.background_adu),
+        figure(quality.noise_adu),
+        quality.stars,
+        figure(quality.fwhm_px),
+        figure(quality.hfr_px),
+        figure(quality.roundness),
+        quality.trails.len()
+    )
+}
+
 /// A field as RFC 4180 has it.
-fn quote(field: &str) -> String {
+pub fn quote(field: &str) -> String {
     if field.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", field.replace('"', "\"\""))
     } else {

@@ -1,0 +1,46 @@
+//! Stars and what they say of a frame: detection, shapes, trails, frame quality, gates.
+//!
+//! Contents, in the order of the data:
+//! - [`source`]: where pixels come from, window by window
+//! - [`options`]: what counts as a star
+//! - `half`: the detection plane, 2 x 2 means of the raw pixels
+//! - `components`: connected pixels above the threshold, row by row
+//! - `candidate`: what a component is: a star, several, a hot pixel, a line
+//! - [`field`]: background, noise, stars and trails of a frame
+//! - [`profile`]: the Moffat profile, integrated over pixels
+//! - `fit`: a profile with one shape and a brightness per colour through raw pixels
+//! - `stamp`: the pixels around a star: local sky, growth curve
+//! - [`star`]: the list of stars
+//! - `lines`, [`trail`]: straight lines across the frame
+//! - [`quality`]: the figures of a frame
+//! - [`gates`]: which frames of a night are too bad
+//!
+//! `docs/methods/quality.md` says it with formulas and figures.
+
+mod candidate;
+mod components;
+mod error;
+pub mod field;
+mod fit;
+pub mod gates;
+mod half;
+mod hough;
+mod lines;
+mod measure;
+pub mod options;
+pub mod profile;
+pub mod quality;
+pub mod source;
+mod stamp;
+pub mod star;
+pub mod trail;
+
+pub use error::StarsError;
+pub use field::{Field, find_stars};
+pub use gates::{GateFrame, GateMode, GateOptions, gate};
+pub use options::StarOptions;
+pub use profile::Profile;
+pub use quality::{FrameQuality, measure_quality};
+pub use source::{FrameInfo, MemoryPixels, Pixels};
+pub use star::{Star, StarFlags};
+pub use trail::Trail;
