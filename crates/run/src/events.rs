@@ -18,6 +18,8 @@ pub enum Stage {
     Ingest,
     /// Grid, tasks, budget.
     Plan,
+    /// Masters of calibration frames.
+    Calibrate,
     /// Packed files are unpacked, noise is measured.
     Prepare,
     /// Patches.
@@ -31,6 +33,7 @@ impl Stage {
     pub fn unit(self) -> &'static str {
         match self {
             Self::Ingest => "files",
+            Self::Calibrate => "masters",
             Self::Prepare => "frames",
             Self::Plan | Self::Finish => "steps",
             Self::Coadd => "px",
@@ -42,6 +45,7 @@ impl Stage {
         match self {
             Self::Ingest => "ingest",
             Self::Plan => "plan",
+            Self::Calibrate => "calibrate",
             Self::Prepare => "prepare",
             Self::Coadd => "coadd",
             Self::Finish => "finish",

@@ -5,6 +5,7 @@
 //! - [`scan`]: inputs become frames, each with a verdict
 //! - [`layout`]: frames become groups of sky, an output grid, a cost
 //! - [`plan`]: what the run will take
+//! - [`calibrate`]: calibration files, masters, what fits which frame
 //! - [`prepare`]: packed files are unpacked, noise is measured
 //! - [`mod@mosaic`]: the whole run
 //! - `output`: the files of a run folder
@@ -12,6 +13,7 @@
 //! - [`check`]: a product is verified
 //! - [`events`]: what happened, as it happens
 
+pub mod calibrate;
 pub mod check;
 mod error;
 pub mod events;

@@ -14,6 +14,7 @@ use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, ProductWriter};
 use zemosaic_frames::{LeftOut, Reason};
 use zemosaic_sky::Footprint;
 
+use crate::calibrate::build_masters;
 use crate::error::{ExitCode, RunError};
 use crate::events::{Event, Reporter, Stage, Warning};
 use crate::options::{GroupChoice, MosaicRequest};
@@ -179,7 +180,10 @@ fn prepare_sources(
     reporter: &Reporter,
     cancel: &AtomicBool,
 ) -> Result<Placed, RunError> {
-    let (frames, budget) = (planned.layout.frames.clone(), planned.budget);
+    let (mut frames, budget) = (planned.layout.frames.clone(), planned.budget);
+    let told = build_masters(&planned.calibration, &mut frames, (spill, pool), budget, reporter, cancel)?;
+    told.iter().for_each(|warning| reporter.warn(warning));
+    planned.warnings.extend(told);
     let prepared = reporter.stage(Stage::Prepare, frames.len() as u64, || {
         prepare(frames, &request.options.coadd, budget, spill, pool, reporter, cancel)
     })?;

@@ -13,6 +13,7 @@ use zemosaic_coadd::{
 use zemosaic_frames::{Frame, FrameNoise, LeftOut, Reason};
 use zemosaic_stack::RejectMethod;
 
+use crate::calibrate::{CalibrationPlan, plan_calibration};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
 use crate::layout::{Layout, plan_layout};
@@ -38,8 +39,10 @@ pub struct PlannedRun {
     pub budget: MemoryBudget,
     /// Bytes of `mosaic.fits`.
     pub mosaic_bytes: u64,
-    /// Bytes of unpacked copies.
+    /// Bytes of unpacked copies and masters.
     pub spill_bytes: u64,
+    /// Masters that are to be made.
+    pub calibration: CalibrationPlan,
     /// What the user should know.
     pub warnings: Vec<Warning>,
 }
@@ -66,13 +69,18 @@ pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedR
     let mut excluded = vec![request.out.clone()];
     excluded.extend(request.spill.clone());
     excluded.extend(request.excluded.iter().cloned());
-    let scan = scan_inputs(&request.inputs, &excluded, &request.options.ingest, reporter)?;
+    let mut scan = scan_inputs(&request.inputs, &excluded, &request.options.ingest, reporter)?;
     let known: Vec<PathBuf> = scan.left_out.iter().map(|item| item.path.clone()).collect();
-    let layout = reporter.stage(Stage::Plan, 1, || plan_layout(scan, &request.options))?;
+    let found = std::mem::take(&mut scan.calibration);
+    let mut layout = reporter.stage(Stage::Plan, 1, || plan_layout(scan, &request.options))?;
     for item in layout.left_out.iter().filter(|item| !known.contains(&item.path)) {
         tell_left_out(reporter, item);
     }
-    let mut warnings = Vec::new();
+    let (calibration, mut warnings) =
+        plan_calibration(found, &mut layout.frames, &request.options.ingest.calibration);
+    for warning in &warnings {
+        reporter.warn(warning);
+    }
     let available = available_memory_bytes();
     let default_bytes =
         available.map_or(FALLBACK_MEMORY_BYTES, |bytes| (bytes as f64 * DEFAULT_MEMORY_SHARE) as u64);
@@ -89,7 +97,8 @@ pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedR
     }
     let budget = MemoryBudget { total_bytes, workers: request.worker_threads() };
     let mosaic_bytes = product_bytes(&layout, &request.options);
-    let planned = PlannedRun { spill_bytes: layout.spill_bytes(), layout, budget, mosaic_bytes, warnings };
+    let spill_bytes = layout.spill_bytes() + calibration.spill_bytes();
+    let planned = PlannedRun { spill_bytes, layout, budget, mosaic_bytes, warnings, calibration };
     check_disk(request, &planned)?;
     Ok(planned)
 }

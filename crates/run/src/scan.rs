@@ -7,6 +7,7 @@ use zemosaic_frames::{
     Frame, FramesError, IngestOptions, Ingested, LeftOut, Reason, discover, find_duplicates, ingest,
 };
 
+use crate::calibrate::{FoundCalibration, find_calibration};
 use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage};
 
@@ -19,6 +20,8 @@ pub struct Scan {
     pub frames: Vec<Frame>,
     /// The others.
     pub left_out: Vec<LeftOut>,
+    /// Calibration files; none of them is a frame.
+    pub calibration: FoundCalibration,
 }
 
 impl Scan {
@@ -42,7 +45,7 @@ pub fn scan_inputs(
         return Err(FramesError::NoSuchInput { path: path.clone() }.into());
     }
     options.maps.check().map_err(RunError::Usage)?;
-    let files = discover(inputs, excluded)?;
+    let (files, calibration) = find_calibration(discover(inputs, excluded)?, &options.calibration)?;
     if files.is_empty() {
         let inputs: Vec<String> = inputs.iter().map(|path| path.display().to_string()).collect();
         return Err(RunError::NoInput { inputs: inputs.join(", ") });
@@ -64,7 +67,7 @@ pub fn scan_inputs(
         return Err(no_usable(files.len(), &left_out));
     }
     refuse_mixed(&frames)?;
-    Ok(Scan { files: files.len() - maps, frames, left_out })
+    Ok(Scan { files: files.len() - maps, frames, left_out, calibration })
 }
 
 /// Take the maps of usable frames out of what is left out: they are used, and no frames that are missing. Returns how

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::products::facts::{Facts, UsedFrame};
 
 const HEAD: &str = "frame,status,code,reason,kind,width,height,date_obs,exptime_s,ra_deg,dec_deg,scale_arcsec,\
-                    rotation_deg,wcs,flux_scale,maps,sigma_r,sigma_g,sigma_b,level_r,level_g,level_b,weight_r,weight_g,\
+                    rotation_deg,wcs,flux_scale,maps,calibration,sigma_r,sigma_g,sigma_b,level_r,level_g,level_b,weight_r,weight_g,\
                     weight_b";
 
 /// The table, sorted by frame; mono frames have their noise and weight in the first of three columns.
@@ -18,7 +18,7 @@ pub fn frames_csv(facts: &Facts) -> String {
             quote(&item.id),
             item.reason.code(),
             quote(item.reason.message()),
-            ",".repeat(21)
+            ",".repeat(22)
         );
         (item.id.clone(), row)
     }));
@@ -34,7 +34,7 @@ pub fn frames_csv(facts: &Facts) -> String {
 fn used_row(frame: &UsedFrame) -> String {
     let maps: Vec<&str> = frame.maps.iter().map(|(name, _)| name.as_str()).collect();
     let mut row = format!(
-        "{},used,,,{},{},{},{},{},{:.7},{:.7},{:.5},{:.4},{},{},{}",
+        "{},used,,,{},{},{},{},{},{:.7},{:.7},{:.5},{:.4},{},{},{},{}",
         quote(&frame.id),
         frame.kind,
         frame.size.0,
@@ -48,6 +48,7 @@ fn used_row(frame: &UsedFrame) -> String {
         frame.wcs_origin.label(),
         frame.flux_scale,
         quote(&maps.join(" ")),
+        quote(&frame.calibration.join(" ")),
     );
     for list in [&frame.sigma_adu, &frame.level_adu, &frame.weight] {
         for channel in 0..3 {
