@@ -8,8 +8,8 @@ use zemosaic_coadd::{
     Antialias, BackgroundMethod, CoaddOptions, FluxConvention, KernelName, PhotonNoise, Weights,
 };
 use zemosaic_fits::{CompressOptions, ProductCodec};
-use zemosaic_frames::{IngestOptions, MapOptions, WcsPolicy, WeightRescale, WeightType};
 use zemosaic_gauge::{NormalizeMethod, NormalizeOptions};
+use zemosaic_frames::{CalibrationOptions, DarkScaling, IngestOptions, MapOptions, OverscanMode, WcsPolicy, WeightRescale, WeightType};
 use zemosaic_image::background::BackgroundOptions;
 use zemosaic_run::options::Existing;
 use zemosaic_run::units::parse_size;
@@ -129,6 +129,28 @@ pub struct MosaicArgs {
     /// Keyword of the factor that a frame's pixels are multiplied with; none: no factor
     #[arg(long, value_name = "KEY", default_value = IngestOptions::default().flux_scale_key)]
     pub flux_scale_key: String,
+    /// Bias frames or a master: files, folders, @lists; may be given several times
+    #[arg(long, value_name = "PATH")]
+    pub bias: Vec<PathBuf>,
+    /// Dark frames or masters, those of flats too
+    #[arg(long, value_name = "PATH")]
+    pub dark: Vec<PathBuf>,
+    /// Flat frames or masters
+    #[arg(long, value_name = "PATH")]
+    pub flat: Vec<PathBuf>,
+    /// Images of the camera's size that are not 0 where a pixel is bad
+    #[arg(long, value_name = "PATH")]
+    pub bad_pixels: Vec<PathBuf>,
+    /// Darks of another exposure
+    #[arg(long, value_parser = named::<DarkScaling>(), default_value = name_of(DarkScaling::default()))]
+    pub dark_scaling: DarkScaling,
+    /// Overscan
+    #[arg(long, value_parser = named::<OverscanMode>(), default_value = name_of(OverscanMode::default()))]
+    pub overscan: OverscanMode,
+    /// Level of a pixel without light, on which a flat does not act, of frames without bias and dark; default: PEDESTAL
+    /// of the header, else 0
+    #[arg(long, value_name = "ADU", allow_hyphen_values = true)]
+    pub pedestal: Option<f64>,
     /// Photon noise of what is brighter than the sky in the variance
     #[arg(long, value_parser = named::<PhotonNoise>(), default_value = name_of(PhotonNoise::default()))]
     pub photon_noise: PhotonNoise,
@@ -413,6 +435,8 @@ impl MosaicArgs {
             ("low-depth", clips, "--reject sigma or mad"),
             ("noise-kappa", by_noise, "--reject sigma or mad and --low-depth noise"),
             ("noise-amplitude", by_noise, "--reject sigma or mad and --low-depth noise"),
+            ("dark-scaling", !self.dark.is_empty(), "--dark"),
+            ("pedestal", !self.flat.is_empty(), "--flat"),
         ];
         refuse_idle(&rules, given)
     }
@@ -446,6 +470,7 @@ impl MosaicArgs {
                     rescale: self.weight_rescale,
                 },
                 flux_scale_key: self.flux_scale_key.clone(),
+                calibration: self.calibration_options(),
             },
             group: match run_command {
                 RunCommand::Stack => GroupChoice::Together,
@@ -480,6 +505,19 @@ impl MosaicArgs {
             existing: if self.force { Existing::Replace } else { Existing::Refuse },
             command: command_line(),
             given: given.to_vec(),
+        }
+    }
+
+    fn calibration_options(&self) -> CalibrationOptions {
+        CalibrationOptions {
+            bias: self.bias.clone(),
+            dark: self.dark.clone(),
+            flat: self.flat.clone(),
+            bad_pixels: self.bad_pixels.clone(),
+            dark_scaling: self.dark_scaling,
+            overscan: self.overscan,
+            pedestal_adu: self.pedestal,
+            ..CalibrationOptions::default()
         }
     }
 

@@ -132,9 +132,10 @@ impl Source {
         let scale_ratio = grid.wcs.scale_deg() / frame.wcs.scale_deg();
         let largest = largest_ratio(&map, bounds, scale_ratio);
         let resampler = Resampler::new(options, &grid.wcs, &frame.wcs, scale_ratio, largest)?;
+        // What a flat does to noise has no level of its own.
+        let rescale = if frame.has_flat_variance() { WeightRescale::Auto } else { rescale };
         let reference = measured.noise.reference(frame.kind, rescale);
-        let has_weight_map = frame.maps.weight.is_some();
-        let weighs_by_map = has_weight_map && options.weights == Weights::Ivar;
+        let weighs_by_map = frame.variance_planes() > 0 && options.weights == Weights::Ivar;
         let photons = photons_of(&frame, measured, reference.variance, options);
         let mut noise_variance = reference.variance;
         let correlation = demosaic_correlation(&resampler, frame.kind, scale_ratio);

@@ -6,6 +6,7 @@
 use zemosaic_fits::{Header, ImageLayout};
 use zemosaic_image::CfaPattern;
 
+use crate::calibration::facts::{applied_steps, camera_setup, pedestal_adu};
 use crate::frame::{FrameKind, FrameMeta};
 
 /// The colour layout an image has, or a sentence why it is not usable.
@@ -77,6 +78,9 @@ pub fn frame_meta(header: &Header, layout: &ImageLayout) -> FrameMeta {
         saturation_adu: number(&["SATURATE", "SATLEVEL"]).or(full_well),
         gain_e_per_adu: gain_e_per_adu(header),
         read_noise_e: number(&["RDNOISE", "READNOIS", "RON"]).filter(|noise| *noise >= 0.0),
+        setup: camera_setup(header),
+        applied: applied_steps(header),
+        pedestal_adu: pedestal_adu(header),
     }
 }
 

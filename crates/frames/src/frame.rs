@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use zemosaic_fits::ImageLayout;
-use zemosaic_image::CfaPattern;
+use zemosaic_image::{CfaPattern, Region};
 use zemosaic_sky::Wcs;
+
+use crate::calibration::{AppliedSteps, CameraSetup, FrameCalibration, ImageFacts, files::pattern_of};
 
 /// Colour layout of a frame's pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +117,12 @@ pub struct FrameMeta {
     pub gain_e_per_adu: Option<f64>,
     /// Read noise of one raw pixel, electrons (RDNOISE, READNOIS or RON).
     pub read_noise_e: Option<f64>,
+    /// Camera and setting, which calibration frames are matched by.
+    pub setup: CameraSetup,
+    /// Steps of the calibration that were done before.
+    pub applied: AppliedSteps,
+    /// Level of a pixel without light, where the header says it (PEDESTAL).
+    pub pedestal_adu: Option<f64>,
 }
 
 /// What the pixels of a map say.
@@ -199,11 +207,17 @@ pub struct Frame {
     pub layout: ImageLayout,
     /// Colour layout.
     pub kind: FrameKind,
-    /// Columns.
+    /// Columns, without overscan.
     pub width: usize,
-    /// Rows.
+    /// Rows, without overscan.
     pub height: usize,
-    /// The WCS that counts.
+    /// Column and row of the stored image under pixel (0, 0): not 0 where overscan is trimmed.
+    pub stored_origin: (usize, usize),
+    /// The overscan whose level is subtracted, in stored pixels.
+    pub overscan: Option<Region>,
+    /// How its pixels are calibrated.
+    pub calibration: Option<Arc<FrameCalibration>>,
+    /// The WCS that counts, of the frame without overscan.
     pub wcs: Arc<Wcs>,
     /// Where that WCS came from.
     pub wcs_origin: WcsOrigin,
@@ -222,10 +236,41 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The files it is made of: its own, its maps, the one with its WCS.
+    /// The files it is made of: its own, its maps, the one with its WCS, its masters.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let maps = self.maps.iter().map(|map| map.path.as_path());
-        [self.path.as_path()].into_iter().chain(maps).chain(self.wcs_origin.file())
+        let masters = self.calibration.iter().flat_map(|calibration| calibration.files());
+        [self.path.as_path()].into_iter().chain(maps).chain(self.wcs_origin.file()).chain(masters)
+    }
+
+    /// What calibration frames are matched by.
+    pub fn facts(&self) -> ImageFacts {
+        let (x0, y0) = self.stored_origin;
+        ImageFacts {
+            stored_px: (self.layout.width(), self.layout.height()),
+            trimmed_px: (self.stored_origin, (self.width, self.height)),
+            planes: self.layout.planes(),
+            pattern: pattern_of(self.kind).map(|pattern| pattern.shifted(-(x0 as i64), -(y0 as i64))),
+            setup: self.meta.setup.clone(),
+            exposure_s: self.meta.exposure_s,
+            filter: self.meta.filter.clone(),
+            applied: self.meta.applied,
+        }
+    }
+
+    /// Whether its noise is spread by its flat: it has one, and no weight map, which would win.
+    pub fn has_flat_variance(&self) -> bool {
+        self.maps.weight.is_none() && self.calibration.as_ref().is_some_and(|own| own.flat.is_some())
+    }
+
+    /// Planes of relative variance: those of the weight map, else with a flat one for each stored plane; 0 for a frame
+    /// whose pixels all have the reference variance.
+    pub fn variance_planes(&self) -> usize {
+        match &self.maps.weight {
+            Some(map) => map.planes(),
+            None if self.has_flat_variance() => self.layout.planes(),
+            None => 0,
+        }
     }
 }
 
@@ -269,6 +314,8 @@ pub enum Reason {
     OwnProduct(String),
     /// Beyond a limit on its quality.
     Quality(String),
+    /// By its header a bias, dark or flat.
+    Calibration(String),
 }
 
 impl Reason {
@@ -292,6 +339,7 @@ impl Reason {
             Self::FluxScale(_) => "E-FRAME-FLUXSCALE",
             Self::OwnProduct(_) => "W-FRAME-PRODUCT",
             Self::Quality(_) => "W-FRAME-QUALITY",
+            Self::Calibration(_) => "W-FRAME-CALIBRATION",
         }
     }
 
@@ -315,7 +363,8 @@ impl Reason {
             | Self::Map(m)
             | Self::FluxScale(m)
             | Self::OwnProduct(m)
-            | Self::Quality(m) => m,
+            | Self::Quality(m)
+            | Self::Calibration(m) => m,
         }
     }
 

@@ -11,15 +11,16 @@ use serde::{Deserialize, Serialize};
 use zemosaic_fits::{FitsError, open_unpacked};
 
 use crate::dialect::{frame_kind, frame_meta, is_own_product};
+use crate::calibration::{CalibrationOptions, files::image_facts, image_type};
 use crate::discover::InputFile;
 use crate::flux_scale::flux_scale;
-use crate::frame::{Frame, FrameMap, LeftOut, Reason, WcsOrigin};
+use crate::frame::{Frame, FrameKind, FrameMap, LeftOut, Reason, WcsOrigin};
 use crate::images::{ImagePart, Part, images_of};
 use crate::map_source::{FileMaps, Folders, MapOptions, why_maps};
 use crate::wcs_source::{FoundWcs, Place, WcsNeed, WcsPolicy, find_wcs, placeholder_wcs};
 
 /// What to do while scanning.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct IngestOptions {
     /// Where WCSs come from.
@@ -30,6 +31,8 @@ pub struct IngestOptions {
     pub maps: MapOptions,
     /// The keyword of the factor that a frame's pixels are multiplied with; empty or `none`: no such keyword.
     pub flux_scale_key: String,
+    /// Calibration of raw frames.
+    pub calibration: CalibrationOptions,
 }
 
 impl Default for IngestOptions {
@@ -39,6 +42,7 @@ impl Default for IngestOptions {
             wcs_need: WcsNeed::default(),
             maps: MapOptions::default(),
             flux_scale_key: crate::flux_scale::DEFAULT_KEY.into(),
+            calibration: CalibrationOptions::default(),
         }
     }
 }
@@ -160,7 +164,17 @@ fn ingest_part(
     maps: &FileMaps,
     options: &IngestOptions,
 ) -> Result<Frame, Reason> {
-    let kind = frame_kind(&part.header, &part.layout).map_err(Reason::NotAnImage)?;
+    let stored_kind = frame_kind(&part.header, &part.layout).map_err(Reason::NotAnImage)?;
+    refuse_calibration(part)?;
+    let (facts, overscan) =
+        image_facts(&part.header, &part.layout, stored_kind, options.calibration.overscan);
+    let (stored_origin, (width, height)) = facts.trimmed_px;
+    let kind = match stored_kind {
+        FrameKind::Cfa(pattern) => {
+            FrameKind::Cfa(pattern.shifted(stored_origin.0 as i64, stored_origin.1 as i64))
+        }
+        FrameKind::Mono | FrameKind::Rgb => stored_kind,
+    };
     let among_images = images.iter().take_while(|(hdu, _)| *hdu < part.hdu).count();
     let places = [among_frames, (among_images, images.len())];
     let found = find_wcs(&file.path, &part.header, &options.wcs, file.given.wcs.as_deref(), &places);
@@ -180,10 +194,13 @@ fn ingest_part(
         pixels_path: file.path.clone(),
         packing: part.packing,
         hdu: part.hdu,
-        width: part.layout.width(),
-        height: part.layout.height(),
+        width,
+        height,
+        stored_origin,
+        overscan,
+        calibration: None,
         kind,
-        wcs: Arc::new(found.wcs),
+        wcs: Arc::new(found.wcs.shifted(stored_origin.0 as f64, stored_origin.1 as f64)),
         wcs_origin: found.origin,
         meta: frame_meta(&part.header, &part.layout),
         layout: part.layout.clone(),
@@ -202,6 +219,14 @@ fn without_wcs(reason: Reason, part: &ImagePart, need: WcsNeed) -> Result<FoundW
     }
     let wcs = placeholder_wcs(part.layout.width(), part.layout.height())?;
     Ok(FoundWcs { wcs, origin: WcsOrigin::Absent, sidecar: None })
+}
+
+/// Bias, dark and flat frames are not the sky.
+fn refuse_calibration(part: &ImagePart) -> Result<(), Reason> {
+    let Some(said) = image_type(&part.header) else { return Ok(()) };
+    let Some(option) = said.option() else { return Ok(()) };
+    let name = said.name();
+    Err(Reason::Calibration(format!("a {name} frame by its header; to calibrate with it give it with {option}")))
 }
 
 /// The reason a file error gives.

@@ -13,8 +13,10 @@
 //! - `maps`: bad pixels and relative variance of a window, from the maps
 //! - [`measure`]: noise and validity of a frame from its own pixels
 //! - [`mod@background`]: its sky background
+//! - [`calibration`]: bias, dark, flat, bad pixels, overscan
 
 pub mod background;
+pub mod calibration;
 pub mod dialect;
 pub mod discover;
 mod error;
@@ -30,6 +32,7 @@ pub mod pixels;
 pub mod wcs_source;
 
 pub use background::measure_background;
+pub use calibration::{CalibrationOptions, DarkScaling, FrameCalibration, OverscanMode};
 pub use discover::{Given, InputFile, MapSource, discover};
 pub use error::FramesError;
 pub use frame::{

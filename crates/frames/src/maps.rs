@@ -8,7 +8,7 @@ use zemosaic_fits::{FilePool, FitsError, ReadScratch, read_window};
 use zemosaic_image::Region;
 
 use crate::frame::{Frame, FrameMap, MapKind};
-use crate::pixels::{fit, window_of};
+use crate::pixels::fit;
 
 /// A standard deviation or variance that stands for "no data".
 const NO_DATA: f32 = 1e30;
@@ -17,7 +17,7 @@ const NO_DATA: f32 = 1e30;
 #[derive(Default)]
 pub(crate) struct MapBuffers {
     mask: Vec<f32>,
-    /// Variance times scale of the window; as many planes as the weight map has.
+    /// Variance times scale of the window, [`Frame::variance_planes`].
     pub variance: [Vec<f32>; 3],
 }
 
@@ -25,8 +25,7 @@ impl MapBuffers {
     /// Bytes for a window of `pixels` of `frame`.
     pub fn bytes_for(frame: &Frame, pixels: usize) -> usize {
         let mask = usize::from(frame.maps.mask.is_some());
-        let variance = frame.maps.weight.as_ref().map_or(0, FrameMap::planes);
-        (mask + variance) * pixels * 4
+        (mask + frame.variance_planes()) * pixels * 4
     }
 }
 
@@ -47,7 +46,7 @@ pub(crate) fn apply_maps(
     let MapBuffers { mask, variance } = buffers;
     let mut load = |map: &FrameMap, plane: usize, out: &mut Vec<f32>| {
         fit(out, region.area());
-        read_window(pool, &map.pixels_path, &map.layout, plane, window_of(region), read, out)
+        read_window(pool, &map.pixels_path, &map.layout, plane, frame.stored_window(region), read, out)
     };
     if let Some(map) = &frame.maps.mask {
         for plane in 0..map.planes() {

@@ -30,8 +30,8 @@ pub struct FrameNoise {
     /// How far the sky of a place may be from that level, by gradients and nebulae: root mean square of the medians of parts
     /// of the bands about it, per output channel, in the frame's units; NaN where there are none.
     pub level_scatter_adu: Vec<f64>,
-    /// Median variance of the weight map over the same pixels, in the map's units, per plane of the map; NaN where
-    /// there are none. Empty without a weight map.
+    /// Median variance of the weight map, or of what the flat does to noise, over the same pixels, in the map's units, per
+    /// plane of the map; NaN where there are none. Empty without either.
     pub map_variance: Vec<f64>,
     /// Measured variance over that of the weight map per output channel, from the differences of neighbours in units
     /// of what the map says of them: 1 for a map that tells the truth in units of the frame. NaN where it cannot be
@@ -203,7 +203,7 @@ fn median_of(values: &mut [f32]) -> f64 {
 struct Bands {
     /// Stored planes.
     planes: Vec<Vec<f32>>,
-    /// Variance by the weight map, per plane of the map.
+    /// Variance by the weight map or the flat, per plane of it.
     variance: Vec<Vec<f32>>,
 }
 

@@ -1,9 +1,11 @@
-//! Windows of a frame as float planes: decoded rows, bad pixels of its maps NaN, a Bayer frame demosaiced. Scratch
+//! Windows of a frame as float planes: decoded rows, calibrated, bad pixels of its maps NaN, a Bayer frame demosaiced. Scratch
 //! memory is reused; nothing larger than the window is ever held.
 
 use zemosaic_fits::{FilePool, FitsError, ReadScratch, Window, read_window};
 use zemosaic_image::{Region, demosaic_bilinear};
 
+use crate::calibration::apply::{CalibrationBuffers, PlanePlace, calibrate_plane};
+use crate::calibration::files::pattern_of;
 use crate::frame::{Frame, FrameKind};
 use crate::maps::{MapBuffers, apply_maps};
 
@@ -14,6 +16,9 @@ pub struct PixelScratch {
     raw: Vec<f32>,
     planes: [Vec<f32>; 3],
     maps: MapBuffers,
+    calibration: CalibrationBuffers,
+    /// The highest of the stored planes before they were calibrated, NaN where they have no data after it.
+    uncalibrated: Vec<f32>,
 }
 
 impl PixelScratch {
@@ -26,7 +31,9 @@ impl PixelScratch {
         };
         let layouts = frame.maps.iter().map(|map| &map.layout).chain([&frame.layout]);
         let row_bytes = layouts.map(|layout| layout.row_bytes() as usize).max().unwrap_or(0);
-        planes * pixels * 4 + MapBuffers::bytes_for(frame, pixels) + row_bytes * rows
+        let kept = if keeps_uncalibrated(frame) { pixels * 4 } else { 0 };
+        let masters = frame.calibration.as_ref().map_or(0, |own| CalibrationBuffers::bytes_for(own, pixels));
+        planes * pixels * 4 + MapBuffers::bytes_for(frame, pixels) + kept + masters + row_bytes * rows
     }
 }
 
@@ -38,9 +45,10 @@ pub struct FramePixels<'a> {
     pub channels: usize,
     /// The window, in frame pixels.
     pub region: Region,
-    /// What saturation is tested on: the raw CFA plane, else nothing (test the planes themselves).
+    /// What saturation is tested on: the stored values before calibration of a calibrated frame whose saturation is known
+    /// (the highest of the planes), else the raw CFA plane, else nothing (test the planes themselves).
     pub raw: Option<(&'a [f32], Region)>,
-    /// `None` for a frame without a weight map, whose pixels all have the reference variance.
+    /// `None` for a frame without a weight map and a flat, whose pixels all have the reference variance.
     pub relative_variance: Option<RelativeVariance<'a>>,
 }
 
@@ -91,27 +99,29 @@ pub fn read_planes_scaled<'a>(
     scratch: &'a mut PixelScratch,
 ) -> Result<FramePixels<'a>, FitsError> {
     let stored = read_stored(pool, frame, stored_region(frame, region), map_scale, scratch)?;
-    let PixelScratch { raw, planes, maps, .. } = scratch;
+    let PixelScratch { raw, planes, maps, uncalibrated, .. } = scratch;
     let mut raw_window = None;
+    let variance_planes = frame.variance_planes();
     if let FrameKind::Cfa(pattern) = frame.kind {
         for plane in planes.iter_mut() {
             fit(plane, region.area());
         }
         let [r, g, b] = &mut *planes;
         demosaic_bilinear(raw, stored, pattern, region, frame.width, frame.height, [r, g, b]);
-        if frame.maps.weight.is_some() {
+        if variance_planes > 0 {
             crop(&mut maps.variance[0], stored, region);
         }
         raw_window = Some((raw.as_slice(), stored));
     }
-    let relative_variance = frame.maps.weight.as_ref().map(|map| {
-        let [first, second, third] = &maps.variance;
-        if map.planes() == 1 {
-            RelativeVariance::Shared(first)
-        } else {
-            RelativeVariance::PerPlane([first, second, third])
-        }
-    });
+    if keeps_uncalibrated(frame) {
+        raw_window = Some((uncalibrated.as_slice(), stored));
+    }
+    let [first, second, third] = &maps.variance;
+    let relative_variance = match variance_planes {
+        0 => None,
+        1 => Some(RelativeVariance::Shared(first)),
+        _ => Some(RelativeVariance::PerPlane([first, second, third])),
+    };
     let channels = frame.kind.channels();
     let [first, second, third] = planes;
     let planes: [&mut [f32]; 3] =
@@ -130,7 +140,8 @@ fn stored_region(frame: &Frame, region: Region) -> Region {
     grown.intersect(&whole).unwrap_or(region)
 }
 
-/// The stored planes of a window with the bad pixels of the maps NaN, in [`PixelScratch::stored`]; returns `region`.
+/// The stored planes of a window, calibrated and with the bad pixels of the maps NaN, in [`PixelScratch::stored`]; returns
+/// `region`.
 pub fn read_stored(
     pool: &FilePool,
     frame: &Frame,
@@ -138,18 +149,32 @@ pub fn read_stored(
     map_scale: [f64; 3],
     scratch: &mut PixelScratch,
 ) -> Result<Region, FitsError> {
-    let PixelScratch { read, raw, planes, maps } = scratch;
+    let PixelScratch { read, raw, planes, maps, calibration, uncalibrated } = scratch;
     let mut stored: Vec<&mut Vec<f32>> = match frame.kind {
         FrameKind::Cfa(_) => vec![raw],
         FrameKind::Mono | FrameKind::Rgb => planes.iter_mut().take(frame.kind.channels()).collect(),
     };
     for (index, plane) in stored.iter_mut().enumerate() {
         fit(plane, region.area());
-        read_window(pool, &frame.pixels_path, &frame.layout, index, window_of(region), read, plane)?;
+        read_window(pool, &frame.pixels_path, &frame.layout, index, frame.stored_window(region), read, plane)?;
+        if keeps_uncalibrated(frame) {
+            keep_highest(index, plane, uncalibrated);
+        }
+        if let Some(own) = &frame.calibration {
+            let place = PlanePlace { plane: index, region, pattern: pattern_of(frame.kind) };
+            let spread = frame.has_flat_variance().then(|| (&mut maps.variance[index], map_scale[index]));
+            calibrate_plane(pool, own, place, read, calibration, plane, spread)?;
+        }
     }
     if !frame.maps.is_empty() {
         let mut stored: Vec<&mut [f32]> = stored.into_iter().map(Vec::as_mut_slice).collect();
         apply_maps(pool, frame, region, map_scale, read, maps, &mut stored)?;
+    }
+    if keeps_uncalibrated(frame) {
+        let stored = if matches!(frame.kind, FrameKind::Cfa(_)) { &*raw } else { &planes[0] };
+        for (kept, value) in uncalibrated.iter_mut().zip(stored) {
+            *kept = if value.is_nan() { f32::NAN } else { *kept };
+        }
     }
     Ok(region)
 }
@@ -169,6 +194,21 @@ pub fn read_raw_planes<'a>(
     Ok(scratch.stored(frame))
 }
 
+/// Whether the values before calibration are needed: saturation is a matter of what the camera read.
+fn keeps_uncalibrated(frame: &Frame) -> bool {
+    frame.calibration.is_some() && frame.meta.saturation_adu.is_some()
+}
+
+/// The highest of the planes so far, of which `plane` is number `index`.
+fn keep_highest(index: usize, plane: &[f32], kept: &mut Vec<f32>) {
+    if index == 0 {
+        fit(kept, plane.len());
+        kept.copy_from_slice(plane);
+    } else {
+        kept.iter_mut().zip(plane).for_each(|(kept, value)| *kept = kept.max(*value));
+    }
+}
+
 impl PixelScratch {
     /// The planes that [`read_stored`] left.
     pub fn stored(&self, frame: &Frame) -> &[Vec<f32>] {
@@ -180,7 +220,7 @@ impl PixelScratch {
 
     /// The variance planes that [`read_stored`] left.
     pub(crate) fn stored_variance(&self, frame: &Frame) -> &[Vec<f32>] {
-        &self.maps.variance[..frame.maps.weight.as_ref().map_or(0, crate::frame::FrameMap::planes)]
+        &self.maps.variance[..frame.variance_planes()]
     }
 }
 
@@ -207,9 +247,17 @@ pub(crate) fn fit(buffer: &mut Vec<f32>, pixels: usize) {
     buffer.resize(pixels, 0.0);
 }
 
-/// A region inside a frame as a window of its rows.
-pub fn window_of(region: Region) -> Window {
-    Window { x0: region.x0 as usize, y0: region.y0 as usize, width: region.width, height: region.height }
+impl Frame {
+    /// A region inside the frame as a window of the stored image.
+    pub fn stored_window(&self, region: Region) -> Window {
+        let (x0, y0) = self.stored_origin;
+        Window {
+            x0: region.x0 as usize + x0,
+            y0: region.y0 as usize + y0,
+            width: region.width,
+            height: region.height,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub enum Stage {
     Ingest,
     /// Grid, tasks, budget.
     Plan,
+    /// Masters of calibration frames.
+    Calibrate,
     /// Packed files are unpacked, noise is measured.
     Prepare,
     /// Frames are brought to one level.
@@ -38,6 +40,7 @@ impl Stage {
         match self {
             Self::Ingest => "files",
             Self::Prepare | Self::Quality | Self::Gauge => "frames",
+            Self::Calibrate => "masters",
             Self::Plan | Self::Finish => "steps",
             Self::Coadd | Self::Merge => "px",
         }
@@ -48,6 +51,7 @@ impl Stage {
         match self {
             Self::Ingest => "ingest",
             Self::Plan => "plan",
+            Self::Calibrate => "calibrate",
             Self::Prepare => "prepare",
             Self::Gauge => "gauge",
             Self::Quality => "quality",

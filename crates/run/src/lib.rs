@@ -6,6 +6,7 @@
 //! - [`layout`]: frames become groups of sky, an output grid, a cost
 //! - [`plan`]: what the run will take
 //! - [`tiles`]: which frames make which master tile
+//! - [`calibrate`]: calibration files, masters, what fits which frame
 //! - [`prepare`]: packed files are unpacked, noise is measured
 //! - `normalize`: frames are brought to one level
 //! - [`mod@mosaic`]: the whole run
@@ -18,6 +19,7 @@
 //! - [`check`]: a product is verified
 //! - [`events`]: what happened, as it happens
 
+pub mod calibrate;
 pub mod check;
 mod classic;
 mod error;

@@ -17,6 +17,7 @@ use zemosaic_image::Region;
 use zemosaic_sky::Footprint;
 
 use crate::classic::{MadeTiles, make_tiles};
+use crate::calibrate::build_masters;
 use crate::error::{ExitCode, RunError};
 use crate::events::{Event, Reporter, Stage, Warning};
 use crate::existing::from_tiles;
@@ -248,7 +249,10 @@ pub(crate) fn prepare_sources(
     reporter: &Reporter,
     cancel: &AtomicBool,
 ) -> Result<Placed, RunError> {
-    let (frames, budget) = (planned.layout.frames.clone(), planned.budget);
+    let (mut frames, budget) = (planned.layout.frames.clone(), planned.budget);
+    let told = build_masters(&planned.calibration, &mut frames, (spill, pool), budget, reporter, cancel)?;
+    told.iter().for_each(|warning| reporter.warn(warning));
+    planned.warnings.extend(told);
     let mut prepared = reporter.stage(Stage::Prepare, frames.len() as u64, || {
         prepare(frames, &request.options.coadd, budget, spill, pool, reporter, cancel)
     })?;

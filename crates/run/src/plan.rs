@@ -14,6 +14,7 @@ use zemosaic_frames::{Frame, FrameNoise, LeftOut, Reason};
 use zemosaic_image::Region;
 use zemosaic_stack::RejectMethod;
 
+use crate::calibrate::{CalibrationPlan, plan_calibration};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
 use crate::layout::{Layout, plan_layout};
@@ -43,10 +44,12 @@ pub struct PlannedRun {
     pub budget: MemoryBudget,
     /// Bytes of `mosaic.fits`.
     pub mosaic_bytes: u64,
-    /// Bytes of unpacked copies.
+    /// Bytes of unpacked copies and masters.
     pub spill_bytes: u64,
     /// Master tiles, where there are such.
     pub tiles: TilesPlan,
+    /// Masters that are to be made.
+    pub calibration: CalibrationPlan,
     /// What the user should know.
     pub warnings: Vec<Warning>,
 }
@@ -71,13 +74,18 @@ pub struct Forecast {
 pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedRun, RunError> {
     check_options(&request.options.coadd)?;
     request.options.cluster.check().map_err(RunError::Usage)?;
-    let scan = scan_request(request, reporter)?;
+    let mut scan = scan_request(request, reporter)?;
     let known: Vec<PathBuf> = scan.left_out.iter().map(|item| item.path.clone()).collect();
-    let layout = reporter.stage(Stage::Plan, 1, || plan_layout(scan, &request.options))?;
+    let found = std::mem::take(&mut scan.calibration);
+    let mut layout = reporter.stage(Stage::Plan, 1, || plan_layout(scan, &request.options))?;
     for item in layout.left_out.iter().filter(|item| !known.contains(&item.path)) {
         tell_left_out(reporter, item);
     }
-    let mut warnings = Vec::new();
+    let (calibration, mut warnings) =
+        plan_calibration(found, &mut layout.frames, &request.options.ingest.calibration);
+    for warning in &warnings {
+        reporter.warn(warning);
+    }
     let budget = memory_budget(request, reporter, &mut warnings);
     let tiles = plan_tiles(&layout, request, pixel_bytes(layout.channels, rejecting(&request.options)))?;
     // A stack is its tile and nothing else.
@@ -87,8 +95,8 @@ pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedR
             product_bytes_of(&layout, layout.frames.len(), rejecting(&request.options))
         }
     };
-    let spill_bytes = layout.spill_bytes();
-    let planned = PlannedRun { layout, budget, mosaic_bytes, spill_bytes, tiles, warnings };
+    let spill_bytes = layout.spill_bytes() + calibration.spill_bytes();
+    let planned = PlannedRun { layout, budget, mosaic_bytes, spill_bytes, tiles, calibration, warnings };
     check_disk(request, &planned)?;
     Ok(planned)
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rayon::prelude::*;
 use zemosaic_coadd::{BackgroundMethod, CoaddError, CoaddOptions, Measured, MemoryBudget};
 use zemosaic_fits::{FilePool, FitsError, ImageLayout, unpack_image, unpack_packed};
+use zemosaic_frames::calibration::{measure_overscan, settle_photon_share};
 use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::{Frame, LeftOut, Packing, Reason, measure_background, measure_noise};
 
@@ -62,7 +63,7 @@ pub fn prepare(
             return (frame, Err(Failure::Cancelled));
         }
         let verdict = unpack_one(&mut frame, &copies, &copy_name(spill, index))
-            .and_then(|()| measure(&frame, options, pool));
+            .and_then(|()| measure(&mut frame, options, pool));
         if matches!(verdict, Err(Failure::Spill(_))) {
             stop.store(true, Ordering::Relaxed);
         }
@@ -91,7 +92,9 @@ pub fn prepare(
 fn measuring_bytes(frame: &Frame, options: &CoaddOptions) -> u64 {
     const LOOKED_AT: usize = 128;
     const COPIES: usize = 4;
-    let planes = frame.kind.channels() + frame.maps.iter().count();
+    // A calibrated window has the master, the variance and the stored values beside it.
+    let calibration = if frame.calibration.is_some() { 3 } else { 0 };
+    let planes = frame.kind.channels() + frame.maps.iter().count() + calibration;
     let looked_at = COPIES * LOOKED_AT.min(frame.height);
     let rows = match options.background {
         BackgroundMethod::None => looked_at,
@@ -250,10 +253,14 @@ fn unpack_one(frame: &mut Frame, copies: &Copies, copy: &Path) -> Result<(), Fai
     Ok(())
 }
 
-/// Noise and, where it is to be subtracted, background of a frame.
-fn measure(frame: &Frame, options: &CoaddOptions, pool: &FilePool) -> Result<Measured, Failure> {
+/// Overscan, noise and, where it is to be subtracted, background of a frame.
+fn measure(frame: &mut Frame, options: &CoaddOptions, pool: &FilePool) -> Result<Measured, Failure> {
     let unreadable = |error: FitsError| Failure::Frame(reason_of(&error));
-    let noise = measure_noise(pool, frame).map_err(unreadable)?;
+    measure_overscan(pool, frame).map_err(unreadable)?;
+    let mut noise = measure_noise(pool, frame).map_err(unreadable)?;
+    if settle_photon_share(frame, &noise) {
+        noise = measure_noise(pool, frame).map_err(unreadable)?;
+    }
     if !noise.has_data {
         let what = if frame.maps.is_empty() {
             "no finite pixel in the whole frame (values beyond the range of 32-bit floats count as none)"

@@ -8,6 +8,7 @@ use zemosaic_frames::{
     ingest,
 };
 
+use crate::calibrate::{FoundCalibration, find_calibration};
 use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage};
 use crate::existing::tile_inputs;
@@ -22,6 +23,8 @@ pub struct Scan {
     pub frames: Vec<Frame>,
     /// The others.
     pub left_out: Vec<LeftOut>,
+    /// Calibration files; none of them is a frame.
+    pub calibration: FoundCalibration,
 }
 
 impl Scan {
@@ -74,11 +77,11 @@ pub fn scan_frames(
     reporter: &Reporter,
 ) -> Result<Scan, RunError> {
     options.maps.check().map_err(RunError::Usage)?;
-    let files = discover(inputs, excluded)?;
+    let (files, calibration) = find_calibration(discover(inputs, excluded)?, &options.calibration)?;
     if files.is_empty() {
         return Err(no_input(inputs));
     }
-    scan_files(&files, options, reporter)
+    Ok(Scan { calibration, ..scan_files(&files, options, reporter)? })
 }
 
 /// The error of inputs without any file.
@@ -108,7 +111,7 @@ fn scan_files(files: &[InputFile], options: &IngestOptions, reporter: &Reporter)
     if frames.is_empty() {
         return Err(no_usable(files.len(), &left_out));
     }
-    Ok(Scan { files: files.len() - maps, frames, left_out })
+    Ok(Scan { files: files.len() - maps, frames, left_out, calibration: FoundCalibration::default() })
 }
 
 /// Take the maps of usable frames out of what is left out: they are used, and no frames that are missing. Returns how

@@ -45,6 +45,8 @@ pub struct UsedFrame {
     pub flux_scale: f64,
     /// Names and lengths of its weight map and mask.
     pub maps: Vec<(String, u64)>,
+    /// Steps of its calibration, masters with the hash of their pixels.
+    pub calibration: Vec<String>,
     /// Weight per channel.
     pub weight: Vec<f64>,
     /// What its values were multiplied with after the flux scale, per channel.
@@ -228,6 +230,7 @@ pub fn used_frame(source: &Source, measured: &Measured, weight: &[f64], footprin
         level_adu,
         flux_scale: frame.flux_scale,
         maps: frame.maps.iter().map(|map| (map_name(&map.path), map.unpacked_bytes)).collect(),
+        calibration: frame.calibration.as_ref().map(|own| own.steps()).unwrap_or_default(),
         weight: weight.to_vec(),
         gain: source.gain[..weight.len()].to_vec(),
         offset: source.offset[..weight.len()].to_vec(),
@@ -275,7 +278,8 @@ pub fn time_facts(used: &[UsedFrame]) -> TimeFacts {
 /// # Errors
 /// Options that do not encode (a bug).
 pub fn parameter_hash(options: &MosaicOptions, grid_header: &[u8]) -> Result<String, serde_json::Error> {
-    let ingest = (&options.ingest.maps, &options.ingest.flux_scale_key);
+    let ingest =
+        (&options.ingest.maps, &options.ingest.flux_scale_key, options.ingest.calibration.without_paths());
     let mut bytes = serde_json::to_vec(&(&options.coadd, ingest))?;
     if options.normalize.method != NormalizeMethod::None {
         bytes.extend(serde_json::to_vec(&options.normalize)?);
@@ -287,7 +291,7 @@ pub fn parameter_hash(options: &MosaicOptions, grid_header: &[u8]) -> Result<Str
     Ok(short_hash(&bytes))
 }
 
-/// Hash of the input list: id, length, header, flux scale and maps of every used frame, in frame order.
+/// Hash of the input list: id, length, header, flux scale, maps and calibration of every used frame, in frame order.
 pub fn input_hash(used: &[UsedFrame]) -> String {
     let mut hasher = blake3::Hasher::new();
     for frame in used {
@@ -298,6 +302,10 @@ pub fn input_hash(used: &[UsedFrame]) -> String {
         for (name, bytes) in &frame.maps {
             hasher.update(name.as_bytes());
             hasher.update(&bytes.to_le_bytes());
+        }
+        for step in &frame.calibration {
+            hasher.update(step.as_bytes());
+            hasher.update(b";");
         }
     }
     hasher.finalize().to_hex()[..16].to_owned()

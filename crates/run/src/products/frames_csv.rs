@@ -24,6 +24,7 @@ const COLUMNS: &[Column] = &[
         let maps: Vec<&str> = frame.maps.iter().map(|(name, _)| name.as_str()).collect();
         quote(&maps.join(" "))
     }),
+    ("calibration", |frame| quote(&frame.calibration.join(" "))),
     ("sigma_r,sigma_g,sigma_b", |frame| by_channel(&frame.sigma_adu)),
     ("level_r,level_g,level_b", |frame| by_channel(&frame.level_adu)),
     ("weight_r,weight_g,weight_b", |frame| by_channel(&frame.weight)),

@@ -196,6 +196,10 @@ fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
     if let Some(gauge) = &facts.gauge {
         lines.push(gauge.summary());
     }
+    let calibrated = facts.used.iter().filter(|frame| !frame.calibration.is_empty()).count();
+    if calibrated > 0 {
+        lines.push(format!("calibration: {calibrated} of {} frames, see frames.csv", facts.used.len()));
+    }
     lines.push(format!("coadd: kernel {:?}, antialias {:?}", coadd.kernel, coadd.antialias));
     if matches!(coadd.kernel, KernelName::Drizzle | KernelName::DrizzleTurbo) {
         lines.push(format!("coadd: pixfrac {}", coadd.pixfrac));

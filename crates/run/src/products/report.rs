@@ -39,6 +39,10 @@ pub fn report_json(facts: &Facts, costs: &Costs, warnings: &[Warning]) -> Result
     for item in &facts.left_out {
         *left_out.entry(item.reason.code()).or_default() += 1;
     }
+    let mut calibrations: BTreeMap<String, usize> = BTreeMap::new();
+    for frame in facts.used.iter().filter(|frame| !frame.calibration.is_empty()) {
+        *calibrations.entry(frame.calibration.join(" ")).or_default() += 1;
+    }
     let (median_depth, max_depth) = facts.depth_median_and_max();
     let pixels = facts.grid.width as u64 * facts.grid.height as u64;
     let covered = pixels - facts.summary.depth_histogram.get(&0).copied().unwrap_or(0);
@@ -64,6 +68,7 @@ pub fn report_json(facts: &Facts, costs: &Costs, warnings: &[Warning]) -> Result
             "median_depth": median_depth,
             "max_depth": max_depth,
         },
+        "calibration": calibrations,
         "exposure": {
             "total_s": facts.time.total_exposure_s,
             "frame_s": facts.time.frame_exposure_s,
