@@ -13,6 +13,7 @@ use zemosaic_frames::{IngestOptions, InputFile, LeftOut, MapSource, discover};
 use zemosaic_image::Region;
 
 use crate::classic::MadeTiles;
+use crate::calibrate::CalibrationPlan;
 use crate::error::RunError;
 use crate::events::{Reporter, Stage};
 use crate::layout::Layout;
@@ -134,6 +135,7 @@ fn merge_tiles(
         budget,
         spill_bytes: 0,
         tiles: TilesPlan::default(),
+        calibration: CalibrationPlan::default(),
         warnings,
     };
     check_disk(request, &planned)?;

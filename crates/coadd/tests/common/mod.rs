@@ -95,7 +95,8 @@ pub fn sources(
         Source::place(frame, &measured, &grid, options, ingest_options.maps.rescale).unwrap().unwrap()
     };
     let mut sources: Vec<Source> = ingested.frames.into_iter().map(place).collect();
-    assert!(set_weights(&mut sources, options.weights).is_empty());
+    let unknown = set_weights(&mut sources, options.weights);
+    assert!(unknown.noise.is_empty() && unknown.weight.is_empty());
     sources
 }
 
