@@ -12,10 +12,12 @@ use zemosaic_frames::{IngestOptions, MapOptions, WcsPolicy, WeightRescale, Weigh
 use zemosaic_image::background::BackgroundOptions;
 use zemosaic_run::options::Existing;
 use zemosaic_run::units::parse_size;
-use zemosaic_run::{GridSource, GroupChoice, MosaicOptions, MosaicRequest};
+use zemosaic_run::{GridSource, GroupChoice, MosaicOptions, MosaicRequest, QualityOptions};
 use zemosaic_sky::{GridOptions, GridProjection, Rotation};
 use zemosaic_stack::{Combine, LowDepth, RejectMethod, RejectOptions};
+use zemosaic_stars::GateMode;
 
+use crate::gate_args::GateArgs;
 use crate::named::{name_of, named};
 use crate::parse;
 
@@ -35,6 +37,8 @@ pub enum Command {
     Mosaic(Box<MosaicArgs>),
     /// Say what a mosaic would take: grid, tasks, memory, disk, time; writes nothing
     Plan(Box<MosaicArgs>),
+    /// Measure sky, stars and trails of frames, with or without a WCS, and say which are too bad
+    Quality(Box<QualityArgs>),
     /// Print the header cards of a FITS file
     Header(HeaderArgs),
     /// Verify a mosaic: checksums, WCS, planes, depth against footprints
@@ -105,6 +109,9 @@ pub struct MosaicArgs {
     /// Weights of frames in a mean
     #[arg(long, value_parser = named::<Weights>(), default_value = name_of(Weights::default()))]
     pub weights: Weights,
+    /// Frames that are too bad
+    #[command(flatten)]
+    pub gate: GateArgs,
     /// Weight map of NAME.fits: what follows NAME in its name, for example .weight.fits, or the EXTNAME of
     /// an extension in square brackets
     #[arg(long, value_name = "SUFFIX")]
@@ -189,6 +196,36 @@ pub struct MosaicArgs {
     #[arg(long)]
     pub dry_run: bool,
     /// Replace products that exist
+    #[arg(long)]
+    pub force: bool,
+    /// No progress display
+    #[arg(short, long, action = ArgAction::SetTrue)]
+    pub quiet: bool,
+}
+
+/// Arguments of `quality`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  zemosaic quality frames/\n  zemosaic quality frames/ -o quality.csv --max-fwhm 4")]
+pub struct QualityArgs {
+    /// FITS files, folders (walked to the bottom), and lists, as for mosaic
+    #[arg(required = true)]
+    pub input: Vec<PathBuf>,
+    /// Write the figures to this CSV file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// What is too bad
+    #[command(flatten)]
+    pub gate: GateArgs,
+    /// Worker threads; default: all cores
+    #[arg(short = 'j', long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Folder for unpacked copies; default: the system's
+    #[arg(long, value_name = "DIR")]
+    pub tmp: Option<PathBuf>,
+    /// A JSON line for each frame on stdout, instead of the table
+    #[arg(long)]
+    pub json: bool,
+    /// Replace a CSV file that exists
     #[arg(long)]
     pub force: bool,
     /// No progress display
@@ -304,6 +341,7 @@ impl MosaicArgs {
             ("noise-kappa", by_noise, "--reject sigma or mad and --low-depth noise"),
             ("noise-amplitude", by_noise, "--reject sigma or mad and --low-depth noise"),
         ];
+        self.gate.check(GateMode::Off, given)?;
         let idle = rules.iter().find(|(name, acts, _)| !acts && given.iter().any(|own| own == name));
         idle.map_or(Ok(()), |(name, _, needed)| Err(format!("--{name} has an effect only with {needed}")))
     }
@@ -327,11 +365,13 @@ impl MosaicArgs {
                     rescale: self.weight_rescale,
                 },
                 flux_scale_key: self.flux_scale_key.clone(),
+                ..IngestOptions::default()
             },
             group: self.group.unwrap_or_default(),
             grid_from: self.grid.clone().map_or(GridSource::Automatic, GridSource::File),
             grid,
             coadd: self.coadd_options(),
+            quality: QualityOptions { gates: self.gate.options(GateMode::Off), ..QualityOptions::default() },
         };
         MosaicRequest {
             inputs: self.input.clone(),

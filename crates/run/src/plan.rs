@@ -63,6 +63,7 @@ pub struct Forecast {
 /// As [`scan_inputs`] and [`plan_layout`]; a resource that would be exceeded.
 pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedRun, RunError> {
     check_options(&request.options.coadd)?;
+    request.options.quality.gates.check().map_err(RunError::Usage)?;
     let mut excluded = vec![request.out.clone()];
     excluded.extend(request.spill.clone());
     excluded.extend(request.excluded.iter().cloned());

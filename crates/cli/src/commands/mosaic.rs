@@ -78,7 +78,7 @@ pub fn execute(request: &MosaicRequest, display: Display) -> Result<RunOutcome, 
 }
 
 /// A flag that the first Ctrl-C (or SIGTERM) sets; the second one ends the program at once.
-fn stop_on_signal() -> Arc<AtomicBool> {
+pub fn stop_on_signal() -> Arc<AtomicBool> {
     let cancel = Arc::new(AtomicBool::new(false));
     let count = AtomicU32::new(0);
     let flag = Arc::clone(&cancel);
