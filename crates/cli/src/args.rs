@@ -14,11 +14,13 @@ use zemosaic_image::background::BackgroundOptions;
 use zemosaic_run::options::Existing;
 use zemosaic_run::units::parse_size;
 use zemosaic_run::{
-    GridSource, GroupChoice, InputKind, MosaicOptions, MosaicRequest, RunCommand, RunMode, TileKeeping,
+    GridSource, GroupChoice, InputKind, MosaicOptions, MosaicRequest, QualityOptions, RunCommand, RunMode, TileKeeping,
 };
 use zemosaic_sky::{ClusterOptions, GridOptions, GridProjection, Rotation};
 use zemosaic_stack::{Combine, LowDepth, RejectMethod, RejectOptions};
+use zemosaic_stars::GateMode;
 
+use crate::gate_args::GateArgs;
 use crate::named::{name_of, named};
 use crate::parse;
 
@@ -42,6 +44,8 @@ pub enum Command {
     Stack(Box<MosaicArgs>),
     /// Say what a run would take: grid, tiles, tasks, memory, disk, time; writes nothing
     Plan(Box<RunArgs>),
+    /// Measure sky, stars and trails of frames, with or without a WCS, and say which are too bad
+    Quality(Box<QualityArgs>),
     /// Print the header cards of a FITS file
     Header(HeaderArgs),
     /// Verify a mosaic: checksums, WCS, planes, depth against footprints
@@ -112,6 +116,9 @@ pub struct MosaicArgs {
     /// Weights of frames in a mean
     #[arg(long, value_parser = named::<Weights>(), default_value = name_of(Weights::default()))]
     pub weights: Weights,
+    /// Frames that are too bad
+    #[command(flatten)]
+    pub gate: GateArgs,
     /// Weight map of NAME.fits: what follows NAME in its name, for example .weight.fits, or the EXTNAME of
     /// an extension in square brackets
     #[arg(long, value_name = "SUFFIX")]
@@ -282,7 +289,7 @@ impl RunArgs {
     /// # Errors
     /// The sentence for the user.
     pub fn check(&self, given: &[String]) -> Result<(), String> {
-        self.mosaic.check(given)?;
+        self.mosaic.check(given, RunCommand::Run)?;
         let tiles = &self.tiles;
         let classic = tiles.mode == RunMode::Classic;
         let makes_tiles = classic && !tiles.existing_tiles;
@@ -320,10 +327,48 @@ impl RunArgs {
     }
 }
 
+/// Whether frames are gated when nothing says so.
+fn default_gates(run_command: RunCommand) -> GateMode {
+    match run_command {
+        RunCommand::Run => GateMode::Auto,
+        RunCommand::Mosaic | RunCommand::Stack => GateMode::Off,
+    }
+}
+
 /// Refuse the first option that was given although it does not act: name, whether it acts, what it needs.
 fn refuse_idle(rules: &[(&str, bool, &str)], given: &[String]) -> Result<(), String> {
     let idle = rules.iter().find(|(name, acts, _)| !acts && given.iter().any(|own| own == name));
     idle.map_or(Ok(()), |(name, _, needed)| Err(format!("--{name} has an effect only with {needed}")))
+}
+
+/// Arguments of `quality`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  zemosaic quality frames/\n  zemosaic quality frames/ -o quality.csv --max-fwhm 4")]
+pub struct QualityArgs {
+    /// FITS files, folders (walked to the bottom), and lists, as for mosaic
+    #[arg(required = true)]
+    pub input: Vec<PathBuf>,
+    /// Write the figures to this CSV file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// What is too bad
+    #[command(flatten)]
+    pub gate: GateArgs,
+    /// Worker threads; default: all cores
+    #[arg(short = 'j', long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Folder for unpacked copies; default: the system's
+    #[arg(long, value_name = "DIR")]
+    pub tmp: Option<PathBuf>,
+    /// A JSON line for each frame on stdout, instead of the table
+    #[arg(long)]
+    pub json: bool,
+    /// Replace a CSV file that exists
+    #[arg(long)]
+    pub force: bool,
+    /// No progress display
+    #[arg(short, long, action = ArgAction::SetTrue)]
+    pub quiet: bool,
 }
 
 /// Arguments of `header`.
@@ -418,7 +463,7 @@ impl MosaicArgs {
     ///
     /// # Errors
     /// The sentence for the user.
-    pub fn check(&self, given: &[String]) -> Result<(), String> {
+    pub fn check(&self, given: &[String], run_command: RunCommand) -> Result<(), String> {
         let drizzles = matches!(self.kernel, KernelName::Drizzle | KernelName::DrizzleTurbo);
         let meshes = self.background == BackgroundMethod::Mesh;
         let rices = matches!(self.compress, CompressName::Rice);
@@ -438,7 +483,8 @@ impl MosaicArgs {
             ("dark-scaling", !self.dark.is_empty(), "--dark"),
             ("pedestal", !self.flat.is_empty(), "--flat"),
         ];
-        refuse_idle(&rules, given)
+        refuse_idle(&rules, given)?;
+        self.gate.check(default_gates(run_command), given)
     }
 
     /// As [`Self::check`], for `stack`.
@@ -446,7 +492,7 @@ impl MosaicArgs {
     /// # Errors
     /// The sentence for the user.
     pub fn check_stack(&self, given: &[String]) -> Result<(), String> {
-        self.check(given)?;
+        self.check(given, RunCommand::Stack)?;
         let idle = ["group", "compress"].into_iter().find(|name| given.iter().any(|own| own == name));
         idle.map_or(Ok(()), |name| Err(format!("--{name} has no effect on a stack")))
     }
@@ -471,6 +517,7 @@ impl MosaicArgs {
                 },
                 flux_scale_key: self.flux_scale_key.clone(),
                 calibration: self.calibration_options(),
+                ..IngestOptions::default()
             },
             group: match run_command {
                 RunCommand::Stack => GroupChoice::Together,
@@ -489,6 +536,7 @@ impl MosaicArgs {
                 ..NormalizeOptions::default()
             },
             coadd: self.coadd_options(),
+            quality: QualityOptions { gates: self.gate.options(default_gates(run_command)), ..QualityOptions::default() },
         };
         MosaicRequest {
             run_command,

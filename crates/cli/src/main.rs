@@ -5,6 +5,7 @@ mod say;
 
 mod args;
 mod commands;
+mod gate_args;
 mod named;
 mod parse;
 mod progress;
@@ -55,6 +56,7 @@ fn dispatch(command: Command, given: &[String]) -> u8 {
         Command::Stack(args) => commands::mosaic::run_stack(&args, given),
         Command::Mosaic(args) => commands::mosaic::run(&args, given),
         Command::Plan(args) => commands::plan::run(&args, given),
+        Command::Quality(args) => commands::quality::run(&args, given),
         Command::Header(args) => commands::header::run(&args),
         Command::Check(args) => commands::check::run(&args),
         Command::Simulate(args) => commands::simulate::run(&args),

@@ -74,6 +74,7 @@ pub struct Forecast {
 pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedRun, RunError> {
     check_options(&request.options.coadd)?;
     request.options.cluster.check().map_err(RunError::Usage)?;
+    request.options.quality.gates.check().map_err(RunError::Usage)?;
     let mut scan = scan_request(request, reporter)?;
     let known: Vec<PathBuf> = scan.left_out.iter().map(|item| item.path.clone()).collect();
     let found = std::mem::take(&mut scan.calibration);

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
-use zemosaic_coadd::{CoaddError, CoaddOptions, MemoryBudget, available_memory_bytes};
+use zemosaic_coadd::{CoaddError, CoaddOptions, Measured, MemoryBudget, available_memory_bytes};
 use zemosaic_fits::FilePool;
-use zemosaic_frames::{IngestOptions, LeftOut, WcsNeed};
+use zemosaic_frames::{Frame, IngestOptions, LeftOut, WcsNeed};
 use zemosaic_stars::FrameQuality;
 
 use crate::error::RunError;
@@ -105,16 +105,13 @@ fn measured(
     })?;
     measure_all(&mut prepared, &request.options.stars, budget, &pool, reporter, cancel)?;
     let verdicts = gate_frames(&prepared.frames, &request.options.gates);
-    let row = |((frame, measured), dropped): (&(_, _), Option<String>)| {
-        let (frame, measured): (&zemosaic_frames::Frame, &zemosaic_coadd::Measured) = (frame, measured);
-        QualityRow {
-            frame: frame.id.clone(),
-            night: night_of(frame),
-            filter: frame.meta.filter.clone(),
-            exptime_s: frame.meta.exposure_s,
-            quality: measured.quality.as_deref().cloned(),
-            dropped,
-        }
+    let row = |((frame, measured), dropped): (&(Frame, Measured), Option<String>)| QualityRow {
+        frame: frame.id.clone(),
+        night: night_of(frame),
+        filter: frame.meta.filter.clone(),
+        exptime_s: frame.meta.exposure_s,
+        quality: measured.quality.as_deref().cloned(),
+        dropped,
     };
     let rows = prepared.frames.iter().zip(verdicts).map(row).collect();
     let mut left_out = scan.left_out;

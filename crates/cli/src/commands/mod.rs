@@ -6,4 +6,5 @@ pub mod demo;
 pub mod header;
 pub mod mosaic;
 pub mod plan;
+pub mod quality;
 pub mod simulate;

@@ -12,13 +12,13 @@ use crate::say;
 
 /// Run `mosaic`.
 pub fn run(args: &MosaicArgs, given: &[String]) -> u8 {
-    let request = args.check(given).map(|()| args.request(given, RunCommand::Mosaic));
+    let request = args.check(given, RunCommand::Mosaic).map(|()| args.request(given, RunCommand::Mosaic));
     start(request, args)
 }
 
 /// Run `run`.
 pub fn run_all(args: &RunArgs, given: &[String]) -> u8 {
-    start(args.check(given).map(|()| args.request(given)), &args.mosaic)
+    start(args.check(given, RunCommand::Mosaic).map(|()| args.request(given)), &args.mosaic)
 }
 
 /// Run `stack`.
@@ -97,7 +97,7 @@ pub fn execute(request: &MosaicRequest, display: Display) -> Result<RunOutcome, 
 }
 
 /// A flag that the first Ctrl-C (or SIGTERM) sets; the second one ends the program at once.
-fn stop_on_signal() -> Arc<AtomicBool> {
+pub fn stop_on_signal() -> Arc<AtomicBool> {
     let cancel = Arc::new(AtomicBool::new(false));
     let count = AtomicU32::new(0);
     let flag = Arc::clone(&cancel);
