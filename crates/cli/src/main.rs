@@ -8,6 +8,7 @@ mod commands;
 mod named;
 mod parse;
 mod progress;
+mod run_args;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;

@@ -12,9 +12,10 @@ use zemosaic_coadd::{
 use zemosaic_fits::{FilePool, Header, ProductWriter};
 use zemosaic_sky::Grid;
 
+use crate::assemble::product_hdus;
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
-use crate::mosaic::{Observer, SPILL_PREFIX, product_hdus};
+use crate::mosaic::{Observer, SPILL_PREFIX};
 use crate::options::{Existing, MosaicRequest, TileKeeping};
 use crate::output::{is_own, tiles_in};
 use crate::plan::{Placed, PlannedRun, rejecting};
@@ -116,14 +117,8 @@ impl TileMaker<'_> {
         let policy = crate::output::overwrite(request);
         let writer = ProductWriter::create(&path, product_hdus(&planes, size, &header), policy)?;
         let sources = &self.placed.sources;
-        let plan = plan_region(
-            job.region,
-            &job.members,
-            sources,
-            channels,
-            &options.coadd,
-            self.planned.budget,
-        )?;
+        let plan =
+            plan_region(job.region, &job.members, sources, channels, &options.coadd, self.planned.budget)?;
         let (threads, pool) = (request.worker_threads(), self.pool);
         let work = CoaddJob { sources, channels, options: &options.coadd, plan: &plan, threads, pool };
         let origin_px = (job.region.x0, job.region.y0);
@@ -148,6 +143,31 @@ impl TileMaker<'_> {
         writer.finish_with_table(headers, inputs_table(&facts))?;
         let tile = Tile { region: job.region, planes: tile_planes(&path)?, path };
         Ok((Some(MadeTile { tile, facts, patches: plan.patches.len() }), summary))
+    }
+
+    /// As [`Self::make`], with the record of what became of the tile.
+    fn make_or_tell(
+        &self,
+        job: &TileJob,
+        path: PathBuf,
+        observer: &Observer<'_>,
+    ) -> Result<(TileRecord, Option<MadeTile>, CoaddSummary), RunError> {
+        let mut record = record_of(job, self.request);
+        let (tile, summary) = if job.members.is_empty() {
+            record.missing = Some(why_lost(self.planned, job));
+            (None, CoaddSummary::default())
+        } else {
+            let (tile, summary) = self.make(job, path, observer)?;
+            if tile.is_none() {
+                record.missing = Some("none of its frames has data on the grid, or could be read".into());
+            }
+            (tile, summary)
+        };
+        add_figures(&mut record, &summary);
+        if tile.is_none() {
+            record.file = None;
+        }
+        Ok((record, tile, summary))
     }
 
     /// What the products of a tile state.
@@ -211,32 +231,24 @@ pub(crate) fn make_tiles(
         warnings: Vec::new(),
         staging: None,
     };
-    let (mut records, mut all) = (Vec::with_capacity(jobs.len()), CoaddSummary::default());
+    let mut records = Vec::with_capacity(jobs.len());
+    let mut all = CoaddSummary::default();
     reporter.stage(Stage::Coadd, total, || {
         let maker = TileMaker { request, planned, placed, facts, pool, cancel };
         for job in &jobs {
-            let mut record = record_of(job, request);
-            if job.members.is_empty() {
-                record.missing = Some(why_lost(planned, job));
-            } else {
-                let path = staging.path().join(tile_name(job.number));
-                let (tile, summary) = maker.make(job, path, &observer)?;
-                add_figures(&mut record, &summary);
-                match tile {
-                    Some(tile) => {
-                        made.patches += tile.patches;
-                        made.tiles.push(tile.tile);
-                    }
-                    None => record.missing = Some("none of its frames has data on the grid, or could be read".into()),
-                }
-                all.merge(summary);
+            let path = staging.path().join(tile_name(job.number));
+            let (record, tile, summary) = maker.make_or_tell(job, path, &observer)?;
+            if let Some(tile) = tile {
+                made.patches += tile.patches;
+                made.tiles.push(tile.tile);
             }
             if let Some(why) = &record.missing {
-                record.file = None;
-                let warning = Warning { code: "E-TILE-EMPTY", message: format!("tile {}: {why}", job.number) };
+                let message = format!("tile {}: {why}", job.number);
+                let warning = Warning { code: "E-TILE-EMPTY", message };
                 reporter.warn(&warning);
                 made.warnings.push(warning);
             }
+            all.merge(summary);
             records.push(record);
         }
         Ok::<(), RunError>(())
@@ -277,7 +289,8 @@ pub(crate) fn add_figures(record: &mut TileRecord, summary: &CoaddSummary) {
 /// Why no frame of a group is left.
 fn why_lost(planned: &PlannedRun, job: &TileJob) -> String {
     let plan = planned.tiles.tiles.iter().find(|tile| tile.number == job.number);
-    let lost = planned.layout.left_out.iter().find(|item| plan.is_some_and(|plan| plan.holds(&item.path, &item.id)));
+    let lost =
+        planned.layout.left_out.iter().find(|item| plan.is_some_and(|plan| plan.holds(&item.path, &item.id)));
     let example = lost.map_or(String::new(), |item| {
         format!("; {} {}: {}", item.reason.code(), item.id, item.reason.message())
     });

@@ -9,11 +9,13 @@
 //! - [`prepare`]: packed files are unpacked, noise is measured
 //! - [`mod@mosaic`]: the whole run
 //! - `classic`: groups of frames to master tiles; `existing`: a mosaic of tiles that are there; `stack`: all frames to one
+//! - `assemble`: a mosaic is filled and finished
 //! - `output`: the files of a run folder
 //! - [`products`]: header, tables, preview, report
 //! - [`check`]: a product is verified
 //! - [`events`]: what happened, as it happens
 
+mod assemble;
 pub mod check;
 mod classic;
 mod error;

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use zemosaic_frames::{
-    Frame, FramesError, IngestOptions, Ingested, InputFile, LeftOut, Reason, discover, find_duplicates, ingest,
+    Frame, FramesError, IngestOptions, Ingested, InputFile, LeftOut, Reason, discover, find_duplicates,
+    ingest,
 };
 
 use crate::error::RunError;

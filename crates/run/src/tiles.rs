@@ -131,7 +131,8 @@ pub fn tile_jobs(plan: &TilesPlan, sources: &[Source]) -> Vec<TileJob> {
     let index_of: HashMap<FrameKey, usize> =
         sources.iter().enumerate().map(|(index, source)| (key_of(&source.frame), index)).collect();
     let job = |tile: &TilePlan| {
-        let mut members: Vec<usize> = tile.frames.iter().filter_map(|key| index_of.get(key)).copied().collect();
+        let mut members: Vec<usize> =
+            tile.frames.iter().filter_map(|key| index_of.get(key)).copied().collect();
         members.sort_unstable();
         let region = members.iter().map(|index| sources[*index].bounds).reduce(around).unwrap_or_default();
         TileJob { number: tile.number, frames: tile.frames(), members, region }

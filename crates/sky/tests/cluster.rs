@@ -170,12 +170,17 @@ fn ten_thousand_frames_take_no_time() {
 }
 
 /// The definition: all pairs.
-fn by_definition(frames: &[(f64, f64, f64)], threshold_deg: f64, orientation: Option<f64>) -> Vec<Vec<usize>> {
+fn by_definition(
+    frames: &[(f64, f64, f64)],
+    threshold_deg: f64,
+    orientation: Option<f64>,
+) -> Vec<Vec<usize>> {
     let unit = |&(lon, lat, _): &(f64, f64, f64)| zemosaic_sky::unit_vector(lon, lat);
     let mut group: Vec<usize> = (0..frames.len()).collect();
     for a in 0..frames.len() {
         for b in 0..a {
-            let near = zemosaic_sky::angle_rad(&unit(&frames[a]), &unit(&frames[b])).to_degrees() < threshold_deg;
+            let near =
+                zemosaic_sky::angle_rad(&unit(&frames[a]), &unit(&frames[b])).to_degrees() < threshold_deg;
             let turn = (frames[a].2 - frames[b].2).rem_euclid(360.0);
             if near && orientation.is_none_or(|limit| turn.min(360.0 - turn) <= limit) {
                 let (old, new) = (group[a].max(group[b]), group[a].min(group[b]));

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use zemosaic_run::units::show_seconds;
 use zemosaic_run::{Event, ExitCode, MosaicRequest, RunCommand, RunError, RunOutcome};
 
-use crate::args::{MosaicArgs, RunArgs};
+use crate::args::MosaicArgs;
 use crate::progress::Display;
+use crate::run_args::RunArgs;
 use crate::say;
 
 /// Run `mosaic`.

@@ -88,7 +88,9 @@ impl Columns {
     fn numbers(&self, name: &str, row: usize) -> Vec<f64> {
         match self.of(name) {
             Some(ColumnData::F64(values)) => values.get(row).copied().into_iter().collect(),
-            Some(ColumnData::I32(values)) => values.get(row).map(|value| f64::from(*value)).into_iter().collect(),
+            Some(ColumnData::I32(values)) => {
+                values.get(row).map(|value| f64::from(*value)).into_iter().collect()
+            }
             Some(ColumnData::F64Array { width, values }) => {
                 values.get(row * width..(row + 1) * width).unwrap_or_default().to_vec()
             }

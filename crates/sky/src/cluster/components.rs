@@ -64,8 +64,7 @@ pub(super) fn connected(
     let belong = |a: usize, b: usize| {
         let (a, b) = (&members[a], &members[b]);
         let near = chord2(&a.centre, &b.centre) < limit2;
-        near && orientation_deg
-            .is_none_or(|limit| turn_deg(a.frame.angle_deg, b.frame.angle_deg) <= limit)
+        near && orientation_deg.is_none_or(|limit| turn_deg(a.frame.angle_deg, b.frame.angle_deg) <= limit)
     };
     let known: HashMap<Cell, usize> = cells.iter().enumerate().map(|(at, cell)| (cell[0].0, at)).collect();
     for (number, cell) in cells.iter().enumerate() {

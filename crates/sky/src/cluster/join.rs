@@ -103,9 +103,9 @@ impl Joiner<'_> {
             self.joint_width(number, other) <= limit
         };
         narrow
-            && self.orientation_deg.is_none_or(|limit| {
-                turn_deg(self.orientation(group), self.orientation(target)) <= limit
-            })
+            && self
+                .orientation_deg
+                .is_none_or(|limit| turn_deg(self.orientation(group), self.orientation(target)) <= limit)
     }
 
     fn joint_width(&self, number: usize, other: usize) -> f64 {

@@ -139,7 +139,8 @@ pub fn cluster_frames(frames: &[ClusterFrame], options: &ClusterOptions) -> Clus
     let (mut groups, threshold_deg) = threshold::components(&members, options);
     let max_width_fields = if options.target_groups.is_some() { 0.0 } else { options.max_width_fields };
     if max_width_fields > 0.0 {
-        groups = groups.into_iter().flat_map(|group| split::wide(&members, group, max_width_fields)).collect();
+        groups =
+            groups.into_iter().flat_map(|group| split::wide(&members, group, max_width_fields)).collect();
     }
     groups = join::small(&members, groups, options, max_width_fields);
     if options.max_frames > 0 {

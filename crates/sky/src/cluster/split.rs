@@ -62,8 +62,7 @@ fn in_time(members: &[Member<'_>], mut part: Vec<usize>, max_frames: usize) -> V
 /// from those before; the first is the member farthest from the mean of all. Ties go to the first.
 fn k_means(members: &[Member<'_>], group: &[usize], count: usize) -> Vec<Vec<usize>> {
     let mut centres = vec![mean(members, group)];
-    let mut nearest: Vec<f64> =
-        group.iter().map(|&at| chord2(&centres[0], &members[at].centre)).collect();
+    let mut nearest: Vec<f64> = group.iter().map(|&at| chord2(&centres[0], &members[at].centre)).collect();
     centres.clear();
     while centres.len() < count.min(group.len()) {
         let (farthest, distance) = nearest
