@@ -36,6 +36,9 @@ for codec in rice gzip; do
   check "mosaic --compress $codec" "$zemosaic" mosaic "$work/sim/frames" -o "$work/$codec" --compress $codec
   check "zemosaic check of $codec" "$zemosaic" check "$work/$codec"
 done
+check "run --mode classic" "$zemosaic" run "$work/sim/frames" -o "$work/classic" --mode classic --cluster-groups 2
+check "zemosaic check of classic" "$zemosaic" check "$work/classic" "$work"/classic/tiles/*.fits
+check "stack" "$zemosaic" stack "$work/sim/frames" -o "$work/stack.fits"
 
 products=$(find "$work" -name '*.fits' -o -name '*.fit' -o -name '*.fz' | sort)
 if command -v fitsverify >/dev/null; then

@@ -23,6 +23,7 @@ use zemosaic_stars::GateMode;
 use crate::gate_args::GateArgs;
 use crate::named::{name_of, named};
 use crate::parse;
+use crate::run_args::RunArgs;
 
 /// Large astronomical mosaics from FITS frames: one resampling, honest variance, bounded memory.
 #[derive(Debug, Parser)]
@@ -239,94 +240,6 @@ pub struct MosaicArgs {
     pub quiet: bool,
 }
 
-/// Arguments of `run` and `plan`.
-#[derive(Debug, Args)]
-pub struct RunArgs {
-    /// Those of `mosaic`.
-    #[command(flatten)]
-    pub mosaic: MosaicArgs,
-    /// Those of master tiles.
-    #[command(flatten)]
-    pub tiles: TileArgs,
-}
-
-/// Arguments of master tiles.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Master tiles")]
-pub struct TileArgs {
-    /// The way from frames to the mosaic
-    #[arg(long, value_parser = named::<RunMode>(), default_value = name_of(RunMode::default()))]
-    pub mode: RunMode,
-    /// Frames whose centres are closer than this make one tile, degrees; default: from the frames
-    #[arg(long, value_name = "DEG", alias = "cluster-panel-threshold", value_parser = parse::angle_deg)]
-    pub cluster_threshold: Option<f64>,
-    /// Choose the threshold such that about this many tiles come out
-    #[arg(long, value_name = "N", alias = "cluster-target-groups", conflicts_with = "cluster_threshold", value_parser = parse::at_least_one)]
-    pub cluster_groups: Option<usize>,
-    /// Frames that are turned by more than this against each other do not make one tile, degrees
-    #[arg(long, value_name = "DEG", alias = "cluster-orientation-split-deg", value_parser = parse::angle_deg)]
-    pub orientation_split: Option<f64>,
-    /// Split groups whose centres are spread wider than this many fields of view; 0: never
-    #[arg(long, value_name = "FIELDS", default_value_t = ClusterOptions::default().max_width_fields, value_parser = parse::limit)]
-    pub max_tile_width: f64,
-    /// Most frames of a tile; 0: any number
-    #[arg(long, value_name = "N", alias = "max-raw-per-master-tile", default_value_t = ClusterOptions::default().max_frames)]
-    pub max_frames_per_tile: usize,
-    /// Groups of fewer frames join the nearest group that overlaps them
-    #[arg(long, value_name = "N", default_value_t = ClusterOptions::default().min_group_size)]
-    pub min_group_size: usize,
-    /// What becomes of the tiles
-    #[arg(long, value_parser = named::<TileKeeping>(), default_value = name_of(TileKeeping::default()))]
-    pub tiles: TileKeeping,
-    /// The inputs are master tiles, of this program or of ZeMosaic
-    #[arg(long, alias = "use-existing-master-tiles")]
-    pub existing_tiles: bool,
-}
-
-impl RunArgs {
-    /// As [`MosaicArgs::check`].
-    ///
-    /// # Errors
-    /// The sentence for the user.
-    pub fn check(&self, given: &[String]) -> Result<(), String> {
-        self.mosaic.check(given, RunCommand::Run)?;
-        let tiles = &self.tiles;
-        let classic = tiles.mode == RunMode::Classic;
-        let makes_tiles = classic && !tiles.existing_tiles;
-        let splits = makes_tiles && tiles.cluster_groups.is_none();
-        let needed = "--mode classic, on frames";
-        let rules = [
-            ("existing-tiles", classic, "--mode classic"),
-            ("cluster-threshold", makes_tiles, needed),
-            ("cluster-groups", makes_tiles, needed),
-            ("orientation-split", makes_tiles, needed),
-            ("max-tile-width", splits, "--mode classic, on frames, and without --cluster-groups"),
-            ("max-frames-per-tile", makes_tiles, needed),
-            ("min-group-size", makes_tiles, needed),
-            ("tiles", makes_tiles, needed),
-        ];
-        refuse_idle(&rules, given)
-    }
-
-    /// The request these arguments make.
-    pub fn request(&self, given: &[String]) -> MosaicRequest {
-        let mut request = self.mosaic.request(given, RunCommand::Run);
-        let tiles = &self.tiles;
-        request.options.mode = tiles.mode;
-        request.options.cluster = ClusterOptions {
-            threshold_deg: tiles.cluster_threshold,
-            target_groups: tiles.cluster_groups,
-            orientation_split_deg: tiles.orientation_split,
-            max_width_fields: tiles.max_tile_width,
-            max_frames: tiles.max_frames_per_tile,
-            min_group_size: tiles.min_group_size,
-        };
-        request.tile_keeping = tiles.tiles;
-        request.input_kind = if tiles.existing_tiles { InputKind::MasterTiles } else { InputKind::Frames };
-        request
-    }
-}
-
 /// Whether frames are gated when nothing says so.
 fn default_gates(run_command: RunCommand) -> GateMode {
     match run_command {
@@ -336,7 +249,10 @@ fn default_gates(run_command: RunCommand) -> GateMode {
 }
 
 /// Refuse the first option that was given although it does not act: name, whether it acts, what it needs.
-fn refuse_idle(rules: &[(&str, bool, &str)], given: &[String]) -> Result<(), String> {
+///
+/// # Errors
+/// The sentence for the user.
+pub fn refuse_idle(rules: &[(&str, bool, &str)], given: &[String]) -> Result<(), String> {
     let idle = rules.iter().find(|(name, acts, _)| !acts && given.iter().any(|own| own == name));
     idle.map_or(Ok(()), |(name, _, needed)| Err(format!("--{name} has an effect only with {needed}")))
 }

@@ -9,6 +9,7 @@ mod gate_args;
 mod named;
 mod parse;
 mod progress;
+mod run_args;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;

@@ -130,11 +130,16 @@ fn several_groups_give_the_depth_of_a_direct_mosaic_and_its_values_within_noise(
         assert!(data(&a, "DEPTH") == data(&b, "DEPTH"), "{options:?}");
         let variance = floats(&a, "VAR");
         let pairs = floats(&a, "SCI").into_iter().zip(floats(&b, "SCI")).zip(variance);
+        let (mut compared, mut far) = (0, 0);
         for ((a, b), variance) in pairs {
             assert_eq!(a.is_nan(), b.is_nan());
             let limit = if tolerance < 1.0 { tolerance * a.abs() } else { tolerance * variance.sqrt() };
-            assert!(a.is_nan() || (a - b).abs() <= limit, "{a} {b} {variance} {options:?}");
+            compared += i32::from(!a.is_nan());
+            far += i32::from((a - b).abs() > limit);
         }
+        // Where a tile has one or two frames it cannot reject what the direct mosaic can.
+        let allowed = if options.is_empty() { compared / 200 } else { 0 };
+        assert!(far <= allowed, "{far} of {compared}, {options:?}");
         if options.is_empty() {
             // Six frames of each panel are enough to reject the outliers in every tile.
             assert!(floats(&b, "SCI").into_iter().all(|value| value.is_nan() || value < 25_000.0));
@@ -204,6 +209,7 @@ fn what_a_run_with_tiles_leaves_behind() {
     std::fs::write(tile(9), "not ours").unwrap();
     zemosaic("run", &[&frames], &out, &[&ONE[..], &["--force"]].concat()).expect(0, "");
     assert!(tile(1).exists() && !tile(2).exists() && tile(9).exists());
+    std::fs::remove_file(tile(9)).unwrap();
     // The tiles of an earlier run are no frames of the next, and not those of this one when they are removed.
     let other = dir.path().join("other");
     let flags = [&TWO[..], &["--tiles", "remove"]].concat();

@@ -190,7 +190,7 @@ impl Sums {
     /// Add a tile's value, weight and variance.
     fn add(&mut self, rule: MergeRule, stored: [f32; 3]) {
         let [x, w, v] = stored.map(f64::from);
-        if x.is_nan() || !(w > 0.0) {
+        if x.is_nan() || w.is_nan() || w <= 0.0 {
             if self.state == State::Nothing {
                 (self.state, self.first) = (State::Covered, stored);
             }
@@ -355,5 +355,47 @@ impl PatchWorker for Merger<'_> {
 
     fn result(&self) -> &PatchResult {
         &self.result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merged(rule: MergeRule, tiles: &[[f32; 3]]) -> [f32; 3] {
+        let mut sums = Sums::default();
+        for tile in tiles {
+            sums.add(rule, *tile);
+        }
+        sums.finish(rule)
+    }
+
+    const NONE: [f32; 3] = [f32::NAN, 0.0, f32::NAN];
+
+    #[test]
+    fn means_are_weighted_and_variances_carried() {
+        // By hand: (1*10 + 3*14) / 4, and (1*4 + 9*2) / 16.
+        let both = merged(MergeRule::Mean, &[[10.0, 1.0, 4.0], NONE, [14.0, 3.0, 2.0]]);
+        assert_eq!(both, [13.0, 4.0, 1.375]);
+        assert_eq!(merged(MergeRule::Sum, &[[10.0, 1.0, 4.0], [14.0, 3.0, 2.0]]), [24.0, 4.0, 6.0]);
+        let [least, weight, variance] = merged(MergeRule::Min, &[[-3.0, 1.0, 4.0], [-4.0, 3.0, 2.0]]);
+        assert!((least, weight) == (-4.0, 4.0) && variance.is_nan());
+        assert_eq!(merged(MergeRule::Max, &[[-5.0, 1.0, 4.0], [-4.0, 3.0, 2.0], [-6.0, 1.0, 1.0]])[0], -4.0);
+        let [value, _, variance] = merged(MergeRule::Mean, &[[1.0, 1.0, f32::NAN], [2.0, 1.0, 2.0]]);
+        assert!(value == 1.5 && variance.is_nan(), "what is not known of one is not known of both");
+    }
+
+    #[test]
+    fn what_a_single_tile_says_is_kept_to_the_bit() {
+        let bits = |values: [f32; 3]| values.map(f32::to_bits);
+        // Sums in between would lose these.
+        for tile in [[0.1, 3e-39, 7.7e37], [-0.0, f32::MAX, f32::NAN], [1e-45, 1.0, 0.0]] {
+            for rule in [MergeRule::Mean, MergeRule::Sum, MergeRule::Min, MergeRule::Max] {
+                assert_eq!(bits(merged(rule, &[NONE, tile, NONE])), bits(tile));
+            }
+        }
+        let odd = [f32::NAN, 0.0, 5.0];
+        assert_eq!(bits(merged(MergeRule::Mean, &[odd, NONE])), bits(odd), "also without data");
+        assert_eq!(bits(merged(MergeRule::Mean, &[])), bits(NONE));
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use zemosaic_coadd::source::set_weights;
+use zemosaic_coadd::weights::set_weights;
 use zemosaic_coadd::{
     CoaddError, CoaddJob, CoaddObserver, CoaddOptions, CoaddSummary, FluxConvention, KernelName, Measured,
     MemoryBudget, Patch, PatchPlan, PatchResult, PatchSink, SharedGrid, Source, Weights, coadd, dq,

@@ -3,7 +3,7 @@
 
 mod common;
 
-use zemosaic_coadd::source::set_weights;
+use zemosaic_coadd::weights::set_weights;
 use zemosaic_coadd::{CoaddOptions, FluxConvention, KernelName};
 use zemosaic_fits::ImageData;
 use zemosaic_frames::IngestOptions;

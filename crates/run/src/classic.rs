@@ -12,9 +12,10 @@ use zemosaic_coadd::{
 use zemosaic_fits::{FilePool, Header, ProductWriter};
 use zemosaic_sky::Grid;
 
+use crate::assemble::product_hdus;
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
-use crate::mosaic::{Observer, SPILL_PREFIX, product_hdus};
+use crate::mosaic::{Observer, SPILL_PREFIX};
 use crate::options::{Existing, MosaicRequest, TileKeeping};
 use crate::output::{is_own, tiles_in};
 use crate::plan::{Placed, PlannedRun, rejecting};
@@ -139,9 +140,34 @@ impl TileMaker<'_> {
             .enumerate()
             .map(|(index, plane)| (index, tile_header(*plane, index, &facts, options, &cards)))
             .collect();
-        writer.finish_with_table(headers, inputs_table(&facts))?;
+        writer.finish_with_tables(headers, vec![inputs_table(&facts)])?;
         let tile = Tile { region: job.region, planes: tile_planes(&path)?, path };
         Ok((Some(MadeTile { tile, facts, patches: plan.patches.len() }), summary))
+    }
+
+    /// As [`Self::make`], with the record of what became of the tile.
+    fn make_or_tell(
+        &self,
+        job: &TileJob,
+        path: PathBuf,
+        observer: &Observer<'_>,
+    ) -> Result<(TileRecord, Option<MadeTile>, CoaddSummary), RunError> {
+        let mut record = record_of(job, self.request);
+        let (tile, summary) = if job.members.is_empty() {
+            record.missing = Some(why_lost(self.planned, job));
+            (None, CoaddSummary::default())
+        } else {
+            let (tile, summary) = self.make(job, path, observer)?;
+            if tile.is_none() {
+                record.missing = Some("none of its frames has data on the grid, or could be read".into());
+            }
+            (tile, summary)
+        };
+        add_figures(&mut record, &summary);
+        if tile.is_none() {
+            record.file = None;
+        }
+        Ok((record, tile, summary))
     }
 
     /// What the products of a tile state.
@@ -206,36 +232,24 @@ pub(crate) fn make_tiles(
         warnings: Vec::new(),
         staging: None,
     };
-    let (mut records, mut all) = (Vec::with_capacity(jobs.len()), CoaddSummary::default());
+    let mut records = Vec::with_capacity(jobs.len());
+    let mut all = CoaddSummary::default();
     reporter.stage(Stage::Coadd, total, || {
         let maker = TileMaker { request, planned, placed, facts, pool, cancel };
         for job in &jobs {
-            let mut record = record_of(job, request);
-            if job.members.is_empty() {
-                record.missing = Some(why_lost(planned, job));
-            } else {
-                let path = staging.path().join(tile_name(job.number));
-                let (tile, summary) = maker.make(job, path, &observer)?;
-                add_figures(&mut record, &summary);
-                match tile {
-                    Some(tile) => {
-                        made.patches += tile.patches;
-                        made.tiles.push(tile.tile);
-                    }
-                    None => {
-                        record.missing =
-                            Some("none of its frames has data on the grid, or could be read".into())
-                    }
-                }
-                all.merge(summary);
+            let path = staging.path().join(tile_name(job.number));
+            let (record, tile, summary) = maker.make_or_tell(job, path, &observer)?;
+            if let Some(tile) = tile {
+                made.patches += tile.patches;
+                made.tiles.push(tile.tile);
             }
             if let Some(why) = &record.missing {
-                record.file = None;
-                let warning =
-                    Warning { code: "E-TILE-EMPTY", message: format!("tile {}: {why}", job.number) };
+                let message = format!("tile {}: {why}", job.number);
+                let warning = Warning { code: "E-TILE-EMPTY", message };
                 reporter.warn(&warning);
                 made.warnings.push(warning);
             }
+            all.merge(summary);
             records.push(record);
         }
         Ok::<(), RunError>(())

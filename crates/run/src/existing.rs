@@ -7,17 +7,18 @@ use std::sync::atomic::AtomicBool;
 
 use zemosaic_coadd::sink::Rejecting;
 use zemosaic_coadd::{CoaddSummary, ProductPlane};
-use zemosaic_fits::{FilePool, Header, scan};
+use zemosaic_fits::{FilePool, Header, is_packed, scan};
 use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::{IngestOptions, InputFile, LeftOut, MapSource, discover};
 use zemosaic_image::Region;
 
+use crate::assemble::{Product, Work, merge_work};
 use crate::classic::MadeTiles;
 use crate::calibrate::CalibrationPlan;
 use crate::error::RunError;
-use crate::events::{Reporter, Stage};
+use crate::events::{Event, Reporter, Stage};
 use crate::layout::Layout;
-use crate::mosaic::{MAX_OPEN_FILES, Product, RunOutcome, merge_work, one_group, open_run_folder};
+use crate::mosaic::{MAX_OPEN_FILES, RunOutcome, one_group, open_run_folder};
 use crate::options::MosaicRequest;
 use crate::output::{refuse_existing, refuse_inputs_as_products};
 use crate::plan::{Placed, PlannedRun, check_disk, memory_budget, product_bytes_of};
@@ -83,6 +84,10 @@ pub(crate) fn from_tiles(
     let files = tile_inputs(&request.inputs, &request.all_excluded(), &request.options.ingest)?;
     let (mut tiles, mut left_out, mut foreign) = (Vec::new(), Vec::new(), false);
     for file in files {
+        if is_packed(&file.path).is_ok_and(|packed| packed) {
+            foreign = true;
+            continue;
+        }
         match open_tile(&file.path) {
             Ok(Some(tile)) => tiles.push((file.id, tile)),
             Ok(None) => foreign = true,
@@ -151,6 +156,18 @@ fn merge_tiles(
         staging: None,
     };
     let work = reporter.stage(Stage::Plan, 1, || merge_work(made, &planned))?;
+    if let Work::Merge { plan, .. } = &work {
+        reporter.send(Event::Planned {
+            frames: facts.used.len(),
+            width: facts.grid.width,
+            height: facts.grid.height,
+            channels: facts.channels,
+            patches: plan.patches.len(),
+            memory_bytes: plan.peak_patch_bytes * planned.budget.workers as u64,
+            disk_bytes: planned.mosaic_bytes,
+            spill_bytes: 0,
+        });
+    }
     let spill = open_run_folder(request, reporter)?;
     let pool = FilePool::new(MAX_OPEN_FILES);
     let product = Product::begin(request, planned, Placed::default(), facts, work, spill.path())?;

@@ -14,12 +14,14 @@
 //! - [`quality`]: stars are measured, gates applied
 //! - [`mod@mosaic`]: the whole run
 //! - [`quality_report`]: the quality of frames alone
+//! - `assemble`: a mosaic is filled and finished
 //! - `output`: the files of a run folder
 //! - [`products`]: header, tables, preview, report
 //! - [`check`]: a product is verified
 //! - [`events`]: what happened, as it happens
 
 pub mod calibrate;
+mod assemble;
 pub mod check;
 mod classic;
 mod error;

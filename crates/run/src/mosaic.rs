@@ -1,38 +1,28 @@
 //! The whole run: scan, plan, prepare, coadd, finish. Nothing appears under a final name before it is
 //! complete.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use zemosaic_coadd::sink::Rejecting;
-use zemosaic_coadd::{
-    CoaddJob, CoaddObserver, CoaddSummary, MergeJob, Patch, PatchPlan, ProductPlane, ProductSink, Source,
-    coadd, merge, plan_merge, plan_patches,
-};
-use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, ProductWriter};
+use zemosaic_coadd::{CoaddObserver, CoaddSummary, Patch, PatchPlan, Source, plan_patches};
+use zemosaic_fits::{FilePool, Header};
 use zemosaic_frames::{LeftOut, Reason};
-use zemosaic_image::Region;
 use zemosaic_sky::Footprint;
 
-use crate::classic::{MadeTiles, make_tiles};
+use crate::assemble::{Product, Work, merge_work};
+use crate::classic::make_tiles;
 use crate::calibrate::build_masters;
 use crate::error::{ExitCode, RunError};
 use crate::events::{Event, Reporter, Stage, Warning};
 use crate::existing::from_tiles;
 use crate::normalize::normalize;
 use crate::options::{GroupChoice, InputKind, MosaicRequest, RunCommand};
-use crate::output::{overwrite, publish_mosaic, refuse_existing, refuse_inputs_as_products};
-use crate::plan::{Placed, PlannedRun, place_sources, plan_run, rejecting};
+use crate::output::{refuse_existing, refuse_inputs_as_products};
+use crate::plan::{Placed, PlannedRun, place_sources, plan_run};
 use crate::prepare::prepare;
 use crate::products::facts::{Facts, input_hash, noise_correlation, parameter_hash, time_facts, used_frame};
-use crate::products::gauge::gauge_table;
-use crate::products::header::plane_header;
-use crate::products::inputs_table::inputs_table;
-use crate::products::report::{Costs, report_json};
-use crate::products::staged::StagedFiles;
-use crate::products::{PRODUCT_NAMES, frames_csv::frames_csv, preview::preview_png, run_toml::run_toml};
 use crate::quality::judge_quality;
 use crate::scan::tell_left_out;
 use crate::stack::stack_all;
@@ -141,10 +131,12 @@ pub(crate) fn one_group(
     planned.forecast(&request.options)?;
     let spill = open_run_folder(request, reporter)?;
     let pool = FilePool::new(MAX_OPEN_FILES);
-    let mut placed = prepare_sources(request, &mut planned, spill.path(), &pool, reporter, cancel)?;
-    normalize(request, &mut planned, &mut placed, &pool, reporter, cancel)?;
+    let placed = prepare_sources(request, &mut planned, spill.path(), &pool, reporter, cancel)?;
     let groups = planned.layout.group_sizes.len();
     let mut facts = gather_facts(request, &planned, &placed)?;
+    // Of tiles too it says how many patches the mosaic is, and what the frames under one of them take.
+    let plan = patches_of(request, &planned, &placed)?;
+    announce(&planned, &plan, &placed.sources, reporter);
     let made = if request.makes_tiles() {
         let made = make_tiles(request, &planned, &placed, &mut facts, &pool, reporter, cancel)?;
         planned.warnings.extend(made.warnings.iter().cloned());
@@ -154,62 +146,18 @@ pub(crate) fn one_group(
     };
     let work = match made {
         Some(made) => merge_work(made, &planned)?,
-        None => coadd_work(request, &planned, &placed)?,
+        None => Work::Coadd(plan),
     };
-    if let Work::Coadd(plan) = &work {
-        announce(&planned, plan, &placed.sources, reporter);
-    }
     let product = Product::begin(request, planned, placed, facts, work, spill.path())?;
     let outcome = product.run(request, &pool, reporter, cancel)?;
     Ok((outcome, groups))
 }
 
-fn coadd_work(request: &MosaicRequest, planned: &PlannedRun, placed: &Placed) -> Result<Work, RunError> {
-    let plan = plan_patches(
-        planned.layout.grid.width,
-        planned.layout.grid.height,
-        &placed.sources,
-        planned.layout.channels,
-        &request.options.coadd,
-        planned.budget,
-    )?;
-    Ok(Work::Coadd(plan))
-}
-
-/// The merge of the tiles that were made.
-pub(crate) fn merge_work(tiles: MadeTiles, planned: &PlannedRun) -> Result<Work, RunError> {
-    let regions: Vec<Region> = tiles.tiles.iter().map(|tile| tile.region).collect();
-    let grid = &planned.layout.grid;
-    let plan = plan_merge(grid.width, grid.height, &regions, planned.layout.channels, planned.budget)?;
-    Ok(Work::Merge { plan, tiles: Box::new(tiles) })
-}
-
-/// What fills a mosaic with pixels.
-pub(crate) enum Work {
-    /// Frames.
-    Coadd(PatchPlan),
-    /// Master tiles.
-    Merge {
-        /// The patches.
-        plan: PatchPlan,
-        /// The tiles.
-        tiles: Box<MadeTiles>,
-    },
-}
-
-impl Work {
-    fn patches(&self) -> usize {
-        match self {
-            Self::Coadd(plan) | Self::Merge { plan, .. } => plan.patches.len(),
-        }
-    }
-
-    fn rejecting(&self, request: &MosaicRequest) -> Rejecting {
-        match self {
-            Self::Coadd(_) => rejecting(&request.options),
-            Self::Merge { tiles, .. } => tiles.rejecting,
-        }
-    }
+/// The patches of the whole mosaic.
+fn patches_of(request: &MosaicRequest, planned: &PlannedRun, placed: &Placed) -> Result<PatchPlan, RunError> {
+    let (grid, channels) = (&planned.layout.grid, planned.layout.channels);
+    let options = &request.options.coadd;
+    Ok(plan_patches(grid.width, grid.height, &placed.sources, channels, options, planned.budget)?)
 }
 
 /// Make the run folder, its log and the folder of unpacked copies (removed when it goes out of scope).
@@ -240,7 +188,8 @@ fn remove_stale_spill(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Unpack, measure, place; frames that fail on the way are left out and the grid is fitted to the rest.
+/// Unpack, calibrate, measure, judge, place, bring to one level; frames that fail on the way are left out and the grid is
+/// fitted to the rest.
 pub(crate) fn prepare_sources(
     request: &MosaicRequest,
     planned: &mut PlannedRun,
@@ -261,7 +210,7 @@ pub(crate) fn prepare_sources(
         tell_left_out(reporter, item);
     }
     planned.layout.drop_unusable(prepared.left_out, &request.options)?;
-    let placed = place_sources(prepared.frames, &planned.layout, &request.options)?;
+    let mut placed = place_sources(prepared.frames, &planned.layout, &request.options)?;
     for item in &placed.left_out {
         tell_left_out(reporter, item);
     }
@@ -270,6 +219,7 @@ pub(crate) fn prepare_sources(
     if placed.sources.is_empty() {
         return Err(crate::scan::no_usable(planned.layout.left_out.len(), &planned.layout.left_out));
     }
+    normalize(request, planned, &mut placed, pool, reporter, cancel)?;
     Ok(placed)
 }
 
@@ -282,179 +232,9 @@ pub(crate) fn announce(planned: &PlannedRun, plan: &PatchPlan, sources: &[Source
         channels: planned.layout.channels,
         patches: forecast.patches,
         memory_bytes: forecast.memory_bytes,
-        disk_bytes: planned.mosaic_bytes,
+        disk_bytes: planned.mosaic_bytes + planned.tiles.bytes,
         spill_bytes: planned.spill_bytes,
     });
-}
-
-/// HDUs of a product of `planes` on a grid of this size.
-pub(crate) fn product_hdus(
-    planes: &[ProductPlane],
-    (width, height, channels): (usize, usize, usize),
-    header: &dyn Fn(ProductPlane, usize) -> Header,
-) -> Vec<HduSpec> {
-    let hdu = |(index, plane): (usize, &ProductPlane)| {
-        let mut dims = vec![width, height];
-        if plane.per_channel() && channels > 1 {
-            dims.push(channels);
-        }
-        let data = if plane.is_integer() { DataSpec::I32 { dims } } else { DataSpec::F32 { dims } };
-        HduSpec { header: header(*plane, index), data }
-    };
-    planes.iter().enumerate().map(hdu).collect()
-}
-
-/// A product in the making.
-pub(crate) struct Product {
-    planned: PlannedRun,
-    placed: Placed,
-    work: Work,
-    planes: Vec<ProductPlane>,
-    facts: Facts,
-    writer: ProductWriter,
-}
-
-impl Product {
-    /// Lay the file out on disk.
-    pub(crate) fn begin(
-        request: &MosaicRequest,
-        planned: PlannedRun,
-        placed: Placed,
-        facts: Facts,
-        work: Work,
-        spill: &Path,
-    ) -> Result<Self, RunError> {
-        let planes = ProductPlane::of_product(work.rejecting(request));
-        let size = (facts.grid.width, facts.grid.height, facts.channels);
-        let header = |plane, index| plane_header(plane, index, &facts, &request.options);
-        let hdus = product_hdus(&planes, size, &header);
-        let policy = overwrite(request);
-        // What is compressed in the end is written beside the unpacked copies first.
-        let folder = if request.compress.is_some() { spill } else { &request.out };
-        let writer = ProductWriter::create(&folder.join(PRODUCT_NAMES[0]), hdus, policy)?;
-        Ok(Self { planned, placed, work, planes, facts, writer })
-    }
-
-    /// Fill it with pixels; what the user should know goes to the result.
-    fn fill(
-        &mut self,
-        request: &MosaicRequest,
-        pool: &FilePool,
-        reporter: &Reporter,
-        cancel: &AtomicBool,
-    ) -> Result<Vec<Warning>, RunError> {
-        let channels = self.facts.channels;
-        let total = self.facts.grid.width as u64 * self.facts.grid.height as u64;
-        let sink = ProductSink { writer: &self.writer, planes: &self.planes, channels, origin_px: (0, 0) };
-        let threads = request.worker_threads();
-        match &self.work {
-            Work::Coadd(plan) => {
-                let names = self.placed.sources.iter().map(|source| source.frame.id.clone()).collect();
-                let observer = Observer::new(reporter, Stage::Coadd, names, total);
-                let sources = &self.placed.sources;
-                let options = &request.options.coadd;
-                let job = CoaddJob { sources, channels, options, plan, threads, pool };
-                self.facts.summary =
-                    reporter.stage(Stage::Coadd, total, || coadd(&job, &sink, &observer, cancel))?;
-                Ok(observer.into_warnings())
-            }
-            Work::Merge { plan, tiles } => {
-                let names = tiles.tiles.iter().map(|tile| tile.path.display().to_string()).collect();
-                let observer = Observer::new(reporter, Stage::Merge, names, total);
-                let job = MergeJob { tiles: &tiles.tiles, channels, rule: tiles.rule, plan, threads, pool };
-                let merged = reporter.stage(Stage::Merge, total, || merge(&job, &sink, &observer, cancel))?;
-                let summary = &mut self.facts.summary;
-                summary.depth_histogram = merged.depth_histogram;
-                summary.read_failures.extend(merged.read_failures);
-                summary.failed_patches.extend(merged.failed_patches);
-                Ok(observer.into_warnings())
-            }
-        }
-    }
-
-    pub(crate) fn run(
-        mut self,
-        request: &MosaicRequest,
-        pool: &FilePool,
-        reporter: &Reporter,
-        cancel: &AtomicBool,
-    ) -> Result<RunOutcome, RunError> {
-        let start = reporter.elapsed_s();
-        let channels = self.facts.channels;
-        let mut warnings = std::mem::take(&mut self.planned.warnings);
-        warnings.extend(self.fill(request, pool, reporter, cancel)?);
-        let mut late = self.placed.warnings(channels);
-        if self.facts.summary.samples == 0 {
-            let message = "no frame has data on the grid: every pixel is empty".to_owned();
-            late.push(Warning { code: "W-EMPTY", message });
-        }
-        for warning in late {
-            reporter.warn(&warning);
-            warnings.push(warning);
-        }
-        let coadd_seconds = reporter.elapsed_s() - start;
-        let mut stage_seconds = BTreeMap::from([("coadd".to_owned(), coadd_seconds)]);
-        let mut patches = self.work.patches();
-        if let Work::Merge { tiles, .. } = &self.work {
-            stage_seconds.insert("coadd".into(), tiles.seconds);
-            stage_seconds.insert("merge".into(), coadd_seconds);
-            patches += tiles.patches;
-        }
-        let costs = Costs {
-            threads: request.worker_threads(),
-            memory_budget_bytes: self.planned.budget.total_bytes,
-            peak_memory_bytes: None,
-            patches,
-            mosaic_bytes: self.planned.mosaic_bytes,
-            stage_seconds,
-            seconds: reporter.elapsed_s(),
-        };
-        reporter.stage(Stage::Finish, 1, || self.finish(request, costs, warnings))
-    }
-
-    /// Tables, preview and report, then the mosaic itself under its final name.
-    fn finish(
-        self,
-        request: &MosaicRequest,
-        mut costs: Costs,
-        warnings: Vec<Warning>,
-    ) -> Result<RunOutcome, RunError> {
-        let Self { planned, planes, facts, writer, work, .. } = self;
-        let png = preview_png(&writer, facts.grid.width, facts.grid.height, facts.channels)?
-            .map_err(|error| RunError::Encode { what: "the preview", message: error.to_string() })?;
-        let headers: Vec<(usize, Header)> = planes
-            .iter()
-            .enumerate()
-            .map(|(index, plane)| (index, plane_header(*plane, index, &facts, &request.options)))
-            .collect();
-        // The last of what takes memory is done.
-        costs.peak_memory_bytes = peak_memory_bytes();
-        let csv = frames_csv(&facts);
-        let toml = run_toml(request, planned.budget.total_bytes)?;
-        let report = report_json(&facts, &costs, &warnings)?;
-        let contents = [png.as_slice(), csv.as_bytes(), toml.as_bytes(), report.as_bytes()];
-        let mut staged = StagedFiles::default();
-        for (name, bytes) in PRODUCT_NAMES[1..].iter().zip(contents) {
-            staged.add(&request.out.join(name), bytes)?;
-        }
-        let written = writer.path().to_path_buf();
-        let mut tables = vec![inputs_table(&facts)];
-        let with_pairs = facts.gauge.as_ref().filter(|gauge| gauge.pairs > 0);
-        tables.extend(with_pairs.map(|gauge| gauge_table(gauge, facts.unit().as_deref())));
-        writer.finish_with_tables(headers, tables)?;
-        if let Work::Merge { tiles, .. } = work {
-            tiles.publish(request)?;
-        }
-        let mosaic = publish_mosaic(request, written)?;
-        staged.publish()?;
-        Ok(RunOutcome {
-            exit_code: exit_code_of(&facts),
-            mosaics: vec![mosaic],
-            used: facts.used.len(),
-            left_out: facts.left_out,
-            warnings,
-        })
-    }
 }
 
 pub(crate) fn gather_facts(
@@ -487,8 +267,8 @@ pub(crate) fn gather_facts(
         offered: used.len() + planned.layout.left_out.len(),
         left_out: planned.layout.left_out.clone(),
         used,
-        gauge: placed.gauge.clone(),
         grid: planned.layout.grid.clone(),
+        gauge: placed.gauge.clone(),
         channels,
         summary: CoaddSummary::default(),
         date: time::now(),
@@ -496,14 +276,6 @@ pub(crate) fn gather_facts(
         tiles: Vec::new(),
         from_existing_tiles: false,
     })
-}
-
-/// 0, or 9 when something could not be read.
-pub(crate) fn exit_code_of(facts: &Facts) -> ExitCode {
-    let failed = facts.left_out.iter().any(|item| item.reason.is_failure())
-        || !facts.summary.read_failures.is_empty()
-        || !facts.summary.failed_patches.is_empty();
-    if failed { ExitCode::Partial } else { ExitCode::Ok }
 }
 
 /// Turns the engine's reports into events and warnings.
@@ -560,11 +332,4 @@ impl CoaddObserver for Observer<'_> {
         let code = if self.stage == Stage::Merge { "E-TILE-READ" } else { "E-FRAME-READ" };
         self.warn(code, format!("{id} is missing from patch {}: {message}", patch.id));
     }
-}
-
-/// Highest resident memory of this process so far.
-pub(crate) fn peak_memory_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().trim_end_matches("kB").trim().parse::<u64>().ok().map(|kib| kib << 10)
 }

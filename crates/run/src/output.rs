@@ -33,7 +33,7 @@ pub(crate) fn tiles_in(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder.join(TILES_FOLDER)).into_iter().flatten().flatten();
     let is_tile = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        name.starts_with(TILE_PREFIX) && name.ends_with(".fits")
+        name.starts_with(TILE_PREFIX) && path.extension().is_some_and(|ending| ending == "fits")
     };
     let mut tiles: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_tile).collect();
     tiles.sort();

@@ -5,17 +5,20 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use zemosaic_fits::FilePool;
+use zemosaic_frames::Frame;
 
+use crate::assemble::{exit_code_of, peak_memory_bytes};
 use crate::classic::{TileMaker, add_figures, record_of};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
+use crate::layout::Layout;
 use crate::mosaic::{
-    MAX_OPEN_FILES, Observer, RunOutcome, SPILL_PREFIX, exit_code_of, gather_facts, open_run_folder,
-    peak_memory_bytes, prepare_sources,
+    MAX_OPEN_FILES, Observer, RunOutcome, SPILL_PREFIX, gather_facts, open_run_folder, prepare_sources,
 };
 use crate::options::{Existing, MosaicRequest};
 use crate::output::refuse_inputs_as_products;
 use crate::plan::plan_run;
+use crate::products::facts::Facts;
 use crate::products::report::{Costs, report_json};
 use crate::products::staged::StagedFiles;
 use crate::products::{frames_csv::frames_csv, run_toml::run_toml, tile_name};
@@ -39,6 +42,13 @@ impl Target {
         if is_file { Self::File(out.into()) } else { Self::Folder(out.into()) }
     }
 
+    fn tables(&self) -> Vec<PathBuf> {
+        match self {
+            Self::File(_) => Vec::new(),
+            Self::Folder(folder) => TABLES.map(|name| folder.join(name)).to_vec(),
+        }
+    }
+
     fn tile(&self) -> PathBuf {
         match self {
             Self::File(path) => path.clone(),
@@ -57,24 +67,14 @@ pub(crate) fn stack_all(
     cancel: &AtomicBool,
 ) -> Result<RunOutcome, RunError> {
     let target = Target::of(&request.out);
-    let path = target.tile();
-    let tables = match &target {
-        Target::File(_) => Vec::new(),
-        Target::Folder(folder) => TABLES.map(|name| folder.join(name)).to_vec(),
-    };
+    let (path, tables) = (target.tile(), target.tables());
     if let Some(path) = [&path].into_iter().chain(&tables).find(|path| path.exists())
         && request.existing == Existing::Refuse
     {
         return Err(RunError::Exists { path: path.clone() });
     }
     let mut planned = plan_run(request, reporter)?;
-    refuse_inputs_as_products(request, &planned.layout)?;
-    let is_same = |input: &Path| {
-        input.canonicalize().ok().is_some_and(|input| path.canonicalize().is_ok_and(|own| own == input))
-    };
-    if planned.layout.frames.iter().flat_map(zemosaic_frames::Frame::files).any(is_same) {
-        return Err(RunError::Usage(format!("{} is an input; give another output", path.display())));
-    }
+    refuse_input(request, &planned.layout, &path)?;
     planned.forecast(&request.options)?;
     let spill = match &target {
         Target::Folder(_) => open_run_folder(request, reporter)?,
@@ -129,10 +129,21 @@ pub(crate) fn stack_all(
     })
 }
 
+/// The tile must not take the place of one of its frames.
+fn refuse_input(request: &MosaicRequest, layout: &Layout, path: &Path) -> Result<(), RunError> {
+    refuse_inputs_as_products(request, layout)?;
+    let own = path.canonicalize().ok();
+    let is_same = |input: &Path| own.is_some() && input.canonicalize().ok() == own;
+    if layout.frames.iter().flat_map(Frame::files).any(is_same) {
+        return Err(RunError::Usage(format!("{} is an input; give another output", path.display())));
+    }
+    Ok(())
+}
+
 fn write_tables(
     request: &MosaicRequest,
     tables: &[PathBuf],
-    facts: &crate::products::facts::Facts,
+    facts: &Facts,
     costs: &Costs,
     warnings: &[Warning],
 ) -> Result<(), RunError> {

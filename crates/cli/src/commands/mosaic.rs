@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use zemosaic_run::units::show_seconds;
 use zemosaic_run::{Event, ExitCode, MosaicRequest, RunCommand, RunError, RunOutcome};
 
-use crate::args::{MosaicArgs, RunArgs};
+use crate::args::MosaicArgs;
 use crate::progress::Display;
+use crate::run_args::RunArgs;
 use crate::say;
 
 /// Run `mosaic`.
@@ -18,7 +19,7 @@ pub fn run(args: &MosaicArgs, given: &[String]) -> u8 {
 
 /// Run `run`.
 pub fn run_all(args: &RunArgs, given: &[String]) -> u8 {
-    start(args.check(given, RunCommand::Mosaic).map(|()| args.request(given)), &args.mosaic)
+    start(args.check(given).map(|()| args.request(given)), &args.mosaic)
 }
 
 /// Run `stack`.

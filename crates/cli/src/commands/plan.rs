@@ -6,8 +6,8 @@ use zemosaic_run::tiles::TilePlan;
 use zemosaic_run::units::{show_seconds, show_size};
 use zemosaic_run::{MosaicRequest, RunError};
 
-use crate::args::RunArgs;
 use crate::progress::Display;
+use crate::run_args::RunArgs;
 use crate::say;
 
 /// Run it.
