@@ -24,6 +24,8 @@ pub struct ChannelReport {
     pub rms_before: f64,
     /// The same with the offsets.
     pub rms_after: f64,
+    /// Standard deviation of what offsets alone cannot explain, the same for all pairs (gradients of frames).
+    pub systematic: f64,
     /// Rounds of reweighting.
     pub rounds: usize,
     /// Iterations of conjugate gradients in all rounds.
@@ -45,7 +47,7 @@ pub struct PairReport {
     pub after: Vec<f64>,
     /// Standard error of the difference.
     pub error: Vec<f64>,
-    /// Weight in the last round over 1 / error^2: near 0 for a pair that contradicts the others.
+    /// Weight in the last round over 1 / (error^2 + systematic^2): near 0 for a pair that contradicts the others.
     pub weight: Vec<f64>,
 }
 
@@ -129,6 +131,7 @@ fn channel_report(solution: &OffsetSolution, differences: &[Difference]) -> Chan
         degrees_of_freedom: solution.degrees_of_freedom,
         rms_before: rms(&|difference| difference.value),
         rms_after: rms(&|difference| solution.residual(difference)),
+        systematic: solution.excess.sqrt(),
         rounds: solution.rounds,
         iterations: solution.iterations,
     }

@@ -1,5 +1,7 @@
-//! Offsets from differences: minimise the sum of w (o_a - o_b + d_ab)^2 over all pairs, w = 1 / variance, with Huber's and
-//! then Tukey's weights in at most 10 rounds, so that pairs that contradict all others do not count. In each connected
+//! Offsets from differences: minimise the sum of w (o_a - o_b + d_ab)^2 over all pairs, w = 1 / (variance + s^2), with
+//! Huber's and then Tukey's weights in at most 10 rounds, so that pairs that contradict all others do not count. s is what
+//! offsets alone cannot explain (gradients of frames): the residuals' scatter beyond the variances, the same for all
+//! pairs, so that large overlaps with small statistical errors do not outvote the others. In each connected
 //! part the offsets have mean zero: the mean level of its frames stays what it was. A frame without a pair is a part of
 //! its own with offset 0.
 
@@ -37,9 +39,11 @@ pub struct OffsetSolution {
     pub offsets: Vec<f64>,
     /// Connected part of each frame, from 0 in the order of their first frames.
     pub part: Vec<usize>,
-    /// Weight of each pair in the last round, over 1 / variance.
+    /// Weight of each pair in the last round, over 1 / (variance + excess).
     pub weight: Vec<f64>,
-    /// Sum of residual^2 / variance.
+    /// Scatter of the residuals beyond the variances, as a variance.
+    pub excess: f64,
+    /// Sum of residual^2 / variance, without the excess.
     pub chi2: f64,
     /// Pairs less what is free of the offsets.
     pub degrees_of_freedom: usize,
@@ -67,6 +71,7 @@ pub fn solve_offsets(frames: usize, differences: &[Difference]) -> OffsetSolutio
     let mut solution = OffsetSolution {
         offsets: vec![0.0; frames],
         weight: vec![1.0; links.len()],
+        excess: 0.0,
         chi2: 0.0,
         degrees_of_freedom: links.len() + count - frames,
         rounds: 0,
@@ -76,8 +81,8 @@ pub fn solve_offsets(frames: usize, differences: &[Difference]) -> OffsetSolutio
     let mut x = vec![0.0; frames];
     let typical = median(&mut differences.iter().map(|d| d.variance).collect::<Vec<_>>()).unwrap_or(1.0);
     for round in 0..ROUNDS {
-        let weights: Vec<f64> =
-            solution.weight.iter().zip(differences).map(|(weight, d)| weight / d.variance).collect();
+        let weighed = |(weight, d): (&f64, &Difference)| weight / (d.variance + solution.excess);
+        let weights: Vec<f64> = solution.weight.iter().zip(differences).map(weighed).collect();
         let mut right = vec![0.0; frames];
         for (d, weight) in differences.iter().zip(&weights) {
             right[d.a] -= weight * d.value;
@@ -98,9 +103,13 @@ pub fn solve_offsets(frames: usize, differences: &[Difference]) -> OffsetSolutio
         if settled || solution.degrees_of_freedom == 0 || round + 1 == ROUNDS {
             break;
         }
-        let sigmas: Vec<f64> =
-            differences.iter().map(|d| solution.residual(d).abs() / d.variance.sqrt()).collect();
-        let scale = scale_of(&sigmas, solution.degrees_of_freedom);
+        let fitted = links.len() as f64 / solution.degrees_of_freedom as f64;
+        let residuals: Vec<f64> = differences.iter().map(|d| solution.residual(d).abs()).collect();
+        solution.excess = (scatter_of(&residuals).powi(2) * fitted - typical).max(0.0);
+        let sigma_of = |(residual, d): (&f64, &Difference)| residual / (d.variance + solution.excess).sqrt();
+        let sigmas: Vec<f64> = residuals.iter().zip(differences).map(sigma_of).collect();
+        // In units of their own scatter where that is more than what the variances say.
+        let scale = (scatter_of(&sigmas) * fitted.sqrt()).max(1.0);
         for (weight, sigma) in solution.weight.iter_mut().zip(&sigmas) {
             *weight = robust_weight(sigma / scale, round).max(LEAST_WEIGHT);
         }
@@ -109,9 +118,7 @@ pub fn solve_offsets(frames: usize, differences: &[Difference]) -> OffsetSolutio
     solution
 }
 
-/// Unit of the residuals: their own scatter where that is more than what the variances say.
-fn scale_of(sigmas: &[f64], degrees_of_freedom: usize) -> f64 {
-    let mad = median(&mut sigmas.to_vec()).unwrap_or(0.0);
-    let fitted = (sigmas.len() as f64 / degrees_of_freedom as f64).sqrt();
-    (MAD_TO_SIGMA * mad * fitted).max(1.0)
+/// Standard deviation of values about 0 from the median of their amounts.
+fn scatter_of(amounts: &[f64]) -> f64 {
+    MAD_TO_SIGMA * median(&mut amounts.to_vec()).unwrap_or(0.0)
 }

@@ -24,7 +24,7 @@ fn dense(frames: usize, differences: &[Difference], solution: &OffsetSolution) -
     let mut rows: Vec<Vec<f64>> =
         (0..frames).map(|a| (0..frames).map(|b| same(a, b)).chain([0.0]).collect()).collect();
     for (d, weight) in differences.iter().zip(&solution.weight) {
-        let w = weight / d.variance;
+        let w = weight / (d.variance + solution.excess);
         rows[d.a][d.a] += w;
         rows[d.b][d.b] += w;
         rows[d.a][d.b] -= w;
