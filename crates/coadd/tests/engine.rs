@@ -83,7 +83,8 @@ fn scene(edit: impl FnOnce(&mut CoaddOptions)) -> Scene {
             Source::place(frame, &measured, &shared_grid, &options, WeightRescale::Auto).unwrap().unwrap()
         })
         .collect();
-    assert!(set_weights(&mut sources, options.weights).is_empty());
+    let unknown = set_weights(&mut sources, options.weights);
+    assert!(unknown.noise.is_empty() && unknown.weight.is_empty());
     let files = files.into_iter().map(|file| file.path).collect();
     Scene { _folder: folder, files, pixels, grid, sources, options }
 }
