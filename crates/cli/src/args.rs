@@ -5,14 +5,17 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Args, Parser, Subcommand, ValueEnum};
 use zemosaic_coadd::{
-    Antialias, BackgroundMethod, CoaddOptions, FluxConvention, KernelName, PhotonNoise, Weights,
+    Antialias, BackgroundMethod, CoaddOptions, FluxConvention, KernelName, PhotonNoise, RadialWeight,
+    SpatialOptions, Weights,
 };
 use zemosaic_fits::{CompressOptions, ProductCodec};
-use zemosaic_frames::{IngestOptions, MapOptions, WcsPolicy, WeightRescale, WeightType};
+use zemosaic_frames::{
+    CfaChoice, DemosaicMethod, IngestOptions, MapOptions, NoiseOptions, WcsPolicy, WeightRescale, WeightType,
+};
 use zemosaic_image::background::BackgroundOptions;
 use zemosaic_run::options::Existing;
 use zemosaic_run::units::parse_size;
-use zemosaic_run::{GridSource, GroupChoice, MosaicOptions, MosaicRequest};
+use zemosaic_run::{GridSource, GroupChoice, MosaicOptions, MosaicRequest, RgbEqualizeChoice};
 use zemosaic_sky::{GridOptions, GridProjection, Rotation};
 use zemosaic_stack::{Combine, LowDepth, RejectMethod, RejectOptions};
 
@@ -122,7 +125,31 @@ pub struct MosaicArgs {
     /// Keyword of the factor that a frame's pixels are multiplied with; none: no factor
     #[arg(long, value_name = "KEY", default_value = IngestOptions::default().flux_scale_key)]
     pub flux_scale_key: String,
-    /// Photon noise of what is brighter than the sky in the variance
+    /// How raw Bayer pixels become three planes
+    #[arg(long, value_parser = named::<DemosaicMethod>(), default_value = name_of(DemosaicMethod::default()))]
+    pub demosaic: DemosaicMethod,
+    /// Which Bayer pattern counts
+    #[arg(long, value_parser = named::<CfaChoice>(), default_value = name_of(CfaChoice::default()))]
+    pub cfa: CfaChoice,
+    /// Gain of the camera; default: header, profile of the camera, or photon transfer over the frames
+    #[arg(long, value_name = "E_PER_ADU")]
+    pub gain: Option<f64>,
+    /// Read noise of a raw pixel; default: the header's
+    #[arg(long, value_name = "E")]
+    pub read_noise: Option<f64>,
+    /// Level at and above which a pixel is saturated; default: the header's, or the end of the range
+    #[arg(long, value_name = "ADU")]
+    pub saturation: Option<f64>,
+    /// Weight that grows from 0 at the edge of a frame to 1 at this distance in output pixels; 0: none
+    #[arg(long, value_name = "PX", default_value_t = SpatialOptions::default().taper_px)]
+    pub taper: f64,
+    /// Weight that falls from the middle of a frame outwards: FEATHER in half diagonals, POWER (2), FLOOR (0.05)
+    #[arg(long, value_name = "FEATHER[,POWER[,FLOOR]]", value_parser = parse::radial_weight)]
+    pub radial_weight: Option<RadialWeight>,
+    /// Bring the backgrounds of the channels together (within 5 %)
+    #[arg(long, value_parser = named::<RgbEqualizeChoice>(), default_value = name_of(RgbEqualizeChoice::default()))]
+    pub rgb_equalize: RgbEqualizeChoice,
+    /// Photon noise of what is brighter or darker than the sky in the variance
     #[arg(long, value_parser = named::<PhotonNoise>(), default_value = name_of(PhotonNoise::default()))]
     pub photon_noise: PhotonNoise,
     /// What is subtracted from each frame
@@ -327,11 +354,19 @@ impl MosaicArgs {
                     rescale: self.weight_rescale,
                 },
                 flux_scale_key: self.flux_scale_key.clone(),
+                demosaic: self.demosaic,
+                cfa: self.cfa,
+                noise: NoiseOptions {
+                    gain_e_per_adu: self.gain,
+                    read_noise_e: self.read_noise,
+                    saturation_adu: self.saturation,
+                },
             },
             group: self.group.unwrap_or_default(),
             grid_from: self.grid.clone().map_or(GridSource::Automatic, GridSource::File),
             grid,
             coadd: self.coadd_options(),
+            rgb_equalize: self.rgb_equalize,
         };
         MosaicRequest {
             inputs: self.input.clone(),
@@ -372,6 +407,7 @@ impl MosaicArgs {
                 ..BackgroundOptions::default()
             },
             weights: self.weights,
+            spatial: SpatialOptions { taper_px: self.taper, radial: self.radial_weight },
             photon_noise: self.photon_noise,
             combine: self.combine,
             reject: RejectOptions {

@@ -5,6 +5,8 @@
 //! - [`options`]: what the engine is asked to do
 //! - [`resampler`]: the kernel for a source
 //! - [`source`]: a frame placed on the grid, with its noise and weights
+//! - [`plane_map`]: where grid pixels lie in the planes of a source
+//! - [`spatial`]: weights by the place of a sample in its frame
 //! - [`noise`]: what kernels and demosaicing do to noise
 //! - [`budget`]: how much memory there is, and what a patch needs of it
 //! - [`patch`]: the grid cut into patches that fit the budget, in a space-filling order
@@ -19,12 +21,14 @@ mod error;
 pub mod noise;
 pub mod options;
 pub mod patch;
+pub mod plane_map;
 pub mod resampler;
 mod result;
 mod samples;
 mod saturation;
 pub mod sink;
 pub mod source;
+pub mod spatial;
 mod window;
 pub mod worker;
 
@@ -35,6 +39,8 @@ pub use options::{
     Antialias, BackgroundMethod, CoaddOptions, FluxConvention, KernelName, PhotonNoise, Weights,
 };
 pub use patch::{Patch, PatchPlan, plan_patches};
-pub use result::{PatchResult, dq};
+pub use plane_map::PlaneMap;
+pub use result::{DepthPlanes, PatchResult, dq};
 pub use sink::{PatchSink, ProductPlane, ProductSink};
 pub use source::{Measured, PlaceError, SharedGrid, Source};
+pub use spatial::{RadialWeight, SpatialOptions};

@@ -1,13 +1,13 @@
 //! What kernels and demosaicing do to noise: figures of a source that do not depend on its pixels.
 
-use zemosaic_frames::FrameKind;
+use zemosaic_frames::Frame;
 use zemosaic_image::Region;
 use zemosaic_resample::area::{
     AreaKernel, AreaMethod, PixelLags, Rotations, area_noise_correlation, area_pixel_lags,
 };
 use zemosaic_resample::{noise_correlation, whole_pixel_autocorrelation};
-use zemosaic_sky::PixelMap;
 
+use crate::plane_map::PlaneMap;
 use crate::resampler::Resampler;
 use crate::source::Source;
 
@@ -15,7 +15,7 @@ use crate::source::Source;
 const SCALE_POINTS: i64 = 5;
 
 /// Largest side of an output pixel in frame pixels, over a few points of `bounds`; at least `scale_ratio`.
-pub(crate) fn largest_ratio(map: &PixelMap, bounds: Region, scale_ratio: f64) -> f64 {
+pub(crate) fn largest_ratio(map: &PlaneMap, bounds: Region, scale_ratio: f64) -> f64 {
     let along = |start: i64, length: usize, i: i64| {
         start as f64 + length as f64 * i as f64 / (SCALE_POINTS - 1) as f64
     };
@@ -38,8 +38,10 @@ pub(crate) fn largest_ratio(map: &PixelMap, bounds: Region, scale_ratio: f64) ->
 /// correlated, and a kernel's variance factor takes it as independent. Averaged over phases and rotations of the kernel
 /// and the phases of the pattern, each sample with its relative weight (docs/methods/noise.md). 1 for other frames.
 /// `scale_ratio`: output scale / input scale.
-pub(crate) fn demosaic_correlation(resampler: &Resampler, kind: FrameKind, scale_ratio: f64) -> [f64; 3] {
-    let FrameKind::Cfa(_) = kind else { return [1.0; 3] };
+pub(crate) fn demosaic_correlation(resampler: &Resampler, frame: &Frame, scale_ratio: f64) -> [f64; 3] {
+    if !frame.is_interpolated() {
+        return [1.0; 3];
+    }
     let Some(kernel) = pixel_lags(resampler, scale_ratio) else { return [f64::NAN; 3] };
     std::array::from_fn(|channel| kernel.variance_ratio(&demosaic_autocovariance(channel)))
 }
@@ -87,9 +89,9 @@ const COARSEST_RATIO: f64 = 8.0;
 
 /// Variance of the sum over an aperture of `aperture_px` x `aperture_px` output pixels over the sum of their variances,
 /// for the noise that one source brings, at random phase and rotation. `None` where it is not known: demosaiced frames,
-/// whose noise is correlated before.
+/// whose noise is correlated before, and CFA drizzle, whose pixels lie apart.
 pub fn aperture_correlation(source: &Source, aperture_px: usize) -> Option<f64> {
-    if matches!(source.frame.kind, FrameKind::Cfa(_)) {
+    if source.frame.is_interpolated() || source.frame.raw_cfa().is_some() {
         return None;
     }
     match &source.resampler {

@@ -77,6 +77,7 @@ pub fn frame_meta(header: &Header, layout: &ImageLayout) -> FrameMeta {
         saturation_adu: number(&["SATURATE", "SATLEVEL"]).or(full_well),
         gain_e_per_adu: gain_e_per_adu(header),
         read_noise_e: number(&["RDNOISE", "READNOIS", "RON"]).filter(|noise| *noise >= 0.0),
+        gain_setting: number(&["GAIN"]),
     }
 }
 

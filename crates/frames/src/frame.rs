@@ -8,6 +8,9 @@ use zemosaic_fits::ImageLayout;
 use zemosaic_image::CfaPattern;
 use zemosaic_sky::Wcs;
 
+use crate::cfa::DemosaicMethod;
+use crate::noise_model::NoiseModel;
+
 /// Colour layout of a frame's pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameKind {
@@ -112,6 +115,8 @@ pub struct FrameMeta {
     pub gain_e_per_adu: Option<f64>,
     /// Read noise of one raw pixel, electrons (RDNOISE, READNOIS or RON).
     pub read_noise_e: Option<f64>,
+    /// GAIN as the camera's own setting, where it is no number of electrons.
+    pub gain_setting: Option<f64>,
 }
 
 /// What the pixels of a map say.
@@ -196,6 +201,8 @@ pub struct Frame {
     pub layout: ImageLayout,
     /// Colour layout.
     pub kind: FrameKind,
+    /// What becomes of its raw pixels, if it is a CFA frame.
+    pub demosaic: DemosaicMethod,
     /// Columns.
     pub width: usize,
     /// Rows.
@@ -206,6 +213,8 @@ pub struct Frame {
     pub wcs_origin: WcsOrigin,
     /// Header facts.
     pub meta: FrameMeta,
+    /// Gain and what else is known of its noise.
+    pub noise_model: NoiseModel,
     /// Its weight map and its mask.
     pub maps: FrameMaps,
     /// What the pixels are to be multiplied with (FLXSCALE); 1e-15 to 1e15, 1 when nothing says it.

@@ -10,16 +10,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zemosaic_fits::{FitsError, open_unpacked};
 
+use crate::cfa::{CfaChoice, DemosaicMethod};
 use crate::dialect::{frame_kind, frame_meta, is_own_product};
 use crate::discover::InputFile;
 use crate::flux_scale::flux_scale;
 use crate::frame::{Frame, FrameMap, LeftOut, Reason};
 use crate::images::{ImagePart, Part, images_of};
 use crate::map_source::{FileMaps, Folders, MapOptions, why_maps};
+use crate::noise_model::{NoiseModel, NoiseOptions};
 use crate::wcs_source::{Place, WcsPolicy, find_wcs};
 
 /// What to do while scanning.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct IngestOptions {
     /// Where WCSs come from.
@@ -28,6 +30,12 @@ pub struct IngestOptions {
     pub maps: MapOptions,
     /// The keyword of the factor that a frame's pixels are multiplied with; empty or `none`: no such keyword.
     pub flux_scale_key: String,
+    /// What becomes of the raw pixels of CFA frames.
+    pub demosaic: DemosaicMethod,
+    /// Which Bayer pattern counts.
+    pub cfa: CfaChoice,
+    /// Figures of the camera that are given.
+    pub noise: NoiseOptions,
 }
 
 impl Default for IngestOptions {
@@ -36,6 +44,9 @@ impl Default for IngestOptions {
             wcs: WcsPolicy::default(),
             maps: MapOptions::default(),
             flux_scale_key: crate::flux_scale::DEFAULT_KEY.into(),
+            demosaic: DemosaicMethod::default(),
+            cfa: CfaChoice::default(),
+            noise: NoiseOptions::default(),
         }
     }
 }
@@ -152,7 +163,7 @@ fn ingest_part(
     maps: &FileMaps,
     options: &IngestOptions,
 ) -> Result<Frame, Reason> {
-    let kind = frame_kind(&part.header, &part.layout).map_err(Reason::NotAnImage)?;
+    let kind = options.cfa.apply(frame_kind(&part.header, &part.layout).map_err(Reason::NotAnImage)?);
     let among_images = images.iter().take_while(|(hdu, _)| *hdu < part.hdu).count();
     let places = [among_frames, (among_images, images.len())];
     let found = find_wcs(&file.path, &part.header, &options.wcs, file.given.wcs.as_deref(), &places)?;
@@ -163,6 +174,8 @@ fn ingest_part(
     for card in part.header.cards() {
         hasher.update(card);
     }
+    let mut meta = frame_meta(&part.header, &part.layout);
+    meta.saturation_adu = options.noise.saturation_adu.or(meta.saturation_adu);
     let file_bytes =
         std::fs::metadata(&file.path).map_err(|error| Reason::Unreadable(error.to_string()))?.len();
     Ok(Frame {
@@ -176,7 +189,9 @@ fn ingest_part(
         kind,
         wcs: Arc::new(found.wcs),
         wcs_origin: found.origin,
-        meta: frame_meta(&part.header, &part.layout),
+        demosaic: options.demosaic,
+        noise_model: NoiseModel::of_header(&meta, kind, &options.noise),
+        meta,
         layout: part.layout.clone(),
         maps,
         flux_scale,

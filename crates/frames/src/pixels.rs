@@ -2,7 +2,7 @@
 //! memory is reused; nothing larger than the window is ever held.
 
 use zemosaic_fits::{FilePool, FitsError, ReadScratch, Window, read_window};
-use zemosaic_image::{Region, demosaic_bilinear};
+use zemosaic_image::{CfaPattern, Region, demosaic_bilinear};
 
 use crate::frame::{Frame, FrameKind};
 use crate::maps::{MapBuffers, apply_maps};
@@ -22,6 +22,8 @@ impl PixelScratch {
         let planes = match frame.kind {
             FrameKind::Mono => 1,
             FrameKind::Rgb => 3,
+            // One serves the subtraction of the background.
+            FrameKind::Cfa(_) if frame.raw_cfa().is_some() => 2,
             FrameKind::Cfa(_) => 4,
         };
         let layouts = frame.maps.iter().map(|map| &map.layout).chain([&frame.layout]);
@@ -34,8 +36,10 @@ impl PixelScratch {
 pub struct FramePixels<'a> {
     /// One plane per channel, each `region.area()` long, row-major.
     pub planes: [&'a mut [f32]; 3],
-    /// How many of `planes` hold data: 1 or 3.
+    /// Channels: 1 or 3, and as many planes; with `cfa` all three in the first plane.
     pub channels: usize,
+    /// Of a frame that is not to be demosaiced its pattern, the first plane being the raw pixels.
+    pub cfa: Option<CfaPattern>,
     /// The window, in frame pixels.
     pub region: Region,
     /// What saturation is tested on: the raw CFA plane, else nothing (test the planes themselves).
@@ -92,8 +96,8 @@ pub fn read_planes_scaled<'a>(
 ) -> Result<FramePixels<'a>, FitsError> {
     let stored = read_stored(pool, frame, stored_region(frame, region), map_scale, scratch)?;
     let PixelScratch { raw, planes, maps, .. } = scratch;
-    let mut raw_window = None;
-    if let FrameKind::Cfa(pattern) = frame.kind {
+    let cfa = frame.raw_cfa();
+    if let (FrameKind::Cfa(pattern), None) = (frame.kind, cfa) {
         for plane in planes.iter_mut() {
             fit(plane, region.area());
         }
@@ -102,7 +106,6 @@ pub fn read_planes_scaled<'a>(
         if frame.maps.weight.is_some() {
             crop(&mut maps.variance[0], stored, region);
         }
-        raw_window = Some((raw.as_slice(), stored));
     }
     let relative_variance = frame.maps.weight.as_ref().map(|map| {
         let [first, second, third] = &maps.variance;
@@ -114,19 +117,28 @@ pub fn read_planes_scaled<'a>(
     });
     let channels = frame.kind.channels();
     let [first, second, third] = planes;
-    let planes: [&mut [f32]; 3] =
-        if channels == 1 { [first, &mut [], &mut []] } else { [first, second, third] };
-    Ok(FramePixels { planes, channels, region, raw: raw_window, relative_variance })
+    let (planes, raw): ([&mut [f32]; 3], Option<(&[f32], Region)>) = match (cfa, frame.kind) {
+        (Some(_), _) => ([raw, &mut [], &mut []], None),
+        (None, FrameKind::Mono) => ([first, &mut [], &mut []], None),
+        (None, FrameKind::Rgb) => ([first, second, third], None),
+        (None, FrameKind::Cfa(_)) => ([first, second, third], Some((raw, stored))),
+    };
+    Ok(FramePixels { planes, channels, cfa, region, raw, relative_variance })
 }
 
-/// What must be read for `region`: of a CFA frame a pixel more on each side.
+/// What must be read for `region`: of a CFA frame what its demosaic needs around it.
 fn stored_region(frame: &Frame, region: Region) -> Region {
-    if !matches!(frame.kind, FrameKind::Cfa(_)) {
-        return region;
-    }
+    let halo = match frame.kind {
+        FrameKind::Cfa(_) => frame.demosaic.halo_px(),
+        FrameKind::Mono | FrameKind::Rgb => return region,
+    };
     let whole = Region { x0: 0, y0: 0, width: frame.width, height: frame.height };
-    let grown =
-        Region { x0: region.x0 - 1, y0: region.y0 - 1, width: region.width + 2, height: region.height + 2 };
+    let grown = Region {
+        x0: region.x0 - halo as i64,
+        y0: region.y0 - halo as i64,
+        width: region.width + 2 * halo,
+        height: region.height + 2 * halo,
+    };
     grown.intersect(&whole).unwrap_or(region)
 }
 

@@ -6,6 +6,7 @@
 //! - [`demosaic_bilinear`], [`demosaic_window`]: a window of a Bayer frame as three planes
 //! - [`background`]: the sky background of a frame as a mesh and a smooth surface
 //! - [`definition`]: demosaic and background as plain scalar functions in f64
+//! - [`mod@rgb_equalize`]: gains that bring the channels' backgrounds together
 //! - [`stats`]: median, MAD, percentile, noise from differences
 //! - [`simd`]: instruction sets of the kernels
 
@@ -15,6 +16,7 @@ pub mod definition;
 mod demosaic;
 mod image;
 mod region;
+pub mod rgb_equalize;
 pub mod simd;
 pub mod stats;
 

@@ -6,6 +6,8 @@
 //! - [`layout`]: frames become groups of sky, an output grid, a cost
 //! - [`plan`]: what the run will take
 //! - [`prepare`]: packed files are unpacked, noise is measured
+//! - [`noise_model`]: gains by photon transfer over the run
+//! - [`rgb_equalize`]: channels of a written product brought together
 //! - [`mod@mosaic`]: the whole run
 //! - `output`: the files of a run folder
 //! - [`products`]: header, tables, preview, report
@@ -17,11 +19,13 @@ mod error;
 pub mod events;
 pub mod layout;
 pub mod mosaic;
+pub mod noise_model;
 pub mod options;
 mod output;
 pub mod plan;
 pub mod prepare;
 pub mod products;
+pub mod rgb_equalize;
 pub mod scan;
 pub mod time;
 pub mod units;
@@ -32,4 +36,5 @@ pub use layout::{Layout, plan_layout};
 pub use mosaic::{RunOutcome, mosaic};
 pub use options::{GridSource, GroupChoice, MosaicOptions, MosaicRequest};
 pub use plan::{Forecast, PlannedRun, plan_run};
+pub use rgb_equalize::RgbEqualizeChoice;
 pub use scan::{Scan, scan_inputs};

@@ -6,16 +6,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use zemosaic_coadd::source::depth_planes;
 use zemosaic_coadd::{
-    CoaddJob, CoaddObserver, CoaddSummary, Patch, PatchPlan, ProductPlane, ProductSink, Source, coadd,
-    plan_patches,
+    CoaddJob, CoaddObserver, CoaddSummary, Patch, PatchPlan, PhotonNoise, ProductPlane, ProductSink, Source,
+    coadd, plan_patches,
 };
 use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, ProductWriter};
 use zemosaic_frames::{LeftOut, Reason};
+use zemosaic_image::rgb_equalize::{RgbDecision, RgbEqualize};
 use zemosaic_sky::Footprint;
 
 use crate::error::{ExitCode, RunError};
 use crate::events::{Event, Reporter, Stage, Warning};
+use crate::noise_model::find_gains;
 use crate::options::{GroupChoice, MosaicRequest};
 use crate::output::{overwrite, publish_mosaic, refuse_existing, refuse_inputs_as_products};
 use crate::plan::{Placed, PlannedRun, place_sources, plan_run, rejecting};
@@ -26,6 +29,7 @@ use crate::products::inputs_table::inputs_table;
 use crate::products::report::{Costs, report_json};
 use crate::products::staged::StagedFiles;
 use crate::products::{PRODUCT_NAMES, frames_csv::frames_csv, preview::preview_png, run_toml::run_toml};
+use crate::rgb_equalize::equalize_product;
 use crate::scan::tell_left_out;
 use crate::time;
 
@@ -180,9 +184,12 @@ fn prepare_sources(
     cancel: &AtomicBool,
 ) -> Result<Placed, RunError> {
     let (frames, budget) = (planned.layout.frames.clone(), planned.budget);
-    let prepared = reporter.stage(Stage::Prepare, frames.len() as u64, || {
+    let mut prepared = reporter.stage(Stage::Prepare, frames.len() as u64, || {
         prepare(frames, &request.options.coadd, budget, spill, pool, reporter, cancel)
     })?;
+    if request.options.coadd.photon_noise == PhotonNoise::Auto {
+        find_gains(&mut prepared.frames, pool);
+    }
     for item in &prepared.left_out {
         tell_left_out(reporter, item);
     }
@@ -240,8 +247,9 @@ impl Product {
             .enumerate()
             .map(|(index, plane)| {
                 let mut dims = vec![width, height];
-                if plane.per_channel() && facts.channels > 1 {
-                    dims.push(facts.channels);
+                let images = plane.images(facts.channels, facts.depth);
+                if images > 1 {
+                    dims.push(images);
                 }
                 let data = if plane.is_integer() { DataSpec::I32 { dims } } else { DataSpec::F32 { dims } };
                 HduSpec { header: plane_header(*plane, index, &facts, &request.options), data }
@@ -273,7 +281,8 @@ impl Product {
                 threads: request.worker_threads(),
                 pool,
             };
-            let sink = ProductSink { writer: &self.writer, planes: &self.planes, channels };
+            let sink =
+                ProductSink { writer: &self.writer, planes: &self.planes, channels, depth: self.facts.depth };
             coadd(&job, &sink, &observer, cancel)
         })?;
         let mut warnings = std::mem::take(&mut self.planned.warnings);
@@ -308,7 +317,11 @@ impl Product {
         mut costs: Costs,
         warnings: Vec<Warning>,
     ) -> Result<RunOutcome, RunError> {
-        let Self { planned, planes, facts, writer, .. } = self;
+        let Self { planned, planes, mut facts, writer, .. } = self;
+        if request.options.rgb_equalize.of_mosaic() {
+            let size = (facts.grid.width, facts.grid.height);
+            facts.rgb_equalize = equalize_product(&writer, &planes, size, facts.channels)?;
+        }
         let png = preview_png(&writer, facts.grid.width, facts.grid.height, facts.channels)?
             .map_err(|error| RunError::Encode { what: "the preview", message: error.to_string() })?;
         let headers: Vec<(usize, Header)> = planes
@@ -365,6 +378,8 @@ fn gather_facts(request: &MosaicRequest, planned: &PlannedRun, placed: &Placed) 
     Ok(Facts {
         time: time_facts(&used),
         noise_correlation: noise_correlation(&placed.sources),
+        depth: depth_planes(&placed.sources),
+        rgb_equalize: RgbEqualize::idle(RgbDecision::Disabled),
         input_hash: input_hash(&used),
         offered: used.len() + planned.layout.left_out.len(),
         left_out: planned.layout.left_out.clone(),

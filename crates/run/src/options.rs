@@ -9,6 +9,8 @@ use zemosaic_fits::CompressOptions;
 use zemosaic_frames::IngestOptions;
 use zemosaic_sky::GridOptions;
 
+use crate::rgb_equalize::RgbEqualizeChoice;
+
 /// Where the output grid comes from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -47,6 +49,8 @@ pub struct MosaicOptions {
     pub grid: GridOptions,
     /// The engine.
     pub coadd: CoaddOptions,
+    /// RGB equalisation.
+    pub rgb_equalize: RgbEqualizeChoice,
 }
 
 /// A run: options, and what does not change pixels.

@@ -7,10 +7,10 @@ use zemosaic_coadd::options::LEAST_PIXFRAC;
 use zemosaic_coadd::sink::Rejecting;
 use zemosaic_coadd::source::set_weights;
 use zemosaic_coadd::{
-    BackgroundMethod, CoaddOptions, Measured, MemoryBudget, PatchPlan, PlaceError, ProductPlane, SharedGrid,
+    BackgroundMethod, DepthPlanes, Measured, MemoryBudget, PatchPlan, PlaceError, ProductPlane, SharedGrid,
     Source, available_memory_bytes, plan_patches,
 };
-use zemosaic_frames::{Frame, FrameNoise, LeftOut, Reason};
+use zemosaic_frames::{DemosaicMethod, Frame, FrameNoise, LeftOut, Reason};
 use zemosaic_stack::RejectMethod;
 
 use crate::error::RunError;
@@ -62,7 +62,7 @@ pub struct Forecast {
 /// # Errors
 /// As [`scan_inputs`] and [`plan_layout`]; a resource that would be exceeded.
 pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedRun, RunError> {
-    check_options(&request.options.coadd)?;
+    check_options(&request.options)?;
     let mut excluded = vec![request.out.clone()];
     excluded.extend(request.spill.clone());
     excluded.extend(request.excluded.iter().cloned());
@@ -95,7 +95,17 @@ pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedR
 }
 
 /// Options of algorithms that are out of range, before any file is looked at.
-fn check_options(options: &CoaddOptions) -> Result<(), RunError> {
+fn check_options(options: &MosaicOptions) -> Result<(), RunError> {
+    let (ingest, options) = (&options.ingest, &options.coadd);
+    ingest.noise.check().map_err(|message| RunError::Usage(format!("--{message}")))?;
+    options.spatial.check().map_err(RunError::Usage)?;
+    if ingest.demosaic == DemosaicMethod::None && !options.kernel.is_drizzle() {
+        return Err(RunError::Usage(
+            "--demosaic none leaves gaps between the pixels of a colour, which only --kernel drizzle, drizzle-turbo and \
+             drizzle-point can fill"
+                .into(),
+        ));
+    }
     if options.background != BackgroundMethod::None {
         options.mesh.check().map_err(|error| RunError::Usage(error.to_string()))?;
     }
@@ -226,10 +236,12 @@ pub fn rejecting(options: &MosaicOptions) -> Rejecting {
 }
 
 fn product_bytes(layout: &Layout, options: &MosaicOptions) -> u64 {
+    let is_raw = layout.frames.iter().any(|frame| frame.raw_cfa().is_some());
+    let depth = if is_raw { DepthPlanes::PerChannel } else { DepthPlanes::Shared };
     let pixels = layout.grid.width as u64 * layout.grid.height as u64;
     let planes: u64 = ProductPlane::of_product(rejecting(options))
         .iter()
-        .map(|plane| if plane.per_channel() { layout.channels as u64 } else { 1 })
+        .map(|plane| plane.images(layout.channels, depth) as u64)
         .sum();
     pixels * 4 * planes + layout.frames.len() as u64 * 1024 + (1 << 20)
 }

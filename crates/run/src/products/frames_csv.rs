@@ -6,7 +6,7 @@ use crate::products::facts::{Facts, UsedFrame};
 
 const HEAD: &str = "frame,status,code,reason,kind,width,height,date_obs,exptime_s,ra_deg,dec_deg,scale_arcsec,\
                     rotation_deg,wcs,flux_scale,maps,sigma_r,sigma_g,sigma_b,level_r,level_g,level_b,weight_r,weight_g,\
-                    weight_b";
+                    weight_b,noise_model,gain_e_per_adu,read_noise_e,zero_variance_adu";
 
 /// The table, sorted by frame; mono frames have their noise and weight in the first of three columns.
 pub fn frames_csv(facts: &Facts) -> String {
@@ -18,7 +18,7 @@ pub fn frames_csv(facts: &Facts) -> String {
             quote(&item.id),
             item.reason.code(),
             quote(item.reason.message()),
-            ",".repeat(21)
+            ",".repeat(HEAD.split(',').count() - 4)
         );
         (item.id.clone(), row)
     }));
@@ -56,6 +56,15 @@ fn used_row(frame: &UsedFrame) -> String {
                 // Writing to a String cannot fail.
                 let _ = write!(row, "{value:.6e}");
             }
+        }
+    }
+    let model = &frame.noise_model;
+    // Writing to a String cannot fail.
+    let _ = write!(row, ",{}", model.origin.label());
+    for value in [model.gain_e_per_adu, model.read_noise_e, model.zero_variance_adu] {
+        row.push(',');
+        if let Some(value) = value {
+            let _ = write!(row, "{value:.6e}");
         }
     }
     row

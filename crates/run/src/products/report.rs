@@ -74,6 +74,8 @@ pub fn report_json(facts: &Facts, costs: &Costs, warnings: &[Warning]) -> Result
             "rejected_low": facts.summary.rejected_low,
             "rejected_high": facts.summary.rejected_high,
         },
+        "noise_models": noise_models(facts),
+        "rgb_equalize": facts.rgb_equalize,
         "failures": {
             "reads": facts.summary.read_failures.len(),
             "patches": facts.summary.failed_patches,
@@ -84,4 +86,20 @@ pub fn report_json(facts: &Facts, costs: &Costs, warnings: &[Warning]) -> Result
     let text = serde_json::to_string_pretty::<Value>(&report)
         .map_err(|error| RunError::Encode { what: "report.json", message: error.to_string() })?;
     Ok(text + "\n")
+}
+
+/// Frames by the origin of their noise model, with the range of their gains.
+fn noise_models(facts: &Facts) -> Value {
+    let mut models: BTreeMap<&str, (usize, Vec<f64>)> = BTreeMap::new();
+    for frame in &facts.used {
+        let (frames, gains) = models.entry(frame.noise_model.origin.label()).or_default();
+        *frames += 1;
+        gains.extend(frame.noise_model.gain_e_per_adu);
+    }
+    let described = models.into_iter().map(|(origin, (frames, gains))| {
+        let least = gains.iter().copied().reduce(f64::min);
+        let largest = gains.iter().copied().reduce(f64::max);
+        (origin.to_owned(), json!({"frames": frames, "gain_e_per_adu": [least, largest]}))
+    });
+    described.collect()
 }
