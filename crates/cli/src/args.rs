@@ -10,7 +10,7 @@ use zemosaic_coadd::{
 };
 use zemosaic_fits::{CompressOptions, ProductCodec};
 use zemosaic_frames::{
-    CfaChoice, DemosaicMethod, IngestOptions, MapOptions, NoiseOptions, WcsPolicy, WeightRescale, WeightType,
+    CfaChoice, DemosaicMethod, HotPixels, IngestOptions, MapOptions, NoiseOptions, WcsPolicy, WeightRescale, WeightType,
 };
 use zemosaic_image::background::BackgroundOptions;
 use zemosaic_run::options::Existing;
@@ -131,6 +131,9 @@ pub struct MosaicArgs {
     /// Which Bayer pattern counts
     #[arg(long, value_parser = named::<CfaChoice>(), default_value = name_of(CfaChoice::default()))]
     pub cfa: CfaChoice,
+    /// Hot and cold pixels of raw frames: looked for, or not; default of `mosaic`: off
+    #[arg(long, value_parser = named::<HotPixels>())]
+    pub hot_pixels: Option<HotPixels>,
     /// Gain of the camera; default: header, profile of the camera, or photon transfer over the frames
     #[arg(long, value_name = "E_PER_ADU")]
     pub gain: Option<f64>,
@@ -366,6 +369,7 @@ impl MosaicArgs {
             grid_from: self.grid.clone().map_or(GridSource::Automatic, GridSource::File),
             grid,
             coadd: self.coadd_options(),
+            hot_pixels: self.hot_pixels.unwrap_or_default(),
             rgb_equalize: self.rgb_equalize,
         };
         MosaicRequest {

@@ -6,7 +6,7 @@ mod common;
 use std::path::Path;
 
 use zemosaic_coadd::{
-    BackgroundMethod, CoaddOptions, FluxConvention, KernelName, RadialWeight, SpatialOptions, dq,
+    BackgroundMethod, CoaddOptions, FluxConvention, KernelName, PhotonNoise, RadialWeight, SpatialOptions, dq,
 };
 use zemosaic_fits::ImageData;
 use zemosaic_frames::{DemosaicMethod, IngestOptions};
@@ -181,7 +181,7 @@ fn var_is_the_variance_of_raw_pixels() {
     write_frames(folder.path(), count, side, sigma, 0);
     let grid = grid(2.0, 360);
     for kernel in DRIZZLES {
-        let options = options(kernel);
+        let options = CoaddOptions { photon_noise: PhotonNoise::Off, ..options(kernel) };
         let sources = common::sources(folder.path(), &ingest(), &grid, &options);
         for source in &sources {
             for variance in source.noise_variance {

@@ -111,7 +111,7 @@ fn flux(plane: &[f32], sky: f64, (x, y): (f64, f64)) -> f64 {
 fn ratios(folder: &Path, fwhm_px: f64, demosaic: DemosaicMethod) -> [(f64, f64); 3] {
     let kernel = match demosaic {
         DemosaicMethod::None => KernelName::Drizzle,
-        DemosaicMethod::Bilinear => KernelName::Lanczos3,
+        _ => KernelName::Lanczos3,
     };
     let options = CoaddOptions {
         kernel,
@@ -151,7 +151,7 @@ fn stars_keep_their_flux_from_raw_pixels_to_the_mosaic() {
     for fwhm_px in [1.8, 2.6, 4.0] {
         let folder = tempfile::tempdir().unwrap();
         write_frames(folder.path(), fwhm_px);
-        for demosaic in [DemosaicMethod::Bilinear, DemosaicMethod::None] {
+        for demosaic in [DemosaicMethod::Bilinear, DemosaicMethod::Vng, DemosaicMethod::Rcd, DemosaicMethod::None] {
             let found = ratios(folder.path(), fwhm_px, demosaic);
             eprintln!("FWHM {fwhm_px} {demosaic:?}: {found:.4?}");
             for (mean, scatter) in found {

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use zemosaic_image::CfaPattern;
+use zemosaic_image::{CfaPattern, Demosaic};
 
 use crate::frame::{Frame, FrameKind};
 
@@ -13,6 +13,12 @@ pub enum DemosaicMethod {
     /// Means of the neighbours of a colour: linear, of known noise.
     #[default]
     Bilinear,
+    /// Variable number of gradients: sharper where the image has edges.
+    Vng,
+    /// Ratio corrected, direction by direction: sharpest, for data whose zero is near no light.
+    Rcd,
+    /// One pixel of three colours per 2 x 2 cell, at half the resolution.
+    SuperPixel,
     /// No interpolation: each channel is drizzled from the raw pixels of its colour (CFA drizzle); for many dithered frames.
     None,
 }
@@ -57,31 +63,29 @@ impl CfaChoice {
     }
 }
 
-/// Mean variance of a bilinearly demosaiced plane over that of a raw pixel: for red and blue one
-/// measured site, two means of two and one mean of four (1 + 1/2 + 1/2 + 1/4) / 4, for green one
-/// measured and one mean of four (1 + 1/4) / 2.
-const BILINEAR_GAIN: [f64; 3] = [0.5625, 0.625, 0.5625];
-
 impl DemosaicMethod {
     /// Mean variance of a plane over that of a raw pixel.
     pub fn noise_gain(self, channel: usize) -> f64 {
-        match self {
-            Self::Bilinear => BILINEAR_GAIN.get(channel).copied().unwrap_or(1.0),
-            Self::None => 1.0,
+        match self.interpolation() {
+            Some(method) => method.variance_gain(channel),
+            None => 1.0,
         }
     }
 
-    /// Raw pixels around a window that its planes depend on.
-    pub fn halo_px(self) -> usize {
+    /// The method of interpolation; `None` for drizzle, which has none.
+    pub fn interpolation(self) -> Option<Demosaic> {
         match self {
-            Self::Bilinear => 1,
-            Self::None => 0,
+            Self::Bilinear => Some(Demosaic::Bilinear),
+            Self::Vng => Some(Demosaic::Vng),
+            Self::Rcd => Some(Demosaic::Rcd),
+            Self::SuperPixel => Some(Demosaic::SuperPixel),
+            Self::None => None,
         }
     }
 
     /// Side of a pixel of the planes in raw pixels.
     pub fn binning(self) -> usize {
-        1
+        self.interpolation().map_or(1, Demosaic::step_px)
     }
 }
 
@@ -102,9 +106,17 @@ impl Frame {
         }
     }
 
-    /// Whether the noise of neighbouring pixels of its planes is correlated by demosaicing.
+    /// How its planes are made of its raw plane.
+    pub fn interpolation(&self) -> Option<Demosaic> {
+        match self.kind {
+            FrameKind::Cfa(_) => self.demosaic.interpolation(),
+            FrameKind::Mono | FrameKind::Rgb => None,
+        }
+    }
+
+    /// Whether demosaicing correlates the noise of neighbouring pixels of its planes.
     pub fn is_interpolated(&self) -> bool {
-        matches!((self.kind, self.demosaic), (FrameKind::Cfa(_), DemosaicMethod::Bilinear))
+        self.interpolation().is_some_and(|method| method != Demosaic::SuperPixel)
     }
 
     /// Side of a pixel of its planes in stored pixels.

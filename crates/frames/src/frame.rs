@@ -8,6 +8,7 @@ use zemosaic_fits::ImageLayout;
 use zemosaic_image::CfaPattern;
 use zemosaic_sky::Wcs;
 
+use crate::bad_pixels::Defects;
 use crate::cfa::DemosaicMethod;
 use crate::noise_model::NoiseModel;
 
@@ -201,6 +202,8 @@ pub struct Frame {
     pub layout: ImageLayout,
     /// Colour layout.
     pub kind: FrameKind,
+    /// What is known of its bad pixels.
+    pub defects: Defects,
     /// What becomes of its raw pixels, if it is a CFA frame.
     pub demosaic: DemosaicMethod,
     /// Columns.

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zemosaic_fits::{FitsError, open_unpacked};
 
+use crate::bad_pixels::Defects;
 use crate::cfa::{CfaChoice, DemosaicMethod};
 use crate::dialect::{frame_kind, frame_meta, is_own_product};
 use crate::discover::InputFile;
@@ -189,6 +190,7 @@ fn ingest_part(
         kind,
         wcs: Arc::new(found.wcs),
         wcs_origin: found.origin,
+        defects: Defects::Unknown,
         demosaic: options.demosaic,
         noise_model: NoiseModel::of_header(&meta, kind, &options.noise),
         meta,

@@ -4,6 +4,7 @@
 //! Contents:
 //! - [`mod@discover`]: which files an input means, in the one order that products depend on
 //! - [`list`]: lists of inputs, text or CSV
+//! - [`bad_pixels`]: hot and cold pixels, as a list or looked for in windows
 //! - [`cfa`]: what becomes of the raw pixels behind a colour filter array
 //! - [`dialect`]: what the header keywords of the usual capture programs say
 //! - [`wcs_source`]: where the WCS of a frame comes from
@@ -18,6 +19,7 @@
 //! - [`mod@background`]: its sky background
 
 pub mod background;
+pub mod bad_pixels;
 pub mod cfa;
 pub mod dialect;
 pub mod discover;
@@ -37,6 +39,7 @@ pub mod transfer;
 pub mod wcs_source;
 
 pub use background::measure_background;
+pub use bad_pixels::{BadPixels, Defects, HotPixels};
 pub use cfa::{CfaChoice, DemosaicMethod, gain_of};
 pub use discover::{Given, InputFile, MapSource, discover};
 pub use error::FramesError;

@@ -238,6 +238,15 @@ pub(crate) fn colour_rows(bands: &[f32], width: usize, pattern: CfaPattern, chan
     rows
 }
 
+/// The rows that noise is measured on, of the first plane: one after the other, as rows of a region that begins at the frame's
+/// origin; bands begin at even rows, so a Bayer pattern goes on from one to the next.
+pub(crate) fn sampled_rows(pool: &FilePool, frame: &Frame) -> Result<(Vec<f32>, Region), FitsError> {
+    let bands = read_bands(pool, frame, &mut PixelScratch::default())?;
+    let plane = bands.planes.into_iter().next().unwrap_or_default();
+    let height = plane.len() / frame.width.max(1);
+    Ok((plane, Region { x0: 0, y0: 0, width: frame.width, height }))
+}
+
 fn any_finite(pool: &FilePool, frame: &Frame, scratch: &mut PixelScratch) -> Result<bool, FitsError> {
     const ROWS: usize = 64;
     for y0 in (0..frame.height).step_by(ROWS) {

@@ -2,7 +2,8 @@
 //! memory is reused; nothing larger than the window is ever held.
 
 use zemosaic_fits::{FilePool, FitsError, ReadScratch, Window, read_window};
-use zemosaic_image::{CfaPattern, Region, demosaic_bilinear};
+use zemosaic_image::simd::SimdLevel;
+use zemosaic_image::{CfaPattern, CfaWindow, Demosaic, Region, demosaic};
 
 use crate::frame::{Frame, FrameKind};
 use crate::maps::{MapBuffers, apply_maps};
@@ -14,6 +15,8 @@ pub struct PixelScratch {
     raw: Vec<f32>,
     planes: [Vec<f32>; 3],
     maps: MapBuffers,
+    /// Variance of raw pixels while it is binned.
+    raw_variance: Vec<f32>,
 }
 
 impl PixelScratch {
@@ -26,9 +29,14 @@ impl PixelScratch {
             FrameKind::Cfa(_) if frame.raw_cfa().is_some() => 2,
             FrameKind::Cfa(_) => 4,
         };
+        // Stored pixels of a pixel of the planes.
+        let stored = frame.binning() * frame.binning();
+        let rows = rows * frame.binning();
+        let planes = planes + stored - 1;
+        let maps = if stored > 1 && frame.maps.weight.is_some() { (3 + stored) * pixels * 4 } else { 0 };
         let layouts = frame.maps.iter().map(|map| &map.layout).chain([&frame.layout]);
         let row_bytes = layouts.map(|layout| layout.row_bytes() as usize).max().unwrap_or(0);
-        planes * pixels * 4 + MapBuffers::bytes_for(frame, pixels) + row_bytes * rows
+        planes * pixels * 4 + maps + MapBuffers::bytes_for(frame, pixels * stored) + row_bytes * rows
     }
 }
 
@@ -40,7 +48,7 @@ pub struct FramePixels<'a> {
     pub channels: usize,
     /// Of a frame that is not to be demosaiced its pattern, the first plane being the raw pixels.
     pub cfa: Option<CfaPattern>,
-    /// The window, in frame pixels.
+    /// The window, in pixels of the planes ([`Frame::plane_size`]).
     pub region: Region,
     /// What saturation is tested on: the raw CFA plane, else nothing (test the planes themselves).
     pub raw: Option<(&'a [f32], Region)>,
@@ -68,7 +76,7 @@ impl<'a> RelativeVariance<'a> {
     }
 }
 
-/// Read `region` (inside the frame) of `frame`; [`read_planes_scaled`] with a scale of 1.
+/// Read `region` (of its planes) of `frame`; [`read_planes_scaled`] with a scale of 1.
 ///
 /// # Errors
 /// As `zemosaic_fits::read_window`.
@@ -81,7 +89,7 @@ pub fn read_planes<'a>(
     read_planes_scaled(pool, frame, region, [1.0; 3], scratch)
 }
 
-/// Read `region` (inside the frame) of `frame`. Pixels that its maps call bad are NaN (of a CFA frame the raw
+/// Read `region`, in pixels of its planes and inside them, of `frame`. Pixels that its maps call bad are NaN (of a CFA frame the raw
 /// pixel, before it is demosaiced). The variance of a weight map is stated times `map_scale`, see
 /// [`crate::measure::VarianceReference`]; that of a CFA frame is the raw pixel's, for all channels.
 ///
@@ -95,21 +103,32 @@ pub fn read_planes_scaled<'a>(
     scratch: &'a mut PixelScratch,
 ) -> Result<FramePixels<'a>, FitsError> {
     let stored = read_stored(pool, frame, stored_region(frame, region), map_scale, scratch)?;
-    let PixelScratch { raw, planes, maps, .. } = scratch;
+    let PixelScratch { raw, planes, maps, raw_variance, .. } = scratch;
     let cfa = frame.raw_cfa();
-    if let (FrameKind::Cfa(pattern), None) = (frame.kind, cfa) {
-        for plane in planes.iter_mut() {
-            fit(plane, region.area());
-        }
-        let [r, g, b] = &mut *planes;
-        demosaic_bilinear(raw, stored, pattern, region, frame.width, frame.height, [r, g, b]);
-        if frame.maps.weight.is_some() {
-            crop(&mut maps.variance[0], stored, region);
+    if let (FrameKind::Cfa(pattern), Some(method)) = (frame.kind, frame.interpolation()) {
+        let size = (frame.width, frame.height);
+        let make = |raw: &[f32], planes: &mut [Vec<f32>; 3]| {
+            for plane in planes.iter_mut() {
+                fit(plane, region.area());
+            }
+            let window = CfaWindow { raw, region: stored, pattern };
+            let [r, g, b] = planes;
+            demosaic(method, SimdLevel::detect(), &window, size, region, [r, g, b]);
+        };
+        make(raw, planes);
+        match (&frame.maps.weight, method) {
+            (None, _) => {}
+            // Of two greens the mean: half the mean of their variances, and the half is in the reference.
+            (Some(_), Demosaic::SuperPixel) => {
+                std::mem::swap(raw_variance, &mut maps.variance[0]);
+                make(raw_variance, &mut maps.variance);
+            }
+            (Some(_), _) => crop(&mut maps.variance[0], stored, region),
         }
     }
     let relative_variance = frame.maps.weight.as_ref().map(|map| {
         let [first, second, third] = &maps.variance;
-        if map.planes() == 1 {
+        if map.planes() == 1 && frame.binning() == 1 {
             RelativeVariance::Shared(first)
         } else {
             RelativeVariance::PerPlane([first, second, third])
@@ -126,23 +145,14 @@ pub fn read_planes_scaled<'a>(
     Ok(FramePixels { planes, channels, cfa, region, raw, relative_variance })
 }
 
-/// What must be read for `region`: of a CFA frame what its demosaic needs around it.
+/// What must be read for `region` of the planes: of a CFA frame what its demosaic needs.
 fn stored_region(frame: &Frame, region: Region) -> Region {
-    let halo = match frame.kind {
-        FrameKind::Cfa(_) => frame.demosaic.halo_px(),
-        FrameKind::Mono | FrameKind::Rgb => return region,
-    };
-    let whole = Region { x0: 0, y0: 0, width: frame.width, height: frame.height };
-    let grown = Region {
-        x0: region.x0 - halo as i64,
-        y0: region.y0 - halo as i64,
-        width: region.width + 2 * halo,
-        height: region.height + 2 * halo,
-    };
-    grown.intersect(&whole).unwrap_or(region)
+    let needed = frame.interpolation().and_then(|method| method.raw_region(region, (frame.width, frame.height)));
+    needed.unwrap_or(region)
 }
 
-/// The stored planes of a window with the bad pixels of the maps NaN, in [`PixelScratch::stored`]; returns `region`.
+/// The stored planes of a window with the bad pixels of the maps and of the camera NaN, in [`PixelScratch::stored`]; returns
+/// `region`.
 pub(crate) fn read_stored(
     pool: &FilePool,
     frame: &Frame,
@@ -150,20 +160,53 @@ pub(crate) fn read_stored(
     map_scale: [f64; 3],
     scratch: &mut PixelScratch,
 ) -> Result<Region, FitsError> {
-    let PixelScratch { read, raw, planes, maps } = scratch;
+    let PixelScratch { read, raw, planes, maps, .. } = scratch;
+    let window = frame.defect_region(region);
     let mut stored: Vec<&mut Vec<f32>> = match frame.kind {
         FrameKind::Cfa(_) => vec![raw],
         FrameKind::Mono | FrameKind::Rgb => planes.iter_mut().take(frame.kind.channels()).collect(),
     };
     for (index, plane) in stored.iter_mut().enumerate() {
-        fit(plane, region.area());
-        read_window(pool, &frame.pixels_path, &frame.layout, index, window_of(region), read, plane)?;
+        fit(plane, window.area());
+        read_window(pool, &frame.pixels_path, &frame.layout, index, window_of(window), read, plane)?;
     }
     if !frame.maps.is_empty() {
-        let mut stored: Vec<&mut [f32]> = stored.into_iter().map(Vec::as_mut_slice).collect();
-        apply_maps(pool, frame, region, map_scale, read, maps, &mut stored)?;
+        let mut stored: Vec<&mut [f32]> = stored.iter_mut().map(|plane| plane.as_mut_slice()).collect();
+        apply_maps(pool, frame, window, map_scale, read, maps, &mut stored)?;
+    }
+    for plane in stored {
+        frame.mask_defects(region, window, plane);
+        crop(plane, window, region);
+    }
+    if let Some(map) = &frame.maps.weight {
+        for variance in maps.variance.iter_mut().take(map.planes()) {
+            crop(variance, window, region);
+        }
     }
     Ok(region)
+}
+
+/// The raw plane of a window of a CFA or mono frame, with bad pixels NaN.
+///
+/// # Errors
+/// As `zemosaic_fits::read_window`.
+pub fn read_raw<'a>(
+    pool: &FilePool,
+    frame: &Frame,
+    region: Region,
+    scratch: &'a mut PixelScratch,
+) -> Result<&'a [f32], FitsError> {
+    read_stored(pool, frame, region, [1.0; 3], scratch)?;
+    Ok(scratch.stored(frame).first().map_or(&[], Vec::as_slice))
+}
+
+/// Rows of the first plane spread over the frame (those that noise is measured on), as rows of a region at its origin: a Bayer
+/// pattern goes on from band to band.
+///
+/// # Errors
+/// As `zemosaic_fits::read_window`.
+pub fn sample_raw(pool: &FilePool, frame: &Frame) -> Result<(Vec<f32>, Region), FitsError> {
+    crate::measure::sampled_rows(pool, frame)
 }
 
 impl PixelScratch {

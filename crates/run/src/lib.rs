@@ -6,6 +6,7 @@
 //! - [`layout`]: frames become groups of sky, an output grid, a cost
 //! - [`plan`]: what the run will take
 //! - [`prepare`]: packed files are unpacked, noise is measured
+//! - [`camera`]: what frames say of their cameras together (`cfa_check`, `noise_model`, `defects`)
 //! - [`noise_model`]: gains by photon transfer over the run
 //! - [`rgb_equalize`]: channels of a written product brought together
 //! - [`mod@mosaic`]: the whole run
@@ -14,7 +15,10 @@
 //! - [`check`]: a product is verified
 //! - [`events`]: what happened, as it happens
 
+pub mod camera;
+mod cfa_check;
 pub mod check;
+mod defects;
 mod error;
 pub mod events;
 pub mod layout;

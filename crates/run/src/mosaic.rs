@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use zemosaic_coadd::source::depth_planes;
 use zemosaic_coadd::{
-    CoaddJob, CoaddObserver, CoaddSummary, Patch, PatchPlan, PhotonNoise, ProductPlane, ProductSink, Source,
+    CoaddJob, CoaddObserver, CoaddSummary, Patch, PatchPlan, ProductPlane, ProductSink, Source,
     coadd, plan_patches,
 };
 use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, ProductWriter};
@@ -16,9 +16,9 @@ use zemosaic_frames::{LeftOut, Reason};
 use zemosaic_image::rgb_equalize::{RgbDecision, RgbEqualize};
 use zemosaic_sky::Footprint;
 
+use crate::camera::know_cameras;
 use crate::error::{ExitCode, RunError};
 use crate::events::{Event, Reporter, Stage, Warning};
-use crate::noise_model::find_gains;
 use crate::options::{GroupChoice, MosaicRequest};
 use crate::output::{overwrite, publish_mosaic, refuse_existing, refuse_inputs_as_products};
 use crate::plan::{Placed, PlannedRun, place_sources, plan_run, rejecting};
@@ -187,8 +187,9 @@ fn prepare_sources(
     let mut prepared = reporter.stage(Stage::Prepare, frames.len() as u64, || {
         prepare(frames, &request.options.coadd, budget, spill, pool, reporter, cancel)
     })?;
-    if request.options.coadd.photon_noise == PhotonNoise::Auto {
-        find_gains(&mut prepared.frames, pool);
+    for warning in know_cameras(&mut prepared.frames, &request.options, pool, budget) {
+        reporter.warn(&warning);
+        planned.warnings.push(warning);
     }
     for item in &prepared.left_out {
         tell_left_out(reporter, item);

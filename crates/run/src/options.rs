@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zemosaic_coadd::CoaddOptions;
 use zemosaic_fits::CompressOptions;
-use zemosaic_frames::IngestOptions;
+use zemosaic_frames::{HotPixels, IngestOptions};
 use zemosaic_sky::GridOptions;
 
 use crate::rgb_equalize::RgbEqualizeChoice;
@@ -49,6 +49,8 @@ pub struct MosaicOptions {
     pub grid: GridOptions,
     /// The engine.
     pub coadd: CoaddOptions,
+    /// Hot and cold pixels of raw frames.
+    pub hot_pixels: HotPixels,
     /// RGB equalisation.
     pub rgb_equalize: RgbEqualizeChoice,
 }

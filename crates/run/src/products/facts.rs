@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use zemosaic_coadd::noise::aperture_correlation;
 use zemosaic_coadd::resampler::Resampler;
 use zemosaic_coadd::{CoaddSummary, DepthPlanes, Measured, Source};
-use zemosaic_frames::{Frame, FrameMeta, LeftOut, NoiseModel, WcsOrigin};
+use zemosaic_frames::{Defects, Frame, FrameMeta, LeftOut, NoiseModel, WcsOrigin};
 use zemosaic_image::Background;
 use zemosaic_image::rgb_equalize::RgbEqualize;
 use zemosaic_sky::{Grid, lonlat_deg};
@@ -37,6 +37,8 @@ pub struct UsedFrame {
     pub sigma_adu: Vec<f64>,
     /// Level of the sky per channel, in the frame's units: of the background that was subtracted, else the median.
     pub level_adu: Vec<f64>,
+    /// What is known of its bad pixels.
+    pub defects: Defects,
     /// Gain and what else is known of its noise.
     pub noise_model: NoiseModel,
     /// What its pixels were multiplied with.
@@ -180,6 +182,7 @@ pub fn used_frame(frame: &Frame, measured: &Measured, weight: &[f64], footprint:
         wcs_origin: frame.wcs_origin.clone(),
         sigma_adu: measured.noise.sigma_adu.clone(),
         level_adu,
+        defects: frame.defects.clone(),
         noise_model: frame.noise_model,
         flux_scale: frame.flux_scale,
         maps: frame.maps.iter().map(|map| (map_name(&map.path), map.unpacked_bytes)).collect(),
@@ -229,7 +232,7 @@ pub fn time_facts(used: &[UsedFrame]) -> TimeFacts {
 pub fn parameter_hash(options: &MosaicOptions, grid_header: &[u8]) -> Result<String, serde_json::Error> {
     let ingest = &options.ingest;
     let maps = (&ingest.maps, &ingest.flux_scale_key);
-    let camera = (ingest.demosaic, ingest.cfa, &ingest.noise);
+    let camera = (ingest.demosaic, ingest.cfa, &ingest.noise, options.hot_pixels);
     let mut bytes = serde_json::to_vec(&(&options.coadd, maps, camera, options.rgb_equalize))?;
     bytes.extend_from_slice(grid_header);
     Ok(short_hash(&bytes))

@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
+use zemosaic_frames::Defects;
+
 use crate::products::facts::{Facts, UsedFrame};
 
 const HEAD: &str = "frame,status,code,reason,kind,width,height,date_obs,exptime_s,ra_deg,dec_deg,scale_arcsec,\
                     rotation_deg,wcs,flux_scale,maps,sigma_r,sigma_g,sigma_b,level_r,level_g,level_b,weight_r,weight_g,\
-                    weight_b,noise_model,gain_e_per_adu,read_noise_e,zero_variance_adu";
+                    weight_b,noise_model,gain_e_per_adu,read_noise_e,zero_variance_adu,bad_pixels";
 
 /// The table, sorted by frame; mono frames have their noise and weight in the first of three columns.
 pub fn frames_csv(facts: &Facts) -> String {
@@ -65,6 +67,13 @@ fn used_row(frame: &UsedFrame) -> String {
         row.push(',');
         if let Some(value) = value {
             let _ = write!(row, "{value:.6e}");
+        }
+    }
+    match &frame.defects {
+        Defects::Unknown => row.push(','),
+        Defects::InWindows(_) => row.push_str(",in-windows"),
+        Defects::Listed(bad) => {
+            let _ = write!(row, ",{}", bad.len());
         }
     }
     row

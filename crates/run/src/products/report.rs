@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use zemosaic_frames::Defects;
+
 use crate::error::RunError;
 use crate::events::Warning;
 use crate::products::facts::Facts;
@@ -75,6 +77,7 @@ pub fn report_json(facts: &Facts, costs: &Costs, warnings: &[Warning]) -> Result
             "rejected_high": facts.summary.rejected_high,
         },
         "noise_models": noise_models(facts),
+        "bad_pixels": bad_pixels(facts),
         "rgb_equalize": facts.rgb_equalize,
         "failures": {
             "reads": facts.summary.read_failures.len(),
@@ -102,4 +105,20 @@ fn noise_models(facts: &Facts) -> Value {
         (origin.to_owned(), json!({"frames": frames, "gain_e_per_adu": [least, largest]}))
     });
     described.collect()
+}
+
+/// Frames whose bad pixels are known by persistence, and the most of one camera; frames in whose windows they were looked for.
+fn bad_pixels(facts: &Facts) -> Value {
+    let (mut listed, mut most, mut in_windows) = (0, 0, 0);
+    for frame in &facts.used {
+        match &frame.defects {
+            Defects::Unknown => {}
+            Defects::Listed(bad) => {
+                listed += 1;
+                most = most.max(bad.len());
+            }
+            Defects::InWindows(_) => in_windows += 1,
+        }
+    }
+    json!({"frames_by_persistence": listed, "most_of_a_camera": most, "frames_by_window": in_windows})
 }
