@@ -10,7 +10,8 @@ use zemosaic_coadd::{
 };
 use zemosaic_fits::{CompressOptions, ProductCodec};
 use zemosaic_frames::{
-    CfaChoice, DemosaicMethod, HotPixels, IngestOptions, MapOptions, NoiseOptions, WcsPolicy, WeightRescale, WeightType,
+    CfaChoice, DemosaicMethod, HotPixels, IngestOptions, MapOptions, NoiseOptions, WcsPolicy, WeightRescale,
+    WeightType,
 };
 use zemosaic_image::background::BackgroundOptions;
 use zemosaic_run::options::Existing;

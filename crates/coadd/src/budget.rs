@@ -125,7 +125,8 @@ pub fn columns_of(region: Region) -> Vec<Region> {
 
 /// Bytes for reading a window of `source`.
 fn window_bytes(source: &Source, (width, height): (usize, usize)) -> u64 {
-    WindowScratch::bytes_for(source, (width + 2) * (height + 2), height + 2) as u64
+    let around = 2 * source.frame.halo_px().max(1);
+    WindowScratch::bytes_for(source, (width + around) * (height + around), height + around) as u64
 }
 
 /// Width and height of the frame window that `region` needs, from its mapped corners and a margin.

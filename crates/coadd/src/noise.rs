@@ -41,7 +41,9 @@ pub(crate) fn largest_ratio(map: &PlaneMap, bounds: Region, scale_ratio: f64) ->
 pub(crate) fn demosaic_correlation(resampler: &Resampler, frame: &Frame, scale_ratio: f64) -> [f64; 3] {
     let Some(method) = frame.interpolation().filter(|_| frame.is_interpolated()) else { return [1.0; 3] };
     let Some(kernel) = pixel_lags(resampler, scale_ratio) else { return [f64::NAN; 3] };
-    std::array::from_fn(|channel| kernel.variance_ratio(&PixelLags::new(|dx, dy| method.autocovariance(channel, dx, dy))))
+    std::array::from_fn(|channel| {
+        kernel.variance_ratio(&PixelLags::new(|dx, dy| method.autocovariance(channel, dx, dy)))
+    })
 }
 
 /// Mean autocorrelation of a kernel's weights in the frame's pixels. `None` for a scale ratio that no kernel takes.

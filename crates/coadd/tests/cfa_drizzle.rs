@@ -84,8 +84,7 @@ fn equal_bits_however_the_grid_is_cut() {
                 options.background = BackgroundMethod::Mesh;
                 options.mesh = BackgroundOptions { mesh_px: 32, ..BackgroundOptions::default() };
                 options.reject.method = RejectMethod::Sigma;
-                options.spatial =
-                    SpatialOptions { taper_px: 9.0, radial: Some(RadialWeight::default()) };
+                options.spatial = SpatialOptions { taper_px: 9.0, radial: Some(RadialWeight::default()) };
             }
             let sources = common::sources(folder.path(), &ingest(), &grid, &options);
             let whole = common::mosaic(&sources, &grid, &options, (1000, 1000), 1);

@@ -31,7 +31,8 @@ pub struct BadPixels {
 impl BadPixels {
     /// Of (column, row) pairs in any order.
     pub fn new(pixels: impl IntoIterator<Item = (i64, i64)>) -> Self {
-        let rows_first = pixels.into_iter().filter_map(|(x, y)| Some((y.try_into().ok()?, x.try_into().ok()?)));
+        let rows_first =
+            pixels.into_iter().filter_map(|(x, y)| Some((y.try_into().ok()?, x.try_into().ok()?)));
         Self { sorted: rows_first.collect::<BTreeSet<(u32, u32)>>().into_iter().collect() }
     }
 

@@ -2,8 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use zemosaic_image::defects::HALO_PX;
 use zemosaic_image::{CfaPattern, Demosaic};
 
+use crate::bad_pixels::Defects;
 use crate::frame::{Frame, FrameKind};
 
 /// How the raw pixels of a CFA frame become three planes.
@@ -117,6 +119,12 @@ impl Frame {
     /// Whether demosaicing correlates the noise of neighbouring pixels of its planes.
     pub fn is_interpolated(&self) -> bool {
         self.interpolation().is_some_and(|method| method != Demosaic::SuperPixel)
+    }
+
+    /// Stored pixels around a window of its planes that are read with it.
+    pub fn halo_px(&self) -> usize {
+        let defects = if let Defects::InWindows(_) = self.defects { HALO_PX } else { 0 };
+        self.interpolation().map_or(0, Demosaic::halo_px) + defects
     }
 
     /// Side of a pixel of its planes in stored pixels.

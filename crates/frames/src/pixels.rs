@@ -147,7 +147,8 @@ pub fn read_planes_scaled<'a>(
 
 /// What must be read for `region` of the planes: of a CFA frame what its demosaic needs.
 fn stored_region(frame: &Frame, region: Region) -> Region {
-    let needed = frame.interpolation().and_then(|method| method.raw_region(region, (frame.width, frame.height)));
+    let needed =
+        frame.interpolation().and_then(|method| method.raw_region(region, (frame.width, frame.height)));
     needed.unwrap_or(region)
 }
 

@@ -47,7 +47,8 @@ pub fn check_patterns(
         let asked = evidence.len();
         let who = format!("{} ({count} of {asked} frames of its kind that were asked)", frames[example].0.id);
         let message = match choice {
-            CfaChoice::Auto => {
+            // The number of channels of the run is settled: mono frames stay mono unless a pattern is given.
+            CfaChoice::Auto if matches!(frames[example].0.kind, FrameKind::Cfa(_)) => {
                 for &index in members {
                     let (frame, measured) = &mut frames[index];
                     let before = std::mem::replace(&mut frame.kind, FrameKind::Cfa(pattern));
@@ -63,7 +64,8 @@ pub fn check_patterns(
                 )
             }
             _ => format!(
-                "{who}: {why}; the colours of the mosaic will be wrong unless --cfa auto, --cfa {} or --cfa {} is given",
+                "{who}: {why}; the mosaic will be wrong unless {}--cfa {} or --cfa {} is given",
+                if matches!(frames[example].0.kind, FrameKind::Cfa(_)) { "--cfa auto, " } else { "" },
                 pattern.name().to_lowercase(),
                 exchanged(pattern).name().to_lowercase()
             ),

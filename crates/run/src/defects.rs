@@ -16,8 +16,8 @@ use zemosaic_frames::pixels::read_raw;
 use zemosaic_frames::transfer::is_raw;
 use zemosaic_frames::{Frame, FrameKind, PixelScratch, gain_of};
 use zemosaic_image::defects::{
-    CfaDefectOptions, DefectCounter, HALO_PX, PersistenceOptions, ResidualMean, Sensor, SensorNoise, cfa_defects,
-    mono_defects,
+    CfaDefectOptions, DefectCounter, HALO_PX, PersistenceOptions, ResidualMean, Sensor, SensorNoise,
+    cfa_defects, mono_defects,
 };
 use zemosaic_image::{CfaWindow, Region};
 
@@ -48,8 +48,11 @@ pub fn find_defects(frames: &mut [(Frame, Measured)], pool: &FilePool, budget: M
             }
             continue;
         }
-        let sampled: Vec<&(Frame, Measured)> =
-            members.iter().step_by(members.len().div_ceil(MOST_FRAMES)).map(|&index| &frames[index]).collect();
+        let sampled: Vec<&(Frame, Measured)> = members
+            .iter()
+            .step_by(members.len().div_ceil(MOST_FRAMES))
+            .map(|&index| &frames[index])
+            .collect();
         let bad = Arc::new(persistent(&sampled, pool, budget));
         for &index in members {
             frames[index].0.defects = Defects::Listed(Arc::clone(&bad));

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use zemosaic_coadd::source::depth_planes;
 use zemosaic_coadd::{
-    CoaddJob, CoaddObserver, CoaddSummary, Patch, PatchPlan, ProductPlane, ProductSink, Source,
-    coadd, plan_patches,
+    CoaddJob, CoaddObserver, CoaddSummary, Patch, PatchPlan, ProductPlane, ProductSink, Source, coadd,
+    plan_patches,
 };
 use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, ProductWriter};
 use zemosaic_frames::{LeftOut, Reason};
