@@ -5,16 +5,21 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Args, Parser, Subcommand, ValueEnum};
 use zemosaic_coadd::{
-    Antialias, BackgroundMethod, CoaddOptions, FluxConvention, KernelName, PhotonNoise, Weights,
+    Antialias, BackgroundMethod, CoaddOptions, FluxConvention, KernelName, PhotonNoise, RadialWeight,
+    SpatialOptions, Weights,
 };
 use zemosaic_fits::{CompressOptions, ProductCodec};
+use zemosaic_frames::{
+    CalibrationOptions, CfaChoice, DarkScaling, DemosaicMethod, HotPixels, IngestOptions, MapOptions, NoiseOptions,
+    OverscanMode, WcsPolicy, WeightRescale, WeightType,
+};
 use zemosaic_gauge::{NormalizeMethod, NormalizeOptions};
-use zemosaic_frames::{CalibrationOptions, DarkScaling, IngestOptions, MapOptions, OverscanMode, WcsPolicy, WeightRescale, WeightType};
 use zemosaic_image::background::BackgroundOptions;
 use zemosaic_run::options::Existing;
 use zemosaic_run::units::parse_size;
 use zemosaic_run::{
-    GridSource, GroupChoice, InputKind, MosaicOptions, MosaicRequest, QualityOptions, RunCommand, RunMode, TileKeeping,
+    GridSource, GroupChoice, InputKind, MosaicOptions, MosaicRequest, QualityOptions, RgbEqualizeChoice, RunCommand,
+    RunMode, TileKeeping,
 };
 use zemosaic_sky::{ClusterOptions, GridOptions, GridProjection, Rotation};
 use zemosaic_stack::{Combine, LowDepth, RejectMethod, RejectOptions};
@@ -159,7 +164,34 @@ pub struct MosaicArgs {
     /// of the header, else 0
     #[arg(long, value_name = "ADU", allow_hyphen_values = true)]
     pub pedestal: Option<f64>,
-    /// Photon noise of what is brighter than the sky in the variance
+    /// How raw Bayer pixels become three planes
+    #[arg(long, value_parser = named::<DemosaicMethod>(), default_value = name_of(DemosaicMethod::default()))]
+    pub demosaic: DemosaicMethod,
+    /// Which Bayer pattern counts
+    #[arg(long, value_parser = named::<CfaChoice>(), default_value = name_of(CfaChoice::default()))]
+    pub cfa: CfaChoice,
+    /// Hot and cold pixels of raw frames: looked for, or not; default: off for mosaic, auto for run and stack
+    #[arg(long, value_parser = named::<HotPixels>())]
+    pub hot_pixels: Option<HotPixels>,
+    /// Gain of the camera; default: header, profile of the camera, or photon transfer over the frames
+    #[arg(long, value_name = "E_PER_ADU")]
+    pub gain: Option<f64>,
+    /// Read noise of a raw pixel; default: the header's
+    #[arg(long, value_name = "E")]
+    pub read_noise: Option<f64>,
+    /// Level at and above which a pixel is saturated; default: the header's, or the end of the range
+    #[arg(long, value_name = "ADU")]
+    pub saturation: Option<f64>,
+    /// Weight that grows from 0 at the edge of a frame to 1 at this distance in output pixels; 0: none
+    #[arg(long, value_name = "PX", default_value_t = SpatialOptions::default().taper_px)]
+    pub taper: f64,
+    /// Weight that falls from the middle of a frame outwards: FEATHER in half diagonals, POWER (2), FLOOR (0.05)
+    #[arg(long, value_name = "FEATHER[,POWER[,FLOOR]]", value_parser = parse::radial_weight)]
+    pub radial_weight: Option<RadialWeight>,
+    /// Bring the backgrounds of the channels together (within 5 %)
+    #[arg(long, value_parser = named::<RgbEqualizeChoice>(), default_value = name_of(RgbEqualizeChoice::default()))]
+    pub rgb_equalize: RgbEqualizeChoice,
+    /// Photon noise of what is brighter or darker than the sky in the variance
     #[arg(long, value_parser = named::<PhotonNoise>(), default_value = name_of(PhotonNoise::default()))]
     pub photon_noise: PhotonNoise,
     /// What is subtracted from each frame
@@ -433,6 +465,13 @@ impl MosaicArgs {
                 },
                 flux_scale_key: self.flux_scale_key.clone(),
                 calibration: self.calibration_options(),
+                demosaic: self.demosaic,
+                cfa: self.cfa,
+                noise: NoiseOptions {
+                    gain_e_per_adu: self.gain,
+                    read_noise_e: self.read_noise,
+                    saturation_adu: self.saturation,
+                },
                 ..IngestOptions::default()
             },
             group: match run_command {
@@ -453,6 +492,11 @@ impl MosaicArgs {
             },
             coadd: self.coadd_options(),
             quality: QualityOptions { gates: self.gate.options(default_gates(run_command)), ..QualityOptions::default() },
+            hot_pixels: self.hot_pixels.unwrap_or(match run_command {
+                RunCommand::Mosaic => HotPixels::Off,
+                RunCommand::Run | RunCommand::Stack => HotPixels::Auto,
+            }),
+            rgb_equalize: self.rgb_equalize,
         };
         MosaicRequest {
             run_command,
@@ -509,6 +553,7 @@ impl MosaicArgs {
                 ..BackgroundOptions::default()
             },
             weights: self.weights,
+            spatial: SpatialOptions { taper_px: self.taper, radial: self.radial_weight },
             photon_noise: self.photon_noise,
             combine: self.combine,
             reject: RejectOptions {

@@ -1,5 +1,6 @@
 //! Values of the command line with their units.
 
+use zemosaic_coadd::{RadialWeight, SpatialOptions};
 use zemosaic_run::GroupChoice;
 use zemosaic_sky::Rotation;
 use zemosaic_stack::Combine;
@@ -56,6 +57,23 @@ pub fn combine(text: &str) -> Result<Combine, String> {
     serde_json::from_value(value).map_err(|_| {
         format!("'{text}' is none of mean, median, min, max, sum and percentile:0 to percentile:100")
     })
+}
+
+/// `FEATHER[,POWER[,FLOOR]]`.
+pub fn radial_weight(text: &str) -> Result<RadialWeight, String> {
+    let bad = |_| format!("'{text}' is no radial weight; write for example 0.8, or 0.8,2,0.05");
+    let mut numbers = Vec::new();
+    for part in text.split(',') {
+        numbers.push(part.trim().parse::<f64>().map_err(bad)?);
+    }
+    let default = RadialWeight::default();
+    let radial = match numbers[..] {
+        [feather] => RadialWeight { feather, ..default },
+        [feather, power] => RadialWeight { feather, power, ..default },
+        [feather, power, floor] => RadialWeight { feather, power, floor },
+        _ => return Err(format!("'{text}' has more than a feather, a power and a floor")),
+    };
+    SpatialOptions { radial: Some(radial), ..SpatialOptions::default() }.check().map(|()| radial)
 }
 
 /// Steps per standard deviation: 0 (no loss), or 0.5 and more.

@@ -85,9 +85,11 @@ pub fn patch_cost(
     channels: usize,
     options: &CoaddOptions,
 ) -> PatchCost {
-    // value, weight, variance, two rejection counts, a byte of the noise clip per channel; depth, quality, and depth of a
-    // channel
-    let outputs = |region: Region| (block_stride(region.area()) * (channels * 21 + 12)) as u64;
+    // value, weight, variance, two rejection counts, a byte of the noise clip per channel (with its depth in CFA drizzle);
+    // depth, quality, and depth of a channel
+    let is_raw = contributors.iter().any(|source| source.frame.raw_cfa().is_some());
+    let per_channel = if is_raw { 25 } else { 21 };
+    let outputs = |region: Region| (block_stride(region.area()) * (channels * per_channel + 12)) as u64;
     let columns = columns_of(region);
     let mut total = PatchCost::default();
     for column in &columns {
@@ -123,19 +125,20 @@ pub fn columns_of(region: Region) -> Vec<Region> {
 
 /// Bytes for reading a window of `source`.
 fn window_bytes(source: &Source, (width, height): (usize, usize)) -> u64 {
-    WindowScratch::bytes_for(source, (width + 2) * (height + 2), height + 2) as u64
+    let around = 2 * source.frame.halo_px().max(1);
+    WindowScratch::bytes_for(source, (width + around) * (height + around), height + around) as u64
 }
 
 /// Width and height of the frame window that `region` needs, from its mapped corners and a margin.
 fn window_size(source: &Source, region: Region) -> (usize, usize) {
-    let frame = &source.frame;
+    let (frame_width, frame_height) = source.frame.plane_size();
     let Some(part) = region.intersect(&source.bounds) else { return (0, 0) };
     let (x0, y0) = (part.x0 as f64, part.y0 as f64);
     let (x1, y1) = (x0 + part.width as f64, y0 + part.height as f64);
     let mut low = [f64::INFINITY; 2];
     let mut high = [f64::NEG_INFINITY; 2];
     for (x, y) in [(x0, y0), (x1, y0), (x0, y1), (x1, y1)] {
-        let Some((u, v)) = source.map.exact(x, y) else { return (frame.width, frame.height) };
+        let Some((u, v)) = source.map.exact(x, y) else { return (frame_width, frame_height) };
         low = [low[0].min(u), low[1].min(v)];
         high = [high[0].max(u), high[1].max(v)];
     }
@@ -144,5 +147,5 @@ fn window_size(source: &Source, region: Region) -> (usize, usize) {
         let inside = high[axis].min(limit as f64) - low[axis].max(0.0);
         ((inside.max(0.0) * 1.02 + margin).ceil() as usize).min(limit)
     };
-    (extent(0, frame.width), extent(1, frame.height))
+    (extent(0, frame_width), extent(1, frame_height))
 }

@@ -6,6 +6,8 @@
 //! - [`resampler`]: the kernel for a source
 //! - [`source`]: a frame placed on the grid, with its noise and weights
 //! - [`weights`]: how much each source counts
+//! - [`plane_map`]: where grid pixels lie in the planes of a source
+//! - [`spatial`]: weights by the place of a sample in its frame
 //! - [`noise`]: what kernels and demosaicing do to noise
 //! - [`budget`]: how much memory there is, and what a patch needs of it
 //! - [`patch`]: the grid cut into patches that fit the budget, in a space-filling order
@@ -22,6 +24,7 @@ pub mod merge;
 pub mod noise;
 pub mod options;
 pub mod patch;
+pub mod plane_map;
 pub mod resampler;
 mod result;
 mod samples;
@@ -29,6 +32,7 @@ mod saturation;
 pub mod sink;
 pub mod source;
 pub mod weights;
+pub mod spatial;
 mod window;
 pub mod worker;
 
@@ -40,6 +44,8 @@ pub use options::{
     Antialias, BackgroundMethod, CoaddOptions, FluxConvention, KernelName, PhotonNoise, Weights,
 };
 pub use patch::{Patch, PatchPlan, plan_patches, plan_region};
-pub use result::{PatchResult, dq};
+pub use plane_map::PlaneMap;
+pub use result::{DepthPlanes, PatchResult, dq};
 pub use sink::{PatchSink, ProductPlane, ProductSink};
 pub use source::{Measured, PlaceError, SharedGrid, Source};
+pub use spatial::{RadialWeight, SpatialOptions};

@@ -1,13 +1,13 @@
 //! What kernels and demosaicing do to noise: figures of a source that do not depend on its pixels.
 
-use zemosaic_frames::FrameKind;
+use zemosaic_frames::Frame;
 use zemosaic_image::Region;
 use zemosaic_resample::area::{
     AreaKernel, AreaMethod, PixelLags, Rotations, area_noise_correlation, area_pixel_lags,
 };
 use zemosaic_resample::{noise_correlation, whole_pixel_autocorrelation};
-use zemosaic_sky::PixelMap;
 
+use crate::plane_map::PlaneMap;
 use crate::resampler::Resampler;
 use crate::source::Source;
 
@@ -15,7 +15,7 @@ use crate::source::Source;
 const SCALE_POINTS: i64 = 5;
 
 /// Largest side of an output pixel in frame pixels, over a few points of `bounds`; at least `scale_ratio`.
-pub(crate) fn largest_ratio(map: &PixelMap, bounds: Region, scale_ratio: f64) -> f64 {
+pub(crate) fn largest_ratio(map: &PlaneMap, bounds: Region, scale_ratio: f64) -> f64 {
     let along = |start: i64, length: usize, i: i64| {
         start as f64 + length as f64 * i as f64 / (SCALE_POINTS - 1) as f64
     };
@@ -38,10 +38,12 @@ pub(crate) fn largest_ratio(map: &PixelMap, bounds: Region, scale_ratio: f64) ->
 /// correlated, and a kernel's variance factor takes it as independent. Averaged over phases and rotations of the kernel
 /// and the phases of the pattern, each sample with its relative weight (docs/methods/noise.md). 1 for other frames.
 /// `scale_ratio`: output scale / input scale.
-pub(crate) fn demosaic_correlation(resampler: &Resampler, kind: FrameKind, scale_ratio: f64) -> [f64; 3] {
-    let FrameKind::Cfa(_) = kind else { return [1.0; 3] };
+pub(crate) fn demosaic_correlation(resampler: &Resampler, frame: &Frame, scale_ratio: f64) -> [f64; 3] {
+    let Some(method) = frame.interpolation().filter(|_| frame.is_interpolated()) else { return [1.0; 3] };
     let Some(kernel) = pixel_lags(resampler, scale_ratio) else { return [f64::NAN; 3] };
-    std::array::from_fn(|channel| kernel.variance_ratio(&demosaic_autocovariance(channel)))
+    std::array::from_fn(|channel| {
+        kernel.variance_ratio(&PixelLags::new(|dx, dy| method.autocovariance(channel, dx, dy)))
+    })
 }
 
 /// Mean autocorrelation of a kernel's weights in the frame's pixels. `None` for a scale ratio that no kernel takes.
@@ -62,34 +64,14 @@ fn pixel_lags(resampler: &Resampler, scale_ratio: f64) -> Option<PixelLags> {
     }
 }
 
-/// Covariance of two pixels of a bilinearly demosaiced plane, mean over the pattern, for noise of variance 1 in the raw
-/// frame.
-///
-/// A plane is its measured pixels spread by a stencil (centre 1, neighbours of the cross 1/2 and corners 1/4 for red and
-/// blue; cross 1/4 for green); the mean covariance is the stencil's autocorrelation times the share of measured pixels.
-fn demosaic_autocovariance(channel: usize) -> PixelLags {
-    let (share, stencil): (f64, [[f64; 3]; 3]) = if channel == 1 {
-        (0.5, [[0.0, 0.25, 0.0], [0.25, 1.0, 0.25], [0.0, 0.25, 0.0]])
-    } else {
-        (0.25, [[0.25, 0.5, 0.25], [0.5, 1.0, 0.5], [0.25, 0.5, 0.25]])
-    };
-    let at = |x: i64, y: i64| {
-        if (0..3).contains(&x) && (0..3).contains(&y) { stencil[y as usize][x as usize] } else { 0.0 }
-    };
-    PixelLags::new(|dx, dy| {
-        let products = (0..3).flat_map(|y| (0..3).map(move |x| (x, y)));
-        share * products.map(|(x, y)| at(x, y) * at(x + dx, y + dy)).sum::<f64>()
-    })
-}
-
 /// Scale ratio from which on neighbouring output pixels share so little that a larger one would only take longer.
 const COARSEST_RATIO: f64 = 8.0;
 
 /// Variance of the sum over an aperture of `aperture_px` x `aperture_px` output pixels over the sum of their variances,
 /// for the noise that one source brings, at random phase and rotation. `None` where it is not known: demosaiced frames,
-/// whose noise is correlated before.
+/// whose noise is correlated before, and CFA drizzle, whose pixels lie apart.
 pub fn aperture_correlation(source: &Source, aperture_px: usize) -> Option<f64> {
-    if matches!(source.frame.kind, FrameKind::Cfa(_)) {
+    if source.frame.is_interpolated() || source.frame.raw_cfa().is_some() {
         return None;
     }
     match &source.resampler {
@@ -105,21 +87,5 @@ pub fn aperture_correlation(source: &Source, aperture_px: usize) -> Option<f64> 
             Some(area_noise_correlation(&kernel, Rotations::Mean, aperture_px))
         }
         Resampler::Adaptive(kernel) => Some(kernel.noise_correlation(source.scale_ratio, aperture_px)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn demosaiced_planes_have_the_known_variance() {
-        for (channel, variance) in [(0, 0.5625), (1, 0.625), (2, 0.5625)] {
-            let plane = demosaic_autocovariance(channel);
-            assert_eq!(plane.at(0, 0), variance);
-            // Every measured pixel is spread over a sum of 4 (2 for green) by the stencil: the sum of a plane is known.
-            let all: f64 = (-2..=2).flat_map(|dy| (-2..=2).map(move |dx| plane.at(dx, dy))).sum();
-            assert!((all - if channel == 1 { 2.0 } else { 4.0 }).abs() < 1e-12, "{all}");
-        }
     }
 }

@@ -6,6 +6,8 @@ use zemosaic_image::background::BackgroundOptions;
 use zemosaic_sky::MapOptions;
 use zemosaic_stack::{Combine, RejectOptions};
 
+use crate::spatial::SpatialOptions;
+
 /// How frames are resampled: point kernels, then kernels that work with the area of the output pixel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -100,7 +102,7 @@ pub enum FluxConvention {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PhotonNoise {
-    /// Where the header states the gain in electrons per ADU and no weight map says better.
+    /// Where the gain in electrons per ADU is known and no weight map says better.
     #[default]
     Auto,
     /// The variance is that of the background alone.
@@ -138,6 +140,8 @@ pub struct CoaddOptions {
     pub mesh: BackgroundOptions,
     /// Frame weights.
     pub weights: Weights,
+    /// Weights by place.
+    pub spatial: SpatialOptions,
     /// Photon noise in the variance.
     pub photon_noise: PhotonNoise,
     /// How samples become a pixel.
@@ -157,6 +161,7 @@ impl Default for CoaddOptions {
             background: BackgroundMethod::default(),
             mesh: BackgroundOptions::default(),
             weights: Weights::default(),
+            spatial: SpatialOptions::default(),
             photon_noise: PhotonNoise::default(),
             combine: Combine::default(),
             reject: RejectOptions::default(),
@@ -177,5 +182,12 @@ impl CoaddOptions {
             Antialias::Auto if scale_ratio > ANTIALIAS_ABOVE => scale_ratio,
             Antialias::Auto | Antialias::Off => 1.0,
         }
+    }
+}
+
+impl KernelName {
+    /// Whether it is a form of drizzle.
+    pub fn is_drizzle(self) -> bool {
+        matches!(self, Self::Drizzle | Self::DrizzleTurbo | Self::DrizzlePoint)
     }
 }

@@ -21,6 +21,16 @@ pub mod dq {
     pub const FAILED: i32 = 64;
 }
 
+/// Whether DEPTH is one plane for all channels or one for each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DepthPlanes {
+    /// The largest of the channels, which differ only where pixels are masked.
+    #[default]
+    Shared,
+    /// Each its own: CFA drizzle, where the channels come from different pixels.
+    PerChannel,
+}
+
 /// The planes of a finished patch, row-major, one after the other by channel where there are several.
 #[derive(Debug, Default)]
 pub struct PatchResult {
@@ -38,6 +48,8 @@ pub struct PatchResult {
     pub rejected_high: Vec<Vec<i32>>,
     /// Valid samples before rejection; the largest over channels.
     pub depth: Vec<i32>,
+    /// The same per channel; empty where the channels share one.
+    pub depth_by_channel: Vec<Vec<i32>>,
     /// Quality bits, see [`dq`].
     pub quality: Vec<i32>,
     /// Valid samples of all channels together.
@@ -46,7 +58,7 @@ pub struct PatchResult {
 
 impl PatchResult {
     /// Make room for a patch; counts and bits are zero, floats are whatever they were.
-    pub(crate) fn reset(&mut self, region: Region, channels: usize, stride: usize) {
+    pub(crate) fn reset(&mut self, region: Region, channels: usize, stride: usize, depth: DepthPlanes) {
         self.region = region;
         self.samples = 0;
         for planes in [&mut self.value, &mut self.weight, &mut self.variance] {
@@ -55,8 +67,13 @@ impl PatchResult {
                 resize_exact(plane, stride, 0.0);
             }
         }
-        for planes in [&mut self.rejected_low, &mut self.rejected_high] {
-            planes.resize_with(channels, Vec::new);
+        let depths = if depth == DepthPlanes::PerChannel { channels } else { 0 };
+        for (planes, count) in [
+            (&mut self.rejected_low, channels),
+            (&mut self.rejected_high, channels),
+            (&mut self.depth_by_channel, depths),
+        ] {
+            planes.resize_with(count, Vec::new);
             for plane in planes.iter_mut() {
                 plane.clear();
                 plane.resize(stride, 0);
@@ -90,6 +107,7 @@ impl PatchResult {
             let counts = [
                 (&mut self.rejected_low, &column.rejected_low),
                 (&mut self.rejected_high, &column.rejected_high),
+                (&mut self.depth_by_channel, &column.depth_by_channel),
             ];
             for (target, source) in
                 counts.into_iter().flat_map(|(target, source)| target.iter_mut().zip(source))
@@ -104,7 +122,7 @@ impl PatchResult {
     /// The result of a patch that failed: no data, and the bit that says so.
     pub fn failed(region: Region, channels: usize) -> Self {
         let mut result = Self::default();
-        result.reset(region, channels, region.area());
+        result.reset(region, channels, region.area(), DepthPlanes::Shared);
         for plane in result.value.iter_mut().chain(&mut result.variance) {
             plane.fill(f32::NAN);
         }

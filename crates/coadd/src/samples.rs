@@ -3,13 +3,15 @@
 use zemosaic_frames::RelativeVariance;
 use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
-use zemosaic_resample::area::{AreaRow, CornerRows, SphereArea, SphereRows, area_ratio_row, area_row};
+use zemosaic_resample::area::{
+    AreaRow, CornerRows, SphereArea, SphereRows, area_ratio_row, area_row, area_row_cfa,
+};
 use zemosaic_resample::{
     KernelTable, NoiseWindow, SourceWindow, WarpRow, warp_noise_row, warp_row_coefficients,
 };
-use zemosaic_sky::CellMap;
 
 use crate::options::FluxConvention;
+use crate::plane_map::{PlaneCell, to_stored};
 use crate::resampler::{Positions, Resampler, SphereJob};
 use crate::source::Source;
 use crate::window::FrameWindow;
@@ -46,7 +48,7 @@ struct Corners {
 
 impl Corners {
     /// Corners of the row `y` of `part`. Rows of one part come one after the other: upper corners become lower ones.
-    fn fill(&mut self, cell: &CellMap, part: Region, y: i64) {
+    fn fill(&mut self, cell: &PlaneCell, part: Region, y: i64) {
         let n = part.width + 1;
         for plane in self.lower.iter_mut().chain(&mut self.upper) {
             plane.resize(n, 0.0);
@@ -94,7 +96,7 @@ impl SampleRow {
         &mut self,
         source: &Source,
         window: &FrameWindow<'_>,
-        cell: &CellMap,
+        cell: &PlaneCell,
         part: Region,
         y: i64,
         level: SimdLevel,
@@ -107,6 +109,11 @@ impl SampleRow {
         }
         match &source.resampler {
             Resampler::Point(table) => self.sample_points(table, window, n, level),
+            Resampler::Area(kernel) if let Some(pattern) = window.cfa => {
+                self.sample_cfa(window, n, |window, noise, corners, outs| {
+                    area_row_cfa(kernel, level, window, pattern, noise, corners, outs);
+                });
+            }
             Resampler::Area(kernel) => {
                 self.sample_areas(window, n, |_, windows, noise, corners, outs| {
                     area_row(kernel, level, windows, noise, corners, outs);
@@ -119,7 +126,7 @@ impl SampleRow {
             }
             Resampler::Sphere(job) => {
                 self.sample_areas(window, n, |sphere, windows, noise, corners, outs| {
-                    sphere.sample(job, (part, y), windows, noise, corners, outs);
+                    sphere.sample((job, source.frame.binning()), (part, y), windows, noise, corners, outs);
                 });
             }
         }
@@ -203,6 +210,34 @@ impl SampleRow {
         }
     }
 
+    /// Samples of the three colours of a raw CFA plane.
+    fn sample_cfa(
+        &mut self,
+        window: &FrameWindow<'_>,
+        n: usize,
+        kernel: impl FnOnce(&SourceWindow<'_>, Option<&[f32]>, CornerRows<'_>, &mut [AreaRow<'_>; 3]),
+    ) {
+        let noise = window.relative_variance.map(|variance| variance.of(0));
+        let corners = self.corners.rows();
+        let [red, green, blue] = &mut self.value;
+        let (values, factors) = ([red, green, blue], self.factor.each_mut());
+        let (weights, flags, noises) = (self.weight.each_mut(), self.flags.each_mut(), self.noise.each_mut());
+        let mut planes = values.into_iter().zip(factors).zip(weights).zip(flags).zip(noises);
+        let mut out = || {
+            let ((((value, factor), weight), flags), noise_out) = planes.next()?;
+            Some(AreaRow {
+                value: &mut value[..n],
+                variance_factor: &mut factor[..n],
+                weight: &mut weight[..n],
+                flags: &mut flags[..n],
+                noise: noise.is_some().then_some(&mut noise_out[..n]),
+            })
+        };
+        if let (Some(red), Some(green), Some(blue)) = (out(), out(), out()) {
+            kernel(&window.planes[0], noise, corners, &mut [red, green, blue]);
+        }
+    }
+
     /// Everything that makes one sample noisier than another goes into its variance factor, and what a weight map
     /// says into its weight.
     fn apply_variances(&mut self, source: &Source, window: &FrameWindow<'_>, n: usize) {
@@ -216,7 +251,8 @@ impl SampleRow {
             }
             if let Some(photons) = source.photons[channel] {
                 for (factor, value) in factor.iter_mut().zip(value) {
-                    *factor *= 1.0 + (value - photons.level).max(0.0) * photons.growth_per_unit;
+                    let share = 1.0 + (value - photons.level) * photons.growth_per_unit;
+                    *factor *= share.max(photons.least);
                 }
             }
             if source.weighs_samples {
@@ -229,6 +265,9 @@ impl SampleRow {
                         *weight /= noise;
                     }
                 }
+                if let Some(spatial) = &source.spatial {
+                    spatial.weigh(&self.xs[..n], &self.ys[..n], weight);
+                }
             }
         }
     }
@@ -238,6 +277,12 @@ impl SampleRow {
     fn apply_scale(&mut self, source: &Source, channels: usize, n: usize) {
         if source.flux == FluxConvention::Flux {
             area_ratio_row(self.corners.rows(), &mut self.area_ratio[..n]);
+            let binning = source.frame.binning();
+            if binning > 1 {
+                // The unit is the frame's stored pixel.
+                let stored = (binning * binning) as f32;
+                self.area_ratio[..n].iter_mut().for_each(|ratio| *ratio *= stored);
+            }
             for channel in 0..channels {
                 let samples = self.value[channel][..n].iter_mut().zip(&mut self.factor[channel][..n]);
                 for ((value, factor), ratio) in samples.zip(&self.area_ratio[..n]) {
@@ -275,7 +320,7 @@ impl SampleRow {
 impl Sphere {
     fn sample(
         &mut self,
-        job: &SphereJob,
+        (job, binning): (&SphereJob, usize),
         (part, y): (Region, i64),
         windows: &[SourceWindow<'_>],
         noise: Option<&[f32]>,
@@ -292,6 +337,7 @@ impl Sphere {
         }
         let area = self.area.get_or_insert_with(|| SphereArea::new(job.scale_ratio, first.region));
         let sky = SphereRows { lower: &self.lower, upper: &self.upper };
-        area.row(windows, noise, corners, sky, &mut |x, y| job.frame.pixel_to_icrs(x, y), outs);
+        let corner = &mut |x, y| job.frame.pixel_to_icrs(to_stored(x, binning), to_stored(y, binning));
+        area.row(windows, noise, corners, sky, corner, outs);
     }
 }

@@ -17,8 +17,9 @@ pub(crate) struct Saturation {
 const BLOCK_PX: usize = 32;
 
 impl Saturation {
-    /// Note the pixels of `pixels` at or above `level_adu`; of a CFA frame the raw ones.
-    pub(crate) fn note(&mut self, pixels: &FramePixels<'_>, level_adu: Option<f64>) {
+    /// Note the pixels of `pixels` at or above `level_adu`; of a CFA frame the raw ones, `binning` x `binning` of which make
+    /// a pixel of its planes.
+    pub(crate) fn note(&mut self, pixels: &FramePixels<'_>, level_adu: Option<f64>, binning: usize) {
         self.is_saturated.clear();
         let level = level_adu.map_or(f32::INFINITY, |level| level as f32);
         if level == f32::INFINITY {
@@ -26,20 +27,50 @@ impl Saturation {
         }
         let (planes, region): (Vec<&[f32]>, Region) = match pixels.raw {
             Some((raw, region)) => (vec![raw], region),
-            None => (pixels.planes[..pixels.channels].iter().map(|plane| &**plane).collect(), pixels.region),
+            None => {
+                let planes = pixels.planes.iter().map(|plane| &**plane);
+                (planes.filter(|plane| !plane.is_empty()).collect(), pixels.region)
+            }
         };
         let highest = |plane: &&[f32]| plane.iter().fold(f32::NEG_INFINITY, |a, b| a.max(*b));
         if planes.iter().all(|plane| highest(plane) < level) {
             return;
         }
-        self.region = region;
-        self.is_saturated.resize(region.area(), false);
-        for plane in planes {
-            for (flag, value) in self.is_saturated.iter_mut().zip(plane) {
-                *flag |= *value >= level;
+        if binning > 1 {
+            self.note_binned(&planes, region, level, (pixels.region, binning));
+        } else {
+            self.region = region;
+            self.is_saturated.resize(region.area(), false);
+            for plane in planes {
+                for (flag, value) in self.is_saturated.iter_mut().zip(plane) {
+                    *flag |= *value >= level;
+                }
             }
         }
         self.note_blocks();
+    }
+
+    /// Pixels of planes of which any stored pixel is saturated.
+    fn note_binned(
+        &mut self,
+        planes: &[&[f32]],
+        stored: Region,
+        level: f32,
+        (region, binning): (Region, usize),
+    ) {
+        self.region = region;
+        self.is_saturated.resize(region.area(), false);
+        let b = binning as i64;
+        for plane in planes {
+            for (index, _) in plane.iter().enumerate().filter(|(_, value)| **value >= level) {
+                let x = (stored.x0 + (index % stored.width) as i64).div_euclid(b) - region.x0;
+                let y = (stored.y0 + (index / stored.width) as i64).div_euclid(b) - region.y0;
+                let (width, height) = (region.width as i64, region.height as i64);
+                if (0..width).contains(&x) && (0..height).contains(&y) {
+                    self.is_saturated[y as usize * region.width + x as usize] = true;
+                }
+            }
+        }
     }
 
     fn note_blocks(&mut self) {

@@ -3,7 +3,7 @@
 use zemosaic_fits::{FitsError, ProductWriter};
 use zemosaic_image::Region;
 
-use crate::result::PatchResult;
+use crate::result::{DepthPlanes, PatchResult};
 
 /// Takes patches in any order from any thread.
 pub trait PatchSink: Sync {
@@ -56,9 +56,12 @@ impl ProductPlane {
         }
     }
 
-    /// Whether the plane has one image per channel (else a single one).
-    pub fn per_channel(self) -> bool {
-        !matches!(self, Self::Depth | Self::Dq)
+    /// Images of the plane in a product of `channels` channels.
+    pub fn images(self, channels: usize, depth: DepthPlanes) -> usize {
+        match (self, depth) {
+            (Self::Dq, _) | (Self::Depth, DepthPlanes::Shared) => 1,
+            _ => channels,
+        }
     }
 
     /// Whether the samples are 32-bit integers (else 32-bit floats).
@@ -86,6 +89,8 @@ pub struct ProductSink<'a> {
     pub channels: usize,
     /// Pixel of the mosaic grid that is the file's first: not (0, 0) for a cut-out.
     pub origin_px: (i64, i64),
+    /// Whether DEPTH has an image per channel.
+    pub depth: DepthPlanes,
 }
 
 impl PatchSink for ProductSink<'_> {
@@ -95,14 +100,17 @@ impl PatchSink for ProductSink<'_> {
         let (x0, y0) = ((x0 - self.origin_px.0) as usize, (y0 - self.origin_px.1) as usize);
         let window = zemosaic_fits::Window { x0, y0, width, height };
         for (hdu, plane) in self.planes.iter().enumerate() {
-            for channel in 0..if plane.per_channel() { self.channels } else { 1 } {
+            for channel in 0..plane.images(self.channels, self.depth) {
                 let float = |values: &[f32]| self.writer.write_f32(hdu, channel, window, &values[..pixels]);
                 let integer = |values: &[i32]| self.writer.write_i32(hdu, channel, window, &values[..pixels]);
                 match plane {
                     ProductPlane::Sci => float(&patch.value[channel]),
                     ProductPlane::Wht => float(&patch.weight[channel]),
                     ProductPlane::Var => float(&patch.variance[channel]),
-                    ProductPlane::Depth => integer(&patch.depth),
+                    // A patch that failed has the same depth everywhere.
+                    ProductPlane::Depth => {
+                        integer(patch.depth_by_channel.get(channel).unwrap_or(&patch.depth))
+                    }
                     ProductPlane::RejLo => integer(&patch.rejected_low[channel]),
                     ProductPlane::RejHi => integer(&patch.rejected_high[channel]),
                     ProductPlane::Dq => integer(&patch.quality),

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 use zemosaic_fits::FitsError;
-use zemosaic_frames::measure::gain_of;
-use zemosaic_frames::{Frame, FrameNoise, WeightRescale};
+use zemosaic_frames::{Frame, FrameNoise, WeightRescale, gain_of};
 use zemosaic_image::Region;
 use zemosaic_image::background::Background;
 use zemosaic_resample::area::AreaError;
@@ -14,7 +13,10 @@ use zemosaic_stars::FrameQuality;
 
 use crate::noise::{demosaic_correlation, largest_ratio};
 use crate::options::{BackgroundMethod, CoaddOptions, FluxConvention, PhotonNoise, Weights};
+use crate::plane_map::PlaneMap;
 use crate::resampler::Resampler;
+use crate::result::DepthPlanes;
+use crate::spatial::SpatialWeight;
 
 /// What a frame's own pixels say, measured before anything is resampled.
 #[derive(Debug, Clone)]
@@ -27,22 +29,24 @@ pub struct Measured {
     pub quality: Option<Arc<FrameQuality>>,
 }
 
-/// Photon noise of what is brighter than the sky: the variance grows by
-/// (value - level) x `growth_per_unit` of itself.
+/// Photon noise of what is brighter or darker than the sky: the variance grows by
+/// (value - level) x `growth_per_unit` of itself, and does not fall below `least` of itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Photons {
     /// Level of the sky in units of the frame (ADU or whatever its pixels are stored in), as it is resampled.
     pub level: f32,
     /// Growth of the variance over itself per unit of the frame: 1 / (gain x noise variance) of a pixel.
     pub growth_per_unit: f32,
+    /// Least variance over itself; 1 where the noise without light is not known.
+    pub least: f32,
 }
 
 /// A frame with everything the engine needs to coadd it; immutable and shared by all threads.
 pub struct Source {
     /// The frame.
     pub frame: Frame,
-    /// Grid pixel to frame pixel.
-    pub map: PixelMap,
+    /// Grid pixel to pixel of its planes.
+    pub map: PlaneMap,
     /// Where on the grid it lies (conservative).
     pub bounds: Region,
     /// The kernel at this source's scale.
@@ -66,6 +70,8 @@ pub struct Source {
     pub weighs_samples: bool,
     /// Whether a weight map goes into its own samples' weights; of this source alone.
     pub weighs_by_map: bool,
+    /// Weight by place; `None`: 1 everywhere.
+    pub spatial: Option<SpatialWeight>,
     /// Photon noise per channel.
     pub photons: [Option<Photons>; 3],
     /// Background per channel, subtracted from pixels.
@@ -76,7 +82,7 @@ pub struct Source {
     pub offset: [f64; 3],
     /// Its stars' figures, where they were measured.
     pub quality: Option<Arc<FrameQuality>>,
-    /// Output scale over input scale.
+    /// Output scale over the scale of its planes.
     pub scale_ratio: f64,
     /// Bytes that are kept of it through a run.
     pub kept_bytes: u64,
@@ -129,24 +135,26 @@ impl Source {
             return Ok(None);
         };
         let map = PixelMap::new(&grid.grid, &frame.wcs, frame.width, frame.height, options.map)?;
-        let scale_ratio = grid.wcs.scale_deg() / frame.wcs.scale_deg();
+        let map = PlaneMap::new(map, frame.binning());
+        let scale_ratio = grid.wcs.scale_deg() / frame.wcs.scale_deg() / frame.binning() as f64;
         let largest = largest_ratio(&map, bounds, scale_ratio);
         let resampler = Resampler::new(options, &grid.wcs, &frame.wcs, scale_ratio, largest)?;
         // What a flat does to noise has no level of its own.
         let rescale = if frame.has_flat_variance() { WeightRescale::Auto } else { rescale };
-        let reference = measured.noise.reference(frame.kind, rescale);
+        let reference = measured.noise.reference(&frame, rescale);
         let weighs_by_map = frame.variance_planes() > 0 && options.weights == Weights::Ivar;
         let photons = photons_of(&frame, measured, reference.variance, options);
         let mut noise_variance = reference.variance;
-        let correlation = demosaic_correlation(&resampler, frame.kind, scale_ratio);
+        let correlation = demosaic_correlation(&resampler, &frame, scale_ratio);
         for (variance, correlation) in noise_variance.iter_mut().zip(correlation) {
             *variance *= frame.flux_scale * frame.flux_scale * correlation;
         }
-        let to_mosaic = frame.flux_scale * pixel_area(options.flux, scale_ratio);
+        let to_mosaic = frame.flux_scale * pixel_area(options.flux, scale_ratio * frame.binning() as f64);
+        let spatial = SpatialWeight::new(options.spatial, frame.plane_size(), scale_ratio);
         let (level, level_variance) = levels_of(measured, to_mosaic);
         let kept_bytes = kept_bytes(&frame, options);
         Ok(Some(Self {
-            weighs_samples: weighs_by_map || resampler.weighs_samples(),
+            weighs_samples: weighs_by_map || resampler.weighs_samples() || spatial.is_some(),
             frame,
             map,
             bounds,
@@ -158,6 +166,7 @@ impl Source {
             level_variance,
             map_scale: reference.map_scale,
             weighs_by_map,
+            spatial,
             photons,
             background: Arc::clone(&measured.background),
             gain: [1.0; 3],
@@ -171,7 +180,7 @@ impl Source {
     /// Photometric solution of a source that has none yet: values become gain x value + offset per channel, and with them
     /// noise and level. Weights must be set anew ([`set_weights`]).
     pub fn set_gauge(&mut self, gain: [f64; 3], offset: [f64; 3]) {
-        let area = pixel_area(self.flux, self.scale_ratio);
+        let area = pixel_area(self.flux, self.scale_ratio * self.frame.binning() as f64);
         for channel in 0..3 {
             let squared = gain[channel] * gain[channel];
             self.noise_variance[channel] *= squared;
@@ -183,7 +192,7 @@ impl Source {
 
     /// 1 / variance of a pixel of this source in a channel; not finite where its noise is unknown.
     pub(crate) fn own_weight(&self, channel: usize) -> f64 {
-        let area = pixel_area(self.flux, self.scale_ratio);
+        let area = pixel_area(self.flux, self.scale_ratio * self.frame.binning() as f64);
         1.0 / (self.noise_variance[channel] * area * area)
     }
 }
@@ -232,21 +241,35 @@ fn photons_of(
     options: &CoaddOptions,
 ) -> [Option<Photons>; 3] {
     let Some(gain) = frame
-        .meta
+        .noise_model
         .gain_e_per_adu
         .filter(|_| options.photon_noise == PhotonNoise::Auto && frame.maps.weight.is_none())
     else {
         return [None; 3];
     };
     std::array::from_fn(|channel| {
-        let level = measured.noise.level_adu.get(channel).copied()?;
+        let own_level = measured.noise.level_adu.get(channel).copied()?;
         // What is subtracted is gone from the values.
-        let level = if measured.background.is_empty() { level } else { 0.0 };
+        let level = if measured.background.is_empty() { own_level } else { 0.0 };
         // A demosaiced pixel is a mean of several: so is its photon noise.
-        let growth_per_unit = gain_of(frame.kind, channel) / (gain * variance[channel]);
-        (level.is_finite() && growth_per_unit.is_finite())
-            .then_some(Photons { level: level as f32, growth_per_unit: growth_per_unit as f32 })
+        let of_stored = gain_of(frame, channel);
+        let growth_per_unit = of_stored / (gain * variance[channel]);
+        let least = frame.noise_model.least_share(own_level, variance[channel] / of_stored);
+        (level.is_finite() && growth_per_unit.is_finite()).then_some(Photons {
+            level: level as f32,
+            growth_per_unit: growth_per_unit as f32,
+            least: least as f32,
+        })
     })
+}
+
+/// Whether the depth of a mosaic of `sources` differs from channel to channel: where one is drizzled from its raw pixels.
+pub fn depth_planes(sources: &[Source]) -> DepthPlanes {
+    if sources.iter().any(|source| source.frame.raw_cfa().is_some()) {
+        DepthPlanes::PerChannel
+    } else {
+        DepthPlanes::Shared
+    }
 }
 
 /// A read of a source that failed while coadding: its samples are missing from one patch.

@@ -9,7 +9,6 @@ use zemosaic_fits::{FilePool, FitsError};
 use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_resample::flags as warp_flags;
-use zemosaic_sky::CellMap;
 use zemosaic_stack::{
     Accumulator, Clipped, FrameSamples, NoiseBlock, NoiseScratch, RejectMethod, StackBlock, StackOutput,
     StackScratch, clip_by_noise, stack,
@@ -18,11 +17,12 @@ use zemosaic_stack::{
 use crate::budget::{block_stride, columns_of, needs_block};
 use crate::options::CoaddOptions;
 use crate::patch::Patch;
+use crate::plane_map::PlaneCell;
 use crate::resampler::Positions;
 use crate::result::{PatchResult, dq, resize_exact};
 use crate::samples::SampleRow;
 use crate::saturation::Saturation;
-use crate::source::Source;
+use crate::source::{Source, depth_planes};
 use crate::window::WindowScratch;
 
 /// Cells of the warp map, in grid pixels (DESIGN: every decision is tied to the output grid).
@@ -102,7 +102,7 @@ impl Worker {
         }
         // The buffers of the last whole patch serve the whole patch again, those of columns the columns.
         let mut whole = std::mem::replace(&mut self.result, std::mem::take(&mut self.columns));
-        whole.reset(patch.region, shared.channels, patch.region.area());
+        whole.reset(patch.region, shared.channels, patch.region.area(), depth_planes(shared.sources));
         let finished = columns.into_iter().all(|column| {
             let finished = self.process_column(column, &patch.sources, shared, &mut failures);
             whole.place(&self.result);
@@ -127,7 +127,7 @@ impl Worker {
             .collect();
         let pixels = column.area();
         let stride = block_stride(pixels);
-        self.result.reset(column, shared.channels, stride);
+        self.result.reset(column, shared.channels, stride, depth_planes(shared.sources));
         let block = needs_block(shared.options);
         let weighs_samples = over.first().is_some_and(|&index| shared.sources[index].weighs_samples);
         self.block.prepare(shared.channels, if block { over.len() * stride } else { 0 }, weighs_samples);
@@ -238,6 +238,9 @@ impl Worker {
                 *total = (*total).max(*depth);
                 result.samples += *depth as u64;
             }
+            if let Some(own) = result.depth_by_channel.get_mut(channel) {
+                own[..pixels].copy_from_slice(&self.depth[..pixels]);
+            }
         }
     }
 
@@ -312,7 +315,10 @@ impl Worker {
         let is_judged =
             |pixel: usize| !clipped.is_empty() && clipped.iter().all(|plane| plane[pixel].is_judged());
         for (pixel, (bits, &depth)) in quality.iter_mut().zip(&result.depth[..pixels]).enumerate() {
-            if depth > 0 && (depth < LONE_BELOW || depth < LOW_DEPTH_BELOW && !is_judged(pixel)) {
+            // Of channels that differ the one that has least.
+            let own = result.depth_by_channel.iter().map(|plane| plane[pixel]).filter(|own| *own > 0);
+            let least = own.min().unwrap_or(depth);
+            if depth > 0 && (least < LONE_BELOW || least < LOW_DEPTH_BELOW && !is_judged(pixel)) {
                 *bits |= dq::LOW_DEPTH;
             }
         }
@@ -342,7 +348,7 @@ fn output_of<'a>(
 }
 
 /// The parts of `part` in each cell of the warp map, with the cell's map.
-fn cells_of(source: &Source, part: Region) -> Vec<(Region, CellMap)> {
+fn cells_of(source: &Source, part: Region) -> Vec<(Region, PlaneCell)> {
     let mut cells = Vec::new();
     for cell_y in part.y0 / CELL..=(part.y1() - 1) / CELL {
         for cell_x in part.x0 / CELL..=(part.x1() - 1) / CELL {
@@ -357,7 +363,7 @@ fn cells_of(source: &Source, part: Region) -> Vec<(Region, CellMap)> {
 }
 
 /// The window of the frame that these cells need, kernel margin included; `None` if they miss it.
-fn window_of(source: &Source, cells: &[(Region, CellMap)]) -> Option<Region> {
+fn window_of(source: &Source, cells: &[(Region, PlaneCell)]) -> Option<Region> {
     let mut low = [f64::INFINITY; 2];
     let mut high = [f64::NEG_INFINITY; 2];
     for (part, cell) in cells {
@@ -368,7 +374,8 @@ fn window_of(source: &Source, cells: &[(Region, CellMap)]) -> Option<Region> {
         low = [low[0].min(xmin), low[1].min(ymin)];
         high = [high[0].max(xmax), high[1].max(ymax)];
     }
-    let (width, height) = (source.frame.width as f64, source.frame.height as f64);
+    let (width, height) = source.frame.plane_size();
+    let (width, height) = (width as f64, height as f64);
     let margin = source.resampler.margin_px() as f64 + 1.0;
     let reach = if source.resampler.positions() == Positions::Corners { margin } else { 1.0 };
     if !(low[0] <= width + reach && low[1] <= height + reach && high[0] >= -reach && high[1] >= -reach) {

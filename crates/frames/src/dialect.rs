@@ -81,6 +81,7 @@ pub fn frame_meta(header: &Header, layout: &ImageLayout) -> FrameMeta {
         setup: camera_setup(header),
         applied: applied_steps(header),
         pedestal_adu: pedestal_adu(header),
+        gain_setting: number(&["GAIN"]),
     }
 }
 

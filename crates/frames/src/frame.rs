@@ -9,6 +9,9 @@ use zemosaic_image::{CfaPattern, Region};
 use zemosaic_sky::Wcs;
 
 use crate::calibration::{AppliedSteps, CameraSetup, FrameCalibration, ImageFacts, files::pattern_of};
+use crate::bad_pixels::Defects;
+use crate::cfa::DemosaicMethod;
+use crate::noise_model::NoiseModel;
 
 /// Colour layout of a frame's pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +126,8 @@ pub struct FrameMeta {
     pub applied: AppliedSteps,
     /// Level of a pixel without light, where the header says it (PEDESTAL).
     pub pedestal_adu: Option<f64>,
+    /// GAIN as the camera's own setting, where it is no number of electrons.
+    pub gain_setting: Option<f64>,
 }
 
 /// What the pixels of a map say.
@@ -207,6 +212,10 @@ pub struct Frame {
     pub layout: ImageLayout,
     /// Colour layout.
     pub kind: FrameKind,
+    /// What is known of its bad pixels.
+    pub defects: Defects,
+    /// What becomes of its raw pixels, if it is a CFA frame.
+    pub demosaic: DemosaicMethod,
     /// Columns, without overscan.
     pub width: usize,
     /// Rows, without overscan.
@@ -223,6 +232,8 @@ pub struct Frame {
     pub wcs_origin: WcsOrigin,
     /// Header facts.
     pub meta: FrameMeta,
+    /// Gain and what else is known of its noise.
+    pub noise_model: NoiseModel,
     /// Its weight map and its mask.
     pub maps: FrameMaps,
     /// What the pixels are to be multiplied with (FLXSCALE); 1e-15 to 1e15, 1 when nothing says it.

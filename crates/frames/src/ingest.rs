@@ -10,6 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zemosaic_fits::{FitsError, open_unpacked};
 
+use crate::bad_pixels::Defects;
+use crate::cfa::{CfaChoice, DemosaicMethod};
 use crate::dialect::{frame_kind, frame_meta, is_own_product};
 use crate::calibration::{CalibrationOptions, files::image_facts, image_type};
 use crate::discover::InputFile;
@@ -18,6 +20,7 @@ use crate::frame::{Frame, FrameKind, FrameMap, LeftOut, Reason, WcsOrigin};
 use crate::images::{ImagePart, Part, images_of};
 use crate::map_source::{FileMaps, Folders, MapOptions, why_maps};
 use crate::wcs_source::{FoundWcs, Place, WcsNeed, WcsPolicy, find_wcs, placeholder_wcs};
+use crate::noise_model::{NoiseModel, NoiseOptions};
 
 /// What to do while scanning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +36,12 @@ pub struct IngestOptions {
     pub flux_scale_key: String,
     /// Calibration of raw frames.
     pub calibration: CalibrationOptions,
+    /// What becomes of the raw pixels of CFA frames.
+    pub demosaic: DemosaicMethod,
+    /// Which Bayer pattern counts.
+    pub cfa: CfaChoice,
+    /// Figures of the camera that are given.
+    pub noise: NoiseOptions,
 }
 
 impl Default for IngestOptions {
@@ -43,6 +52,9 @@ impl Default for IngestOptions {
             maps: MapOptions::default(),
             flux_scale_key: crate::flux_scale::DEFAULT_KEY.into(),
             calibration: CalibrationOptions::default(),
+            demosaic: DemosaicMethod::default(),
+            cfa: CfaChoice::default(),
+            noise: NoiseOptions::default(),
         }
     }
 }
@@ -164,7 +176,7 @@ fn ingest_part(
     maps: &FileMaps,
     options: &IngestOptions,
 ) -> Result<Frame, Reason> {
-    let stored_kind = frame_kind(&part.header, &part.layout).map_err(Reason::NotAnImage)?;
+    let stored_kind = options.cfa.apply(frame_kind(&part.header, &part.layout).map_err(Reason::NotAnImage)?);
     refuse_calibration(part)?;
     let (facts, overscan) =
         image_facts(&part.header, &part.layout, stored_kind, options.calibration.overscan);
@@ -186,6 +198,8 @@ fn ingest_part(
     for card in part.header.cards() {
         hasher.update(card);
     }
+    let mut meta = frame_meta(&part.header, &part.layout);
+    meta.saturation_adu = options.noise.saturation_adu.or(meta.saturation_adu);
     let file_bytes =
         std::fs::metadata(&file.path).map_err(|error| Reason::Unreadable(error.to_string()))?.len();
     Ok(Frame {
@@ -202,7 +216,10 @@ fn ingest_part(
         kind,
         wcs: Arc::new(found.wcs.shifted(stored_origin.0 as f64, stored_origin.1 as f64)),
         wcs_origin: found.origin,
-        meta: frame_meta(&part.header, &part.layout),
+        defects: Defects::Unknown,
+        demosaic: options.demosaic,
+        noise_model: NoiseModel::of_header(&meta, kind, &options.noise),
+        meta,
         layout: part.layout.clone(),
         maps,
         flux_scale,

@@ -9,12 +9,13 @@ use zemosaic_fits::{FilePool, FitsError};
 use zemosaic_image::stats::{difference_noise, mad_sigma, median};
 use zemosaic_image::{CfaPattern, Region};
 
+use crate::cfa::gain_of;
 use crate::frame::{Frame, FrameKind};
 use crate::map_source::WeightRescale;
 use crate::pixels::{PixelScratch, read_stored};
 
 /// Rows that are looked at in each of the bands.
-const BAND_ROWS: usize = 4;
+pub(crate) const BAND_ROWS: usize = 4;
 /// Bands over the height of the frame.
 const BANDS: usize = 32;
 
@@ -64,14 +65,14 @@ impl FrameNoise {
         }
     }
 
-    /// What the variance of a frame of `kind` is measured in. The map's scale is 1 / its median variance, so that
+    /// What the variance of `frame` is measured in. The map's scale is 1 / its median variance, so that
     /// r is 1 where the map is at its median (where that is unknown: 1). Such a pixel has the variance that the map
     /// says, with `Auto` times the measured factor; for a CFA frame times the gain of the demosaic. Without a map it
     /// is the measured variance.
-    pub fn reference(&self, kind: FrameKind, rescale: WeightRescale) -> VarianceReference {
+    pub fn reference(&self, frame: &Frame, rescale: WeightRescale) -> VarianceReference {
         let mut reference = VarianceReference { variance: [f64::NAN; 3], map_scale: [1.0; 3] };
         let positive = |value: f64| if value > 0.0 { value } else { f64::NAN };
-        for channel in 0..kind.channels() {
+        for channel in 0..frame.kind.channels() {
             let of = |values: &[f64]| values.get(channel).copied().unwrap_or(f64::NAN);
             let Some(map) = self.map_variance.get(channel).or(self.map_variance.first()) else {
                 let sigma = positive(of(&self.sigma_adu));
@@ -84,22 +85,9 @@ impl FrameNoise {
                 WeightRescale::Off => 1.0,
             };
             reference.map_scale[channel] = 1.0 / median;
-            reference.variance[channel] = factor * median * gain_of(kind, channel);
+            reference.variance[channel] = factor * median * gain_of(frame, channel);
         }
         reference
-    }
-}
-
-/// Mean variance of a bilinearly demosaiced plane over that of a raw pixel: for red and blue one
-/// measured site, two means of two and one mean of four (1 + 1/2 + 1/2 + 1/4) / 4, for green one
-/// measured and one mean of four (1 + 1/4) / 2.
-const DEMOSAIC_GAIN: [f64; 3] = [0.5625, 0.625, 0.5625];
-
-/// Variance of a plane of a frame of `kind` over that of a stored pixel.
-pub fn gain_of(kind: FrameKind, channel: usize) -> f64 {
-    match kind {
-        FrameKind::Cfa(_) => DEMOSAIC_GAIN.get(channel).copied().unwrap_or(1.0),
-        FrameKind::Mono | FrameKind::Rgb => 1.0,
     }
 }
 
@@ -127,7 +115,7 @@ pub fn measure_noise(pool: &FilePool, frame: &Frame) -> Result<FrameNoise, FitsE
             })
         };
         let Some(rows) = rows_of(&bands.planes) else { continue };
-        noise.sigma_adu.push(noise_of(&rows, 1) * gain_of(frame.kind, channel).sqrt());
+        noise.sigma_adu.push(noise_of(&rows, 1) * gain_of(frame, channel).sqrt());
         if let Some(variance) = rows_of(&bands.variance) {
             noise.map_factor.push(factor_of(&rows, &variance));
         }
@@ -145,7 +133,7 @@ pub fn measure_noise(pool: &FilePool, frame: &Frame) -> Result<FrameNoise, FitsE
     Ok(noise)
 }
 
-fn noise_of(rows: &[Vec<f32>], step: usize) -> f64 {
+pub(crate) fn noise_of(rows: &[Vec<f32>], step: usize) -> f64 {
     let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
     difference_noise(&rows, step).map_or(f64::NAN, f64::from)
 }
@@ -195,14 +183,14 @@ fn scatter_of(rows: &[Vec<f32>], rows_per_band: usize, level: f64) -> f64 {
     if count > 0 { (sum / f64::from(count)).sqrt() } else { f64::NAN }
 }
 
-fn median_of(values: &mut [f32]) -> f64 {
+pub(crate) fn median_of(values: &mut [f32]) -> f64 {
     median(values).map_or(f64::NAN, f64::from)
 }
 
 /// Rows of the bands, one after the other.
-struct Bands {
+pub(crate) struct Bands {
     /// Stored planes.
-    planes: Vec<Vec<f32>>,
+    pub(crate) planes: Vec<Vec<f32>>,
     /// Variance by the weight map or the flat, per plane of it.
     variance: Vec<Vec<f32>>,
 }
@@ -215,7 +203,11 @@ fn band_starts(height: usize) -> impl Iterator<Item = usize> {
     (0..bands).map(move |band| (band * last / (bands - 1).max(1)) & !1)
 }
 
-fn read_bands(pool: &FilePool, frame: &Frame, scratch: &mut PixelScratch) -> Result<Bands, FitsError> {
+pub(crate) fn read_bands(
+    pool: &FilePool,
+    frame: &Frame,
+    scratch: &mut PixelScratch,
+) -> Result<Bands, FitsError> {
     let mut all = Bands { planes: Vec::new(), variance: Vec::new() };
     let band_rows = BAND_ROWS.min(frame.height);
     for y0 in band_starts(frame.height) {
@@ -233,7 +225,7 @@ fn read_bands(pool: &FilePool, frame: &Frame, scratch: &mut PixelScratch) -> Res
 }
 
 /// The pixels of one colour, row by row, side by side: neighbours at step 1 are neighbours of one colour.
-fn colour_rows(bands: &[f32], width: usize, pattern: CfaPattern, channel: usize) -> Vec<Vec<f32>> {
+pub(crate) fn colour_rows(bands: &[f32], width: usize, pattern: CfaPattern, channel: usize) -> Vec<Vec<f32>> {
     let mut rows = Vec::new();
     for (y, row) in bands.chunks(width).enumerate() {
         // Green sits in every row, red and blue in every second one.
@@ -244,6 +236,15 @@ fn colour_rows(bands: &[f32], width: usize, pattern: CfaPattern, channel: usize)
         }
     }
     rows
+}
+
+/// The rows that noise is measured on, of the first plane: one after the other, as rows of a region that begins at the frame's
+/// origin; bands begin at even rows, so a Bayer pattern goes on from one to the next.
+pub(crate) fn sampled_rows(pool: &FilePool, frame: &Frame) -> Result<(Vec<f32>, Region), FitsError> {
+    let bands = read_bands(pool, frame, &mut PixelScratch::default())?;
+    let plane = bands.planes.into_iter().next().unwrap_or_default();
+    let height = plane.len() / frame.width.max(1);
+    Ok((plane, Region { x0: 0, y0: 0, width: frame.width, height }))
 }
 
 fn any_finite(pool: &FilePool, frame: &Frame, scratch: &mut PixelScratch) -> Result<bool, FitsError> {

@@ -2,7 +2,8 @@
 //! memory is reused; nothing larger than the window is ever held.
 
 use zemosaic_fits::{FilePool, FitsError, ReadScratch, Window, read_window};
-use zemosaic_image::{Region, demosaic_bilinear};
+use zemosaic_image::simd::SimdLevel;
+use zemosaic_image::{CfaPattern, CfaWindow, Demosaic, Region, demosaic};
 
 use crate::calibration::apply::{CalibrationBuffers, PlanePlace, calibrate_plane};
 use crate::calibration::files::pattern_of;
@@ -19,6 +20,8 @@ pub struct PixelScratch {
     calibration: CalibrationBuffers,
     /// The highest of the stored planes before they were calibrated, NaN where they have no data after it.
     uncalibrated: Vec<f32>,
+    /// Variance of raw pixels while it is binned.
+    raw_variance: Vec<f32>,
 }
 
 impl PixelScratch {
@@ -27,13 +30,23 @@ impl PixelScratch {
         let planes = match frame.kind {
             FrameKind::Mono => 1,
             FrameKind::Rgb => 3,
+            // One serves the subtraction of the background.
+            FrameKind::Cfa(_) if frame.raw_cfa().is_some() => 2,
             FrameKind::Cfa(_) => 4,
         };
+        // Stored pixels of a pixel of the planes.
+        let stored = frame.binning() * frame.binning();
+        let rows = rows * frame.binning();
+        let planes = planes + stored - 1;
+        let maps = if stored > 1 && frame.variance_planes() > 0 { (3 + stored) * pixels * 4 } else { 0 };
         let layouts = frame.maps.iter().map(|map| &map.layout).chain([&frame.layout]);
         let row_bytes = layouts.map(|layout| layout.row_bytes() as usize).max().unwrap_or(0);
-        let kept = if keeps_uncalibrated(frame) { pixels * 4 } else { 0 };
-        let masters = frame.calibration.as_ref().map_or(0, |own| CalibrationBuffers::bytes_for(own, pixels));
-        planes * pixels * 4 + MapBuffers::bytes_for(frame, pixels) + kept + masters + row_bytes * rows
+        let pixels_stored = pixels * stored;
+        let kept = if keeps_uncalibrated(frame) { pixels_stored * 4 } else { 0 };
+        let masters =
+            frame.calibration.as_ref().map_or(0, |own| CalibrationBuffers::bytes_for(own, pixels_stored));
+        let maps = maps + MapBuffers::bytes_for(frame, pixels_stored);
+        planes * pixels * 4 + maps + kept + masters + row_bytes * rows
     }
 }
 
@@ -41,9 +54,11 @@ impl PixelScratch {
 pub struct FramePixels<'a> {
     /// One plane per channel, each `region.area()` long, row-major.
     pub planes: [&'a mut [f32]; 3],
-    /// How many of `planes` hold data: 1 or 3.
+    /// Channels: 1 or 3, and as many planes; with `cfa` all three in the first plane.
     pub channels: usize,
-    /// The window, in frame pixels.
+    /// Of a frame that is not to be demosaiced its pattern, the first plane being the raw pixels.
+    pub cfa: Option<CfaPattern>,
+    /// The window, in pixels of the planes ([`Frame::plane_size`]).
     pub region: Region,
     /// What saturation is tested on: the stored values before calibration of a calibrated frame whose saturation is known
     /// (the highest of the planes), else the raw CFA plane, else nothing (test the planes themselves).
@@ -72,7 +87,7 @@ impl<'a> RelativeVariance<'a> {
     }
 }
 
-/// Read `region` (inside the frame) of `frame`; [`read_planes_scaled`] with a scale of 1.
+/// Read `region` (of its planes) of `frame`; [`read_planes_scaled`] with a scale of 1.
 ///
 /// # Errors
 /// As `zemosaic_fits::read_window`.
@@ -85,7 +100,7 @@ pub fn read_planes<'a>(
     read_planes_scaled(pool, frame, region, [1.0; 3], scratch)
 }
 
-/// Read `region` (inside the frame) of `frame`. Pixels that its maps call bad are NaN (of a CFA frame the raw
+/// Read `region`, in pixels of its planes and inside them, of `frame`. Pixels that its maps call bad are NaN (of a CFA frame the raw
 /// pixel, before it is demosaiced). The variance of a weight map is stated times `map_scale`, see
 /// [`crate::measure::VarianceReference`]; that of a CFA frame is the raw pixel's, for all channels.
 ///
@@ -99,78 +114,95 @@ pub fn read_planes_scaled<'a>(
     scratch: &'a mut PixelScratch,
 ) -> Result<FramePixels<'a>, FitsError> {
     let stored = read_stored(pool, frame, stored_region(frame, region), map_scale, scratch)?;
-    let PixelScratch { raw, planes, maps, uncalibrated, .. } = scratch;
-    let mut raw_window = None;
+    let PixelScratch { raw, planes, maps, raw_variance, uncalibrated, .. } = scratch;
+    let cfa = frame.raw_cfa();
     let variance_planes = frame.variance_planes();
-    if let FrameKind::Cfa(pattern) = frame.kind {
-        for plane in planes.iter_mut() {
-            fit(plane, region.area());
+    if let (FrameKind::Cfa(pattern), Some(method)) = (frame.kind, frame.interpolation()) {
+        let size = (frame.width, frame.height);
+        let make = |raw: &[f32], planes: &mut [Vec<f32>; 3]| {
+            for plane in planes.iter_mut() {
+                fit(plane, region.area());
+            }
+            let window = CfaWindow { raw, region: stored, pattern };
+            let [r, g, b] = planes;
+            demosaic(method, SimdLevel::detect(), &window, size, region, [r, g, b]);
+        };
+        make(raw, planes);
+        match (variance_planes, method) {
+            (0, _) => {}
+            // Of two greens the mean: half the mean of their variances, and the half is in the reference.
+            (_, Demosaic::SuperPixel) => {
+                std::mem::swap(raw_variance, &mut maps.variance[0]);
+                make(raw_variance, &mut maps.variance);
+            }
+            _ => crop(&mut maps.variance[0], stored, region),
         }
-        let [r, g, b] = &mut *planes;
-        demosaic_bilinear(raw, stored, pattern, region, frame.width, frame.height, [r, g, b]);
-        if variance_planes > 0 {
-            crop(&mut maps.variance[0], stored, region);
-        }
-        raw_window = Some((raw.as_slice(), stored));
-    }
-    if keeps_uncalibrated(frame) {
-        raw_window = Some((uncalibrated.as_slice(), stored));
     }
     let [first, second, third] = &maps.variance;
     let relative_variance = match variance_planes {
         0 => None,
-        1 => Some(RelativeVariance::Shared(first)),
+        1 if frame.binning() == 1 => Some(RelativeVariance::Shared(first)),
         _ => Some(RelativeVariance::PerPlane([first, second, third])),
     };
     let channels = frame.kind.channels();
     let [first, second, third] = planes;
-    let planes: [&mut [f32]; 3] =
-        if channels == 1 { [first, &mut [], &mut []] } else { [first, second, third] };
-    Ok(FramePixels { planes, channels, region, raw: raw_window, relative_variance })
+    let (planes, raw): ([&mut [f32]; 3], Option<(&[f32], Region)>) = match (cfa, frame.kind) {
+        (Some(_), _) => ([raw, &mut [], &mut []], None),
+        (None, FrameKind::Mono) => ([first, &mut [], &mut []], None),
+        (None, FrameKind::Rgb) => ([first, second, third], None),
+        (None, FrameKind::Cfa(_)) => ([first, second, third], Some((raw, stored))),
+    };
+    let raw = if keeps_uncalibrated(frame) { Some((uncalibrated.as_slice(), stored)) } else { raw };
+    Ok(FramePixels { planes, channels, cfa, region, raw, relative_variance })
 }
 
-/// What must be read for `region`: of a CFA frame a pixel more on each side.
+/// What must be read for `region` of the planes: of a CFA frame what its demosaic needs.
 fn stored_region(frame: &Frame, region: Region) -> Region {
-    if !matches!(frame.kind, FrameKind::Cfa(_)) {
-        return region;
-    }
-    let whole = Region { x0: 0, y0: 0, width: frame.width, height: frame.height };
-    let grown =
-        Region { x0: region.x0 - 1, y0: region.y0 - 1, width: region.width + 2, height: region.height + 2 };
-    grown.intersect(&whole).unwrap_or(region)
+    let needed =
+        frame.interpolation().and_then(|method| method.raw_region(region, (frame.width, frame.height)));
+    needed.unwrap_or(region)
 }
 
-/// The stored planes of a window, calibrated and with the bad pixels of the maps NaN, in [`PixelScratch::stored`]; returns
-/// `region`.
-pub fn read_stored(
+/// The stored planes of a window, calibrated and with the bad pixels of the maps and of the camera NaN, in
+/// [`PixelScratch::stored`]; returns `region`.
+pub(crate) fn read_stored(
     pool: &FilePool,
     frame: &Frame,
     region: Region,
     map_scale: [f64; 3],
     scratch: &mut PixelScratch,
 ) -> Result<Region, FitsError> {
-    let PixelScratch { read, raw, planes, maps, calibration, uncalibrated } = scratch;
+    let PixelScratch { read, raw, planes, maps, calibration, uncalibrated, .. } = scratch;
+    let window = frame.defect_region(region);
     let mut stored: Vec<&mut Vec<f32>> = match frame.kind {
         FrameKind::Cfa(_) => vec![raw],
         FrameKind::Mono | FrameKind::Rgb => planes.iter_mut().take(frame.kind.channels()).collect(),
     };
     for (index, plane) in stored.iter_mut().enumerate() {
-        fit(plane, region.area());
-        read_window(pool, &frame.pixels_path, &frame.layout, index, frame.stored_window(region), read, plane)?;
+        fit(plane, window.area());
+        read_window(pool, &frame.pixels_path, &frame.layout, index, frame.stored_window(window), read, plane)?;
         if keeps_uncalibrated(frame) {
             keep_highest(index, plane, uncalibrated);
         }
         if let Some(own) = &frame.calibration {
-            let place = PlanePlace { plane: index, region, pattern: pattern_of(frame.kind) };
+            let place = PlanePlace { plane: index, region: window, pattern: pattern_of(frame.kind) };
             let spread = frame.has_flat_variance().then(|| (&mut maps.variance[index], map_scale[index]));
             calibrate_plane(pool, own, place, read, calibration, plane, spread)?;
         }
     }
     if !frame.maps.is_empty() {
-        let mut stored: Vec<&mut [f32]> = stored.into_iter().map(Vec::as_mut_slice).collect();
-        apply_maps(pool, frame, region, map_scale, read, maps, &mut stored)?;
+        let mut stored: Vec<&mut [f32]> = stored.iter_mut().map(|plane| plane.as_mut_slice()).collect();
+        apply_maps(pool, frame, window, map_scale, read, maps, &mut stored)?;
+    }
+    for plane in stored {
+        frame.mask_defects(region, window, plane);
+        crop(plane, window, region);
+    }
+    for variance in maps.variance.iter_mut().take(frame.variance_planes()) {
+        crop(variance, window, region);
     }
     if keeps_uncalibrated(frame) {
+        crop(uncalibrated, window, region);
         let stored = if matches!(frame.kind, FrameKind::Cfa(_)) { &*raw } else { &planes[0] };
         for (kept, value) in uncalibrated.iter_mut().zip(stored) {
             *kept = if value.is_nan() { f32::NAN } else { *kept };
@@ -180,7 +212,7 @@ pub fn read_stored(
 }
 
 /// The stored planes of `region` (inside the frame) as they are, before anything is demosaiced: one, or three of an RGB
-/// frame, each `region.area()` long. Pixels that its maps call bad are NaN.
+/// frame, each `region.area()` long. Bad pixels are NaN.
 ///
 /// # Errors
 /// As `zemosaic_fits::read_window`.
@@ -192,6 +224,29 @@ pub fn read_raw_planes<'a>(
 ) -> Result<&'a [Vec<f32>], FitsError> {
     read_stored(pool, frame, region, [1.0; 3], scratch)?;
     Ok(scratch.stored(frame))
+}
+
+/// The raw plane of a window of a CFA or mono frame, with bad pixels NaN.
+///
+/// # Errors
+/// As `zemosaic_fits::read_window`.
+pub fn read_raw<'a>(
+    pool: &FilePool,
+    frame: &Frame,
+    region: Region,
+    scratch: &'a mut PixelScratch,
+) -> Result<&'a [f32], FitsError> {
+    read_stored(pool, frame, region, [1.0; 3], scratch)?;
+    Ok(scratch.stored(frame).first().map_or(&[], Vec::as_slice))
+}
+
+/// Rows of the first plane spread over the frame (those that noise is measured on), as rows of a region at its origin: a Bayer
+/// pattern goes on from band to band.
+///
+/// # Errors
+/// As `zemosaic_fits::read_window`.
+pub fn sample_raw(pool: &FilePool, frame: &Frame) -> Result<(Vec<f32>, Region), FitsError> {
+    crate::measure::sampled_rows(pool, frame)
 }
 
 /// Whether the values before calibration are needed: saturation is a matter of what the camera read.

@@ -397,9 +397,10 @@ fn noise_is_that_of_good_pixels_and_maps_are_brought_to_it() {
     write_image(&dir.path().join("a.m.fits"), &Header::new(), ImageData::U8(&mask), &dims).unwrap();
     write_map(&dir.path().join("a.w.fits"), (w, h), &weight);
     let pool = FilePool::new(4);
-    let plain = measure_noise(&pool, &only_frame(&path, &IngestOptions::default())).unwrap();
+    let frame = only_frame(&path, &IngestOptions::default());
+    let plain = measure_noise(&pool, &frame).unwrap();
     assert!(plain.sigma_adu[0] > 100.0 && plain.map_variance.is_empty());
-    let reference = plain.reference(FrameKind::Mono, WeightRescale::Off);
+    let reference = plain.reference(&frame, WeightRescale::Off);
     assert_eq!(reference.variance[0], plain.sigma_adu[0] * plain.sigma_adu[0]);
 
     let frame = only_frame(&path, &suffixes(Some(".w.fits"), Some(".m.fits")));
@@ -408,8 +409,8 @@ fn noise_is_that_of_good_pixels_and_maps_are_brought_to_it() {
     assert!((noise.level_adu[0] - 500.0).abs() < 1.0, "{:?}", noise.level_adu);
     assert!((noise.map_variance[0] - 100.0).abs() < 1e-4, "{:?}", noise.map_variance);
 
-    let auto = noise.reference(frame.kind, WeightRescale::Auto);
-    let off = noise.reference(frame.kind, WeightRescale::Off);
+    let auto = noise.reference(&frame, WeightRescale::Auto);
+    let off = noise.reference(&frame, WeightRescale::Off);
     assert_eq!(auto.map_scale, off.map_scale);
     // At the median of the map sigma is 7, whatever the noisy third does to the sigma of all pixels.
     assert!((auto.variance[0] / 49.0 - 1.0).abs() < 0.04, "{auto:?}");
@@ -440,8 +441,8 @@ fn cfa_noise_has_levels_by_colour_and_one_map_variance() {
     for (level, expected) in noise.level_adu.iter().zip([1000.0, 3000.0, 500.0]) {
         assert!((level - expected).abs() < 1.0, "{level}");
     }
-    let off = noise.reference(frame.kind, WeightRescale::Off);
-    let auto = noise.reference(frame.kind, WeightRescale::Auto);
+    let off = noise.reference(&frame, WeightRescale::Off);
+    let auto = noise.reference(&frame, WeightRescale::Auto);
     for (channel, gain) in [0.5625, 0.625, 0.5625].into_iter().enumerate() {
         assert!((off.variance[channel] / (25.0 * gain) - 1.0).abs() < 1e-6);
         assert!((auto.variance[channel] / off.variance[channel] - 1.0).abs() < 0.1);
@@ -459,9 +460,9 @@ fn a_frame_without_a_good_pixel_has_no_data() {
     let frame = with_maps(dir.path(), Some(ImageData::F32(&[0.0; N])), None);
     let noise = measure_noise(&FilePool::new(2), &frame).unwrap();
     assert!(!noise.has_data && noise.map_variance[0].is_nan());
-    let reference = noise.reference(frame.kind, WeightRescale::Off);
+    let reference = noise.reference(&frame, WeightRescale::Off);
     assert_eq!((reference.map_scale[0], reference.variance[0]), (1.0, 1.0), "the map in its own units");
-    assert!(noise.reference(frame.kind, WeightRescale::Auto).variance[0].is_nan());
+    assert!(noise.reference(&frame, WeightRescale::Auto).variance[0].is_nan());
 }
 
 /// The folder of real data, `None` where it is not there and not required.

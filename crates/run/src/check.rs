@@ -103,13 +103,28 @@ impl<'a> Product<'a> {
             .position(|hdu| hdu.header.get_str("EXTNAME").is_some_and(|own| own.trim() == name))
     }
 
-    /// A row of the first plane of an image HDU.
-    fn row(&self, hdu: usize, y: usize, scratch: &mut ReadScratch, out: &mut [f32]) -> Result<(), FitsError> {
+    /// Images of an HDU: one, or one per channel.
+    fn images(&self, hdu: usize) -> usize {
+        match &self.file.hdus[hdu].kind {
+            HduKind::Image(layout) => layout.planes(),
+            HduKind::CompressedImage(compressed) => compressed.image.planes(),
+            _ => 0,
+        }
+    }
+
+    /// A row of an image of an HDU.
+    fn row(
+        &self,
+        (hdu, image): (usize, usize),
+        y: usize,
+        scratch: &mut ReadScratch,
+        out: &mut [f32],
+    ) -> Result<(), FitsError> {
         let window = Window { x0: 0, y0: y, width: out.len(), height: 1 };
         match &self.file.hdus[hdu].kind {
-            HduKind::Image(layout) => read_window(&self.pool, self.path, layout, 0, window, scratch, out),
+            HduKind::Image(layout) => read_window(&self.pool, self.path, layout, image, window, scratch, out),
             HduKind::CompressedImage(layout) => {
-                read_compressed_window(&self.pool, self.path, layout, 0, window, out)
+                read_compressed_window(&self.pool, self.path, layout, image, window, out)
             }
             _ => Ok(()),
         }
@@ -136,9 +151,11 @@ impl<'a> Product<'a> {
         let mut scratch = ReadScratch::default();
         let mut rows = [vec![0.0; grid.width], vec![0.0; grid.width], vec![0.0; grid.width]];
         let (mut wrong, mut infinite) = (0_u64, 0_u64);
-        for y in 0..grid.height {
+        // A depth that all channels share is compared with the first, as the others may be masked.
+        let channels = self.images(depth);
+        for (channel, y) in (0..channels).flat_map(|channel| (0..grid.height).map(move |y| (channel, y))) {
             for (hdu, row) in [sci, wht, depth].into_iter().zip(&mut rows) {
-                self.row(hdu, y, &mut scratch, row)?;
+                self.row((hdu, channel), y, &mut scratch, row)?;
             }
             let [values, weights, depths] = &rows;
             for ((value, weight), depth) in values.iter().zip(weights).zip(depths) {
@@ -160,30 +177,34 @@ impl<'a> Product<'a> {
         Ok(findings)
     }
 
-    /// Depth is never above, and rarely below, the count of footprints over a pixel.
+    /// Depth is never above, and rarely below, the count of footprints over a pixel; where it has an image per channel (CFA
+    /// drizzle) it may be below anywhere, because a frame has gaps between the pixels of a colour.
     fn check_depth(&self, grid: &Grid) -> Result<Vec<Finding>, FitsError> {
         let check = "DEPTH against the footprints in INPUTS".to_owned();
         let (Some(depth), Some(table)) = (self.hdu_named("DEPTH"), self.hdu_named("INPUTS")) else {
             return Ok(vec![Finding { check, passed: false, detail: "no DEPTH or no INPUTS".into() }]);
         };
+        let images = self.images(depth);
         let polygons = footprints_on_grid(&read_table(self.path, table)?, grid);
         let mut scratch = ReadScratch::default();
         let mut row = vec![0.0; grid.width];
         let mut quality = vec![0.0; grid.width];
         let (mut compared, mut above, mut below, mut masked) = (0_u64, 0_u64, 0_u64, 0_u64);
         for y in (0..grid.height).step_by(grid.height.div_ceil(SAMPLES_PER_AXIS)) {
-            self.row(depth, y, &mut scratch, &mut row)?;
-            if let Some(hdu) = self.hdu_named("DQ") {
-                self.row(hdu, y, &mut scratch, &mut quality)?;
-            }
-            for x in (0..grid.width).step_by(grid.width.div_ceil(SAMPLES_PER_AXIS)) {
-                let Some(count) = count_over(&polygons, x as f64, y as f64) else { continue };
-                compared += 1;
-                let found = row[x] as i64;
-                above += u64::from(found > count);
-                let explained = quality[x] as i32 & (dq::MASKED | dq::FAILED) != 0;
-                below += u64::from(found < count && !explained);
-                masked += u64::from(found < count && explained);
+            for image in 0..images {
+                self.row((depth, image), y, &mut scratch, &mut row)?;
+                if let Some(hdu) = self.hdu_named("DQ") {
+                    self.row((hdu, 0), y, &mut scratch, &mut quality)?;
+                }
+                for x in (0..grid.width).step_by(grid.width.div_ceil(SAMPLES_PER_AXIS)) {
+                    let Some(count) = count_over(&polygons, x as f64, y as f64) else { continue };
+                    compared += 1;
+                    let found = row[x] as i64;
+                    above += u64::from(found > count);
+                    let explained = images > 1 || quality[x] as i32 & (dq::MASKED | dq::FAILED) != 0;
+                    below += u64::from(found < count && !explained);
+                    masked += u64::from(found < count && explained);
+                }
             }
         }
         let passed = above == 0 && below as f64 <= MISSING_SHARE * compared as f64;

@@ -9,6 +9,9 @@
 //! - [`calibrate`]: calibration files, masters, what fits which frame
 //! - [`prepare`]: packed files are unpacked, noise is measured
 //! - `normalize`: frames are brought to one level
+//! - [`camera`]: what frames say of their cameras together (`cfa_check`, `noise_model`, `defects`)
+//! - [`noise_model`]: gains by photon transfer over the run
+//! - [`rgb_equalize`]: channels of a written product brought together
 //! - [`mod@mosaic`]: the whole run
 //! - `classic`: groups of frames to master tiles; `existing`: a mosaic of tiles that are there; `stack`: all frames to one
 //! - [`quality`]: stars are measured, gates applied
@@ -24,12 +27,17 @@ pub mod calibrate;
 mod assemble;
 pub mod check;
 mod classic;
+pub mod camera;
+mod cfa_check;
+pub mod check;
+mod defects;
 mod error;
 pub mod events;
 mod existing;
 pub mod layout;
 pub mod mosaic;
 mod normalize;
+pub mod noise_model;
 pub mod options;
 mod output;
 pub mod plan;
@@ -37,6 +45,7 @@ pub mod prepare;
 pub mod products;
 pub mod quality;
 pub mod quality_report;
+pub mod rgb_equalize;
 pub mod scan;
 mod stack;
 pub mod tiles;
@@ -53,4 +62,5 @@ pub use options::{
 pub use plan::{Forecast, PlannedRun, plan_run};
 pub use quality::QualityOptions;
 pub use quality_report::{QualityReport, QualityRequest, QualityRow, quality_of};
+pub use rgb_equalize::RgbEqualizeChoice;
 pub use scan::{Scan, scan_inputs};

@@ -8,12 +8,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use zemosaic_coadd::{CoaddObserver, CoaddSummary, Patch, PatchPlan, Source, plan_patches};
 use zemosaic_fits::{FilePool, Header};
+use zemosaic_coadd::source::depth_planes;
 use zemosaic_frames::{LeftOut, Reason};
+use zemosaic_image::rgb_equalize::{RgbDecision, RgbEqualize};
 use zemosaic_sky::Footprint;
 
 use crate::assemble::{Product, Work, merge_work};
 use crate::classic::make_tiles;
 use crate::calibrate::build_masters;
+use crate::camera::know_cameras;
 use crate::error::{ExitCode, RunError};
 use crate::events::{Event, Reporter, Stage, Warning};
 use crate::existing::from_tiles;
@@ -205,6 +208,10 @@ pub(crate) fn prepare_sources(
     let mut prepared = reporter.stage(Stage::Prepare, frames.len() as u64, || {
         prepare(frames, &request.options.coadd, budget, spill, pool, reporter, cancel)
     })?;
+    for warning in know_cameras(&mut prepared.frames, &request.options, pool, budget) {
+        reporter.warn(&warning);
+        planned.warnings.push(warning);
+    }
     judge_quality(&mut prepared, &request.options, budget, pool, reporter, cancel)?;
     for item in &prepared.left_out {
         tell_left_out(reporter, item);
@@ -263,6 +270,8 @@ pub(crate) fn gather_facts(
     Ok(Facts {
         time: time_facts(&used),
         noise_correlation: noise_correlation(&placed.sources),
+        depth: depth_planes(&placed.sources),
+        rgb_equalize: RgbEqualize::idle(RgbDecision::Disabled),
         input_hash: input_hash(&used),
         offered: used.len() + planned.layout.left_out.len(),
         left_out: planned.layout.left_out.clone(),

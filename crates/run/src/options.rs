@@ -6,11 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zemosaic_coadd::CoaddOptions;
 use zemosaic_fits::CompressOptions;
-use zemosaic_frames::IngestOptions;
+use zemosaic_frames::{HotPixels, IngestOptions};
 use zemosaic_gauge::NormalizeOptions;
 use zemosaic_sky::{ClusterOptions, GridOptions};
 
 use crate::quality::QualityOptions;
+
+use crate::rgb_equalize::RgbEqualizeChoice;
 
 /// Where the output grid comes from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -71,6 +73,10 @@ pub struct MosaicOptions {
     pub coadd: CoaddOptions,
     /// Stars and gates.
     pub quality: QualityOptions,
+    /// Hot and cold pixels of raw frames.
+    pub hot_pixels: HotPixels,
+    /// RGB equalisation.
+    pub rgb_equalize: RgbEqualizeChoice,
 }
 
 /// The command that makes the request.

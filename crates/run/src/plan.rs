@@ -7,10 +7,10 @@ use zemosaic_coadd::options::LEAST_PIXFRAC;
 use zemosaic_coadd::sink::Rejecting;
 use zemosaic_coadd::weights::set_weights;
 use zemosaic_coadd::{
-    BackgroundMethod, CoaddOptions, Measured, MemoryBudget, PatchPlan, PlaceError, ProductPlane, SharedGrid,
+    BackgroundMethod, DepthPlanes, Measured, MemoryBudget, PatchPlan, PlaceError, ProductPlane, SharedGrid,
     Source, available_memory_bytes, plan_merge, plan_patches,
 };
-use zemosaic_frames::{Frame, FrameNoise, LeftOut, Reason};
+use zemosaic_frames::{DemosaicMethod, Frame, FrameNoise, LeftOut, Reason};
 use zemosaic_image::Region;
 use zemosaic_stack::RejectMethod;
 
@@ -72,7 +72,7 @@ pub struct Forecast {
 /// # Errors
 /// As [`crate::scan_inputs`] and [`plan_layout`]; a resource that would be exceeded.
 pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedRun, RunError> {
-    check_options(&request.options.coadd)?;
+    check_options(&request.options)?;
     request.options.cluster.check().map_err(RunError::Usage)?;
     request.options.quality.gates.check().map_err(RunError::Usage)?;
     let mut scan = scan_request(request, reporter)?;
@@ -88,7 +88,7 @@ pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedR
         reporter.warn(warning);
     }
     let budget = memory_budget(request, reporter, &mut warnings);
-    let tiles = plan_tiles(&layout, request, pixel_bytes(layout.channels, rejecting(&request.options)))?;
+    let tiles = plan_tiles(&layout, request, pixel_bytes(layout.channels, depth_of(&layout), rejecting(&request.options)))?;
     // A stack is its tile and nothing else.
     let mosaic_bytes = match request.run_command {
         RunCommand::Stack => 0,
@@ -126,7 +126,17 @@ pub(crate) fn memory_budget(
 }
 
 /// Options of algorithms that are out of range, before any file is looked at.
-fn check_options(options: &CoaddOptions) -> Result<(), RunError> {
+fn check_options(options: &MosaicOptions) -> Result<(), RunError> {
+    let (ingest, options) = (&options.ingest, &options.coadd);
+    ingest.noise.check().map_err(|message| RunError::Usage(format!("--{message}")))?;
+    options.spatial.check().map_err(RunError::Usage)?;
+    if ingest.demosaic == DemosaicMethod::None && !options.kernel.is_drizzle() {
+        return Err(RunError::Usage(
+            "--demosaic none leaves gaps between the pixels of a colour, which only --kernel drizzle, drizzle-turbo and \
+             drizzle-point can fill"
+                .into(),
+        ));
+    }
     if options.background != BackgroundMethod::None {
         options.mesh.check().map_err(|error| RunError::Usage(error.to_string()))?;
     }
@@ -276,16 +286,22 @@ pub fn rejecting(options: &MosaicOptions) -> Rejecting {
     if options.coadd.reject.method == RejectMethod::None { Rejecting::No } else { Rejecting::Yes }
 }
 
+/// Whether a product of the frames of `layout` has a depth for each channel.
+pub(crate) fn depth_of(layout: &Layout) -> DepthPlanes {
+    let is_raw = layout.frames.iter().any(|frame| frame.raw_cfa().is_some());
+    if is_raw { DepthPlanes::PerChannel } else { DepthPlanes::Shared }
+}
+
 /// Bytes of a pixel of all planes of a product.
-fn pixel_bytes(channels: usize, rejecting: Rejecting) -> u64 {
+fn pixel_bytes(channels: usize, depth: DepthPlanes, rejecting: Rejecting) -> u64 {
     let planes = ProductPlane::of_product(rejecting);
-    planes.iter().map(|plane| if plane.per_channel() { 4 * channels as u64 } else { 4 }).sum()
+    planes.iter().map(|plane| 4 * plane.images(channels, depth) as u64).sum()
 }
 
 /// Bytes of a mosaic of `frames` frames.
 pub(crate) fn product_bytes_of(layout: &Layout, frames: usize, rejecting: Rejecting) -> u64 {
     let pixels = layout.grid.width as u64 * layout.grid.height as u64;
-    pixels * pixel_bytes(layout.channels, rejecting) + frames as u64 * 1024 + (1 << 20)
+    pixels * pixel_bytes(layout.channels, depth_of(layout), rejecting) + frames as u64 * 1024 + (1 << 20)
 }
 
 /// A compressed mosaic is taken to be smaller by this at least.

@@ -253,6 +253,11 @@ fn unpack_one(frame: &mut Frame, copies: &Copies, copy: &Path) -> Result<(), Fai
     Ok(())
 }
 
+/// Measure a frame again whose pattern is another now; `None` where that fails.
+pub(crate) fn remeasure(frame: &mut Frame, options: &CoaddOptions, pool: &FilePool) -> Option<Measured> {
+    measure(frame, options, pool).ok()
+}
+
 /// Overscan, noise and, where it is to be subtracted, background of a frame.
 fn measure(frame: &mut Frame, options: &CoaddOptions, pool: &FilePool) -> Result<Measured, Failure> {
     let unreadable = |error: FitsError| Failure::Frame(reason_of(&error));

@@ -15,7 +15,8 @@ use zemosaic_frames::{IngestOptions, discover, ingest, measure_background, measu
 use zemosaic_image::Region;
 use zemosaic_sky::Grid;
 
-/// Planes of a mosaic of up to three channels: value, weight, variance, then depth and quality; as bits.
+/// Planes of a mosaic of up to three channels: value, weight, variance, then depth and quality, counts of rejection and
+/// depths per channel; as bits.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Mosaic {
     pub floats: Vec<Vec<u32>>,
@@ -26,6 +27,11 @@ impl Mosaic {
     /// Float plane: 0 value, 1 weight, 2 variance, of the first channel.
     pub fn float(&self, plane: usize) -> Vec<f32> {
         self.floats[plane].iter().map(|bits| f32::from_bits(*bits)).collect()
+    }
+
+    /// Of CFA drizzle.
+    pub fn depth_of(&self, channel: usize) -> &[i32] {
+        &self.counts[8 + channel]
     }
 
     pub fn depth(&self) -> &[i32] {
@@ -53,6 +59,7 @@ impl PatchSink for Memory {
             }
             let counts = [&patch.depth, &patch.quality].into_iter();
             let counts = counts.chain(&patch.rejected_low).chain(&patch.rejected_high);
+            let counts = counts.chain(&patch.depth_by_channel);
             for (stored, plane) in mosaic.counts.iter_mut().zip(counts) {
                 stored[to..to + width].copy_from_slice(&plane[from.clone()]);
             }
@@ -129,7 +136,7 @@ pub fn mosaic(
     let pixels = grid.width * grid.height;
     let empty = Mosaic {
         floats: vec![vec![u32::MAX; pixels]; 3 * channels],
-        counts: vec![vec![-1; pixels]; 2 + 2 * channels],
+        counts: vec![vec![-1; pixels]; 2 + 3 * channels],
     };
     let sink = Memory { width: grid.width, mosaic: Mutex::new(empty) };
     let plan = cut(grid, sources.len(), patch_px.0, patch_px.1);

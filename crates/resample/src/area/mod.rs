@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`area_row`] with [`AreaMethod::Exact`] | mean over the overlaps with the frame's pixels |
 //! | [`area_row`] with [`AreaMethod::Drizzle`] | drops of shrunken pixels (Fruchter & Hook 2002, PASP 114, 144) |
+//! | [`area_row_cfa`] | drizzle of a raw CFA plane, each colour from its own pixels |
 //! | [`SphereArea`] | the exact overlap on the sphere, for pixels above some 20 arcsec |
 //! | [`Adaptive`] | anti-aliased smooth kernels (DeForest 2004, Solar Physics 219, 3) |
 //! | [`area_ratio_row`] | area of output pixels in frame pixels, for flux conservation |
@@ -16,6 +17,7 @@
 mod adaptive;
 mod apply;
 mod block;
+mod cfa;
 mod correlation;
 mod curve;
 pub mod definition;
@@ -31,6 +33,7 @@ mod sphere;
 mod sphere_polygon;
 
 pub use adaptive::{Adaptive, AdaptiveOptions, AdaptiveShape};
+pub use cfa::area_row_cfa;
 pub use correlation::{Rotations, area_noise_correlation};
 pub use error::AreaError;
 pub use kernel::{AreaKernel, AreaMethod, DrizzleOptions, DropShape, MIN_PIXFRAC};

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use zemosaic_coadd::noise::aperture_correlation;
 use zemosaic_coadd::resampler::Resampler;
-use zemosaic_coadd::{CoaddSummary, Measured, Source};
-use zemosaic_frames::{FrameKind, FrameMeta, LeftOut, WcsOrigin};
+use zemosaic_coadd::{CoaddSummary, DepthPlanes, Measured, Source};
+use zemosaic_frames::{Defects, FrameMeta, LeftOut, NoiseModel, WcsOrigin};
 use zemosaic_gauge::NormalizeMethod;
 use zemosaic_image::Background;
+use zemosaic_image::rgb_equalize::RgbEqualize;
 use zemosaic_sky::{Grid, lonlat_deg};
 use zemosaic_stars::FrameQuality;
 
@@ -41,6 +42,10 @@ pub struct UsedFrame {
     pub sigma_adu: Vec<f64>,
     /// Level of the sky per channel, in the frame's units: of the background that was subtracted, else the median.
     pub level_adu: Vec<f64>,
+    /// What is known of its bad pixels.
+    pub defects: Defects,
+    /// Gain and what else is known of its noise.
+    pub noise_model: NoiseModel,
     /// What its pixels were multiplied with.
     pub flux_scale: f64,
     /// Names and lengths of its weight map and mask.
@@ -130,6 +135,10 @@ pub struct Facts {
     pub grid: Grid,
     /// 1 or 3.
     pub channels: usize,
+    /// Whether DEPTH has an image per channel.
+    pub depth: DepthPlanes,
+    /// What RGB equalisation did.
+    pub rgb_equalize: RgbEqualize,
     /// Time facts.
     pub time: TimeFacts,
     /// Width of an aperture in pixels, and the variance of sums over it over the sum of VAR; empty where not known.
@@ -197,7 +206,7 @@ pub fn noise_correlation(sources: &[Source]) -> Vec<(usize, f64)> {
         let mut sum = 0.0;
         for source in sources {
             let stretches = matches!(&source.resampler, Resampler::Point(table) if table.stretch() > 1.0);
-            let is_cfa = matches!(source.frame.kind, FrameKind::Cfa(_));
+            let is_cfa = source.frame.is_interpolated() || source.frame.raw_cfa().is_some();
             let key = (is_cfa, stretches, (source.scale_ratio * 1e3).round() as i64);
             sum += (*known.entry(key).or_insert_with(|| aperture_correlation(source, aperture_px)))?;
         }
@@ -228,6 +237,8 @@ pub fn used_frame(source: &Source, measured: &Measured, weight: &[f64], footprin
         wcs_origin: frame.wcs_origin.clone(),
         sigma_adu: measured.noise.sigma_adu.clone(),
         level_adu,
+        defects: frame.defects.clone(),
+        noise_model: frame.noise_model,
         flux_scale: frame.flux_scale,
         maps: frame.maps.iter().map(|map| (map_name(&map.path), map.unpacked_bytes)).collect(),
         calibration: frame.calibration.as_ref().map(|own| own.steps()).unwrap_or_default(),
@@ -278,9 +289,10 @@ pub fn time_facts(used: &[UsedFrame]) -> TimeFacts {
 /// # Errors
 /// Options that do not encode (a bug).
 pub fn parameter_hash(options: &MosaicOptions, grid_header: &[u8]) -> Result<String, serde_json::Error> {
-    let ingest =
-        (&options.ingest.maps, &options.ingest.flux_scale_key, options.ingest.calibration.without_paths());
-    let mut bytes = serde_json::to_vec(&(&options.coadd, ingest))?;
+    let ingest = &options.ingest;
+    let reading = (&ingest.maps, &ingest.flux_scale_key, ingest.calibration.without_paths());
+    let camera = (ingest.demosaic, ingest.cfa, &ingest.noise, options.hot_pixels);
+    let mut bytes = serde_json::to_vec(&(&options.coadd, reading, camera, options.rgb_equalize))?;
     if options.normalize.method != NormalizeMethod::None {
         bytes.extend(serde_json::to_vec(&options.normalize)?);
     }

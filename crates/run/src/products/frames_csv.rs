@@ -1,5 +1,6 @@
 //! `frames.csv`: every file that was offered, used or not, and why.
 
+use zemosaic_frames::Defects;
 use zemosaic_stars::FrameQuality;
 
 use crate::products::facts::{Facts, UsedFrame};
@@ -27,6 +28,15 @@ const COLUMNS: &[Column] = &[
     ("calibration", |frame| quote(&frame.calibration.join(" "))),
     ("sigma_r,sigma_g,sigma_b", |frame| by_channel(&frame.sigma_adu)),
     ("level_r,level_g,level_b", |frame| by_channel(&frame.level_adu)),
+    ("noise_model", |frame| frame.noise_model.origin.label().to_owned()),
+    ("gain_e_per_adu", |frame| optional(frame.noise_model.gain_e_per_adu)),
+    ("read_noise_e", |frame| optional(frame.noise_model.read_noise_e)),
+    ("zero_variance_adu", |frame| optional(frame.noise_model.zero_variance_adu)),
+    ("bad_pixels", |frame| match &frame.defects {
+        Defects::Unknown => String::new(),
+        Defects::InWindows(_) => "in-windows".to_owned(),
+        Defects::Listed(bad) => bad.len().to_string(),
+    }),
     ("weight_r,weight_g,weight_b", |frame| by_channel(&frame.weight)),
     ("gain_r,gain_g,gain_b", |frame| by_channel(&frame.gain)),
     ("offset_r,offset_g,offset_b", |frame| by_channel(&frame.offset)),
@@ -61,6 +71,10 @@ pub fn frames_csv(facts: &Facts) -> String {
 fn by_channel(values: &[f64]) -> String {
     let field = |channel: usize| values.get(channel).map_or(String::new(), |value| format!("{value:.6e}"));
     format!("{},{},{}", field(0), field(1), field(2))
+}
+
+fn optional(value: Option<f64>) -> String {
+    value.map_or(String::new(), |value| format!("{value:.6e}"))
 }
 
 /// Columns of a frame's quality.

@@ -1,6 +1,6 @@
 //! Headers of `mosaic.fits`: the contract of the science product.
 
-use zemosaic_coadd::{BackgroundMethod, FluxConvention, KernelName, ProductPlane};
+use zemosaic_coadd::{BackgroundMethod, FluxConvention, KernelName, ProductPlane, RadialWeight};
 use zemosaic_fits::Header;
 use zemosaic_frames::FrameMeta;
 
@@ -24,6 +24,7 @@ pub fn plane_header(plane: ProductPlane, index: usize, facts: &Facts, options: &
         if let Some(gauge) = &facts.gauge {
             header.set_str("ZMNORM", gauge.method.name(), "normalisation: gain x value + offset per frame");
         }
+        colour(&mut header, facts, options);
     }
     software(&mut header, facts);
     if plane == ProductPlane::Sci {
@@ -53,7 +54,7 @@ fn structure(plane: ProductPlane, index: usize, facts: &Facts) -> Header {
         header.set_str("XTENSION", "IMAGE", "image extension");
     }
     header.set_i64("BITPIX", if plane.is_integer() { 32 } else { -32 }, "bits per sample");
-    let planes = if plane.per_channel() { facts.channels } else { 1 };
+    let planes = plane.images(facts.channels, facts.depth);
     header.set_i64("NAXIS", if planes > 1 { 3 } else { 2 }, "axes");
     header.set_i64("NAXIS1", facts.grid.width as i64, "columns");
     header.set_i64("NAXIS2", facts.grid.height as i64, "rows");
@@ -166,6 +167,19 @@ fn noise(header: &mut Header, facts: &Facts) {
     }
 }
 
+/// What RGB equalisation did, where it was asked for.
+fn colour(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
+    if !options.rgb_equalize.of_mosaic() || facts.channels != 3 {
+        return;
+    }
+    let found = &facts.rgb_equalize;
+    header.set_str("RGBEQ", found.decision.name(), "RGB equalisation of this image");
+    for (key, gain) in ["RGBGAINR", "RGBGAING", "RGBGAINB"].into_iter().zip(found.gains) {
+        header.set_f64(key, gain, "gain of RGB equalisation");
+    }
+    header.set_f64("RGBEQMED", found.target, "level the channels were brought to");
+}
+
 fn software(header: &mut Header, facts: &Facts) {
     header.set_str("DATE", &time::iso(facts.date), "UTC date of this file");
     header.set_str("PROGRAM", PROGRAM, "program that made this file");
@@ -201,6 +215,16 @@ fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
         lines.push(format!("calibration: {calibrated} of {} frames, see frames.csv", facts.used.len()));
     }
     lines.push(format!("coadd: kernel {:?}, antialias {:?}", coadd.kernel, coadd.antialias));
+    if facts.used.iter().any(|frame| frame.kind.starts_with("cfa")) {
+        lines.push(format!("ingest: demosaic {:?}, pattern of {:?}", ingest.demosaic, ingest.cfa));
+    }
+    if coadd.spatial.taper_px > 0.0 {
+        lines.push(format!("coadd: taper {} px", coadd.spatial.taper_px));
+    }
+    if let Some(radial) = coadd.spatial.radial {
+        let RadialWeight { feather, power, floor } = radial;
+        lines.push(format!("coadd: radial weight {feather}, {power}, {floor}"));
+    }
     if matches!(coadd.kernel, KernelName::Drizzle | KernelName::DrizzleTurbo) {
         lines.push(format!("coadd: pixfrac {}", coadd.pixfrac));
     }

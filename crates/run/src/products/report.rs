@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use zemosaic_frames::Defects;
+
 use crate::error::RunError;
 use crate::events::Warning;
 use crate::products::facts::Facts;
@@ -80,6 +82,9 @@ pub fn report_json(facts: &Facts, costs: &Costs, warnings: &[Warning]) -> Result
             "rejected_high": facts.summary.rejected_high,
         },
         "gauge": facts.gauge,
+        "noise_models": noise_models(facts),
+        "bad_pixels": bad_pixels(facts),
+        "rgb_equalize": facts.rgb_equalize,
         "failures": {
             "reads": facts.summary.read_failures.len(),
             "patches": facts.summary.failed_patches,
@@ -91,4 +96,36 @@ pub fn report_json(facts: &Facts, costs: &Costs, warnings: &[Warning]) -> Result
     let text = serde_json::to_string_pretty::<Value>(&report)
         .map_err(|error| RunError::Encode { what: "report.json", message: error.to_string() })?;
     Ok(text + "\n")
+}
+
+/// Frames by the origin of their noise model, with the range of their gains.
+fn noise_models(facts: &Facts) -> Value {
+    let mut models: BTreeMap<&str, (usize, Vec<f64>)> = BTreeMap::new();
+    for frame in &facts.used {
+        let (frames, gains) = models.entry(frame.noise_model.origin.label()).or_default();
+        *frames += 1;
+        gains.extend(frame.noise_model.gain_e_per_adu);
+    }
+    let described = models.into_iter().map(|(origin, (frames, gains))| {
+        let least = gains.iter().copied().reduce(f64::min);
+        let largest = gains.iter().copied().reduce(f64::max);
+        (origin.to_owned(), json!({"frames": frames, "gain_e_per_adu": [least, largest]}))
+    });
+    described.collect()
+}
+
+/// Frames whose bad pixels are known by persistence, and the most of one camera; frames in whose windows they were looked for.
+fn bad_pixels(facts: &Facts) -> Value {
+    let (mut listed, mut most, mut in_windows) = (0, 0, 0);
+    for frame in &facts.used {
+        match &frame.defects {
+            Defects::Unknown => {}
+            Defects::Listed(bad) => {
+                listed += 1;
+                most = most.max(bad.len());
+            }
+            Defects::InWindows(_) => in_windows += 1,
+        }
+    }
+    json!({"frames_by_persistence": listed, "most_of_a_camera": most, "frames_by_window": in_windows})
 }

@@ -1,5 +1,11 @@
 //! The plain definitions of the demosaic and of the background, in f64. The fast code is tested against them.
 
+mod rcd;
+mod vng;
+
+pub use rcd::Rcd;
+pub use vng::vng_pixel;
+
 use crate::background::CellStatistics;
 use crate::background::constants::{
     CLIP_SIGMA, CONVERGED, MAX_ROUNDS, PRE_CUT_SIGMA, RANGE_SIGMA, Span, grouped_median,
@@ -32,6 +38,44 @@ pub fn demosaic_pixel(window: &CfaWindow<'_>, x: i64, y: i64) -> [f64; 3] {
         }
         sum / count
     })
+}
+
+/// Pixel of a frame (`window` is the whole of it) mirrored about its edge pixels; a NaN one is the mean of the good
+/// ones among the nearest four of its colour, else among the next four, else NaN.
+fn filled_value(window: &CfaWindow<'_>, x: i64, y: i64) -> f64 {
+    fn mirrored(at: i64, last: i64) -> i64 {
+        if at < 0 {
+            mirrored(-at, last)
+        } else if at > last {
+            mirrored(2 * last - at, last)
+        } else {
+            at
+        }
+    }
+    let (width, height) = (window.region.width as i64, window.region.height as i64);
+    let (x, y) = (mirrored(x, width - 1), mirrored(y, height - 1));
+    let value = |x: i64, y: i64| -> f64 {
+        let inside = x >= 0 && y >= 0 && x < width && y < height;
+        if inside { f64::from(window.raw[(y * width + x) as usize]) } else { f64::NAN }
+    };
+    let own = value(x, y);
+    if !own.is_nan() {
+        return own;
+    }
+    let (axes, diagonals) = ([(0, -2), (-2, 0), (2, 0), (0, 2)], [(-1, -1), (1, -1), (-1, 1), (1, 1)]);
+    let rings = if window.pattern.colour_at(x, y) == 1 {
+        [diagonals, axes]
+    } else {
+        [axes, diagonals.map(|(dx, dy)| (2 * dx, 2 * dy))]
+    };
+    for ring in rings {
+        let good = ring.map(|(dx, dy)| value(x + dx, y + dy)).into_iter().filter(|value| !value.is_nan());
+        let (sum, count) = good.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+        if count > 0.0 {
+            return sum / count;
+        }
+    }
+    f64::NAN
 }
 
 /// Clipped statistics of one mesh cell, every round from sorted survivors; values that are not finite do not
