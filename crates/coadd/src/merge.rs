@@ -23,7 +23,7 @@ use crate::budget::MemoryBudget;
 use crate::engine::{CoaddObserver, CoaddSummary, PatchWorker, run_patches};
 use crate::error::CoaddError;
 use crate::patch::{Patch, PatchPlan, base_patches, halve};
-use crate::result::{PatchResult, dq, resize_exact};
+use crate::result::{DepthPlanes, PatchResult, dq, resize_exact};
 use crate::sink::{PatchSink, ProductPlane};
 
 /// A plane of a tile: what it is, and where its pixels lie.
@@ -44,6 +44,16 @@ pub struct Tile {
     pub region: Region,
     /// Its planes; SCI, WHT, VAR, DEPTH and DQ are needed.
     pub planes: Vec<TilePlane>,
+}
+
+/// Whether the depth of a mosaic of `tiles` differs from channel to channel: where one of theirs does.
+pub fn merged_depth<'a>(tiles: impl IntoIterator<Item = &'a Tile>) -> DepthPlanes {
+    let differs = |own: &TilePlane| own.plane == ProductPlane::Depth && own.layout.planes() > 1;
+    if tiles.into_iter().any(|tile| tile.planes.iter().any(differs)) {
+        DepthPlanes::PerChannel
+    } else {
+        DepthPlanes::Shared
+    }
 }
 
 /// How the values of tiles become one.
@@ -76,6 +86,8 @@ pub struct MergeJob<'a> {
     pub tiles: &'a [Tile],
     /// Output planes: 1 or 3.
     pub channels: usize,
+    /// Whether DEPTH has an image per channel ([`merged_depth`]).
+    pub depth: DepthPlanes,
     /// How values become one.
     pub rule: MergeRule,
     /// The patches, from [`plan_merge`].
@@ -248,14 +260,15 @@ struct Merger<'a> {
 }
 
 /// Planes that are read of a tile, with their channels: SCI, WHT and VAR of each channel first.
-fn wanted(channels: usize) -> Vec<(ProductPlane, usize)> {
+fn wanted(channels: usize, depth: DepthPlanes) -> Vec<(ProductPlane, usize)> {
     let floats = [ProductPlane::Sci, ProductPlane::Wht, ProductPlane::Var];
     let rejected = [ProductPlane::RejLo, ProductPlane::RejHi];
     let of_channels = |planes: &[ProductPlane]| -> Vec<(ProductPlane, usize)> {
         (0..channels).flat_map(|channel| planes.iter().map(move |plane| (*plane, channel))).collect()
     };
-    let single = vec![(ProductPlane::Depth, 0), (ProductPlane::Dq, 0)];
-    [of_channels(&floats), single, of_channels(&rejected)].concat()
+    let depths = (0..ProductPlane::Depth.images(channels, depth)).map(|channel| (ProductPlane::Depth, channel));
+    let single = vec![(ProductPlane::Dq, 0)];
+    [of_channels(&floats), depths.collect(), single, of_channels(&rejected)].concat()
 }
 
 impl<'a> Merger<'a> {
@@ -265,7 +278,7 @@ impl<'a> Merger<'a> {
             cancel,
             read: ReadScratch::default(),
             sums: vec![Vec::new(); job.channels],
-            windows: vec![Vec::new(); wanted(job.channels).len()],
+            windows: vec![Vec::new(); wanted(job.channels, job.depth).len()],
             result: PatchResult::default(),
         }
     }
@@ -280,13 +293,15 @@ impl<'a> Merger<'a> {
             width: part.width,
             height: part.height,
         };
-        let wanted = wanted(self.job.channels);
+        let wanted = wanted(self.job.channels, self.job.depth);
         for ((plane, channel), values) in wanted.iter().zip(&mut self.windows) {
             resize_exact(values, part.area(), 0.0);
             match tile.planes.iter().find(|own| own.plane == *plane) {
                 Some(own) => {
                     let (pool, read) = (self.job.pool, &mut self.read);
-                    read_window(pool, &tile.path, &own.layout, *channel, window, read, values)?;
+                    // A depth of all channels is that of each.
+                    let image = (*channel).min(own.layout.planes() - 1);
+                    read_window(pool, &tile.path, &own.layout, image, window, read, values)?;
                 }
                 None => values.fill(0.0),
             }
@@ -308,7 +323,7 @@ impl<'a> Merger<'a> {
                     ProductPlane::Dq => &mut self.result.quality,
                     ProductPlane::RejLo => &mut self.result.rejected_low[*channel],
                     ProductPlane::RejHi => &mut self.result.rejected_high[*channel],
-                    _ => &mut self.result.depth,
+                    _ => self.result.depth_by_channel.get_mut(*channel).unwrap_or(&mut self.result.depth),
                 };
                 for (total, own) in target[to.clone()].iter_mut().zip(&values[from.clone()]) {
                     // Counts and bits are whole numbers below 2^24, which a float holds.
@@ -324,7 +339,7 @@ impl<'a> Merger<'a> {
 impl PatchWorker for Merger<'_> {
     fn process(&mut self, patch: &Patch) -> Option<Vec<(usize, FitsError)>> {
         let pixels = patch.region.area();
-        self.result.reset(patch.region, self.job.channels, pixels);
+        self.result.reset(patch.region, self.job.channels, pixels, self.job.depth);
         for sums in &mut self.sums {
             sums.clear();
             sums.resize(pixels, Sums::default());
@@ -345,6 +360,11 @@ impl PatchWorker for Merger<'_> {
                 result.value[channel][at] = value;
                 result.weight[channel][at] = weight;
                 result.variance[channel][at] = variance;
+            }
+        }
+        for depths in &result.depth_by_channel {
+            for (most, depth) in result.depth.iter_mut().zip(depths) {
+                *most = (*most).max(*depth);
             }
         }
         for (bits, depth) in result.quality.iter_mut().zip(&result.depth) {

@@ -35,6 +35,11 @@ impl PlaneMap {
         Self { map, binning }
     }
 
+    /// From the grid to stored pixels.
+    pub fn to_frame(&self) -> &PixelMap {
+        &self.map
+    }
+
     /// The exact position of grid position (`x`, `y`) in the planes.
     pub fn exact(&self, x: f64, y: f64) -> Option<(f64, f64)> {
         let (u, v) = self.map.exact(x, y)?;

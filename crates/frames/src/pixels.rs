@@ -165,7 +165,7 @@ fn stored_region(frame: &Frame, region: Region) -> Region {
 
 /// The stored planes of a window, calibrated and with the bad pixels of the maps and of the camera NaN, in
 /// [`PixelScratch::stored`]; returns `region`.
-pub(crate) fn read_stored(
+pub fn read_stored(
     pool: &FilePool,
     frame: &Frame,
     region: Region,

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use zemosaic_coadd::sink::Rejecting;
 use zemosaic_coadd::{
-    CoaddJob, MergeJob, PatchPlan, ProductPlane, ProductSink, Tile, coadd, merge, plan_merge,
+    DepthPlanes, CoaddJob, MergeJob, PatchPlan, ProductPlane, ProductSink, Tile, coadd, merge, plan_merge,
 };
 use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, ProductWriter};
 use zemosaic_image::Region;
@@ -25,6 +25,7 @@ use crate::products::gauge::gauge_table;
 use crate::products::inputs_table::inputs_table;
 use crate::products::report::{Costs, report_json};
 use crate::products::staged::StagedFiles;
+use crate::rgb_equalize::equalize_product;
 use crate::products::{PRODUCT_NAMES, frames_csv::frames_csv, preview::preview_png, run_toml::run_toml};
 
 /// The merge of the tiles that were made.
@@ -67,12 +68,14 @@ impl Work {
 pub(crate) fn product_hdus(
     planes: &[ProductPlane],
     (width, height, channels): (usize, usize, usize),
+    depth: DepthPlanes,
     header: &dyn Fn(ProductPlane, usize) -> Header,
 ) -> Vec<HduSpec> {
     let hdu = |(index, plane): (usize, &ProductPlane)| {
         let mut dims = vec![width, height];
-        if plane.per_channel() && channels > 1 {
-            dims.push(channels);
+        let images = plane.images(channels, depth);
+        if images > 1 {
+            dims.push(images);
         }
         let data = if plane.is_integer() { DataSpec::I32 { dims } } else { DataSpec::F32 { dims } };
         HduSpec { header: header(*plane, index), data }
@@ -103,7 +106,7 @@ impl Product {
         let planes = ProductPlane::of_product(work.rejecting(request));
         let size = (facts.grid.width, facts.grid.height, facts.channels);
         let header = |plane, index| plane_header(plane, index, &facts, &request.options);
-        let hdus = product_hdus(&planes, size, &header);
+        let hdus = product_hdus(&planes, size, facts.depth, &header);
         let policy = overwrite(request);
         // What is compressed in the end is written beside the unpacked copies first.
         let folder = if request.compress.is_some() { spill } else { &request.out };
@@ -121,7 +124,7 @@ impl Product {
     ) -> Result<Vec<Warning>, RunError> {
         let channels = self.facts.channels;
         let total = self.facts.grid.width as u64 * self.facts.grid.height as u64;
-        let sink = ProductSink { writer: &self.writer, planes: &self.planes, channels, origin_px: (0, 0) };
+        let sink = ProductSink { writer: &self.writer, planes: &self.planes, channels, depth: self.facts.depth, origin_px: (0, 0) };
         let threads = request.worker_threads();
         match &self.work {
             Work::Coadd(plan) => {
@@ -139,7 +142,7 @@ impl Product {
                     |tile: &Tile| tile.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 let names = tiles.tiles.iter().map(name).collect();
                 let observer = Observer::new(reporter, Stage::Merge, names, total);
-                let job = MergeJob { tiles: &tiles.tiles, channels, rule: tiles.rule, plan, threads, pool };
+                let job = MergeJob { tiles: &tiles.tiles, channels, depth: self.facts.depth, rule: tiles.rule, plan, threads, pool };
                 let merged = reporter.stage(Stage::Merge, total, || merge(&job, &sink, &observer, cancel))?;
                 let summary = &mut self.facts.summary;
                 if self.facts.from_existing_tiles {
@@ -202,7 +205,11 @@ impl Product {
         mut costs: Costs,
         warnings: Vec<Warning>,
     ) -> Result<RunOutcome, RunError> {
-        let Self { planned, planes, facts, writer, work, .. } = self;
+        let Self { planned, planes, mut facts, writer, work, .. } = self;
+        if request.options.rgb_equalize.of_mosaic() {
+            let size = (facts.grid.width, facts.grid.height);
+            facts.rgb_equalize = equalize_product(&writer, &planes, size, facts.channels)?;
+        }
         let png = preview_png(&writer, facts.grid.width, facts.grid.height, facts.channels)?
             .map_err(|error| RunError::Encode { what: "the preview", message: error.to_string() })?;
         let headers: Vec<(usize, Header)> = planes

@@ -24,6 +24,7 @@ use crate::products::inputs_table::inputs_table;
 use crate::products::tile_file::tile_planes;
 use crate::products::tile_header::{TileCards, tile_header};
 use crate::products::{TILES_FOLDER, tile_name};
+use crate::rgb_equalize::{asked, equalize_product};
 use crate::tiles::{TileJob, tile_jobs};
 
 /// Master tiles, ready to be merged.
@@ -115,17 +116,21 @@ impl TileMaker<'_> {
         let size = (job.region.width, job.region.height, channels);
         let header = |plane, index| tile_header(plane, index, &facts, options, &cards);
         let policy = crate::output::overwrite(request);
-        let writer = ProductWriter::create(&path, product_hdus(&planes, size, &header), policy)?;
+        let writer = ProductWriter::create(&path, product_hdus(&planes, size, facts.depth, &header), policy)?;
         let sources = &self.placed.sources;
         let plan =
             plan_region(job.region, &job.members, sources, channels, &options.coadd, self.planned.budget)?;
         let (threads, pool) = (request.worker_threads(), self.pool);
         let work = CoaddJob { sources, channels, options: &options.coadd, plan: &plan, threads, pool };
         let origin_px = (job.region.x0, job.region.y0);
-        let sink = ProductSink { writer: &writer, planes: &planes, channels, origin_px };
+        let sink = ProductSink { writer: &writer, planes: &planes, channels, depth: facts.depth, origin_px };
         let summary = coadd(&work, &sink, observer, self.cancel)?;
         if summary.samples == 0 {
             return Ok((None, summary));
+        }
+        if options.rgb_equalize.of_tiles() {
+            let size = (job.region.width, job.region.height);
+            facts.rgb_equalize = equalize_product(&writer, &planes, size, channels)?;
         }
         facts.summary.merge(CoaddSummary {
             depth_histogram: summary.depth_histogram.clone(),
@@ -184,6 +189,8 @@ impl TileMaker<'_> {
             left_out: Vec::new(),
             grid: Grid { wcs, width: job.region.width, height: job.region.height },
             gauge: run.gauge.clone(),
+            depth: run.depth,
+            rgb_equalize: asked(self.request.options.rgb_equalize.of_tiles()),
             channels: run.channels,
             noise_correlation: run.noise_correlation.clone(),
             summary: CoaddSummary::default(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use zemosaic_coadd::sink::Rejecting;
-use zemosaic_coadd::{CoaddSummary, ProductPlane};
+use zemosaic_coadd::{CoaddSummary, ProductPlane, merged_depth};
 use zemosaic_fits::{FilePool, Header, is_packed, scan};
 use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::{IngestOptions, InputFile, LeftOut, MapSource, discover};
@@ -26,6 +26,7 @@ use crate::products::TILE_PREFIX;
 use crate::products::facts::{Facts, TileRecord, input_hash, parameter_hash, time_facts};
 use crate::products::tile_file::{TileFile, open_tile};
 use crate::products::tile_inputs::frames_of_tile;
+use crate::rgb_equalize::asked;
 use crate::scan::{no_input, tell_left_out};
 use crate::tiles::TilesPlan;
 use crate::time;
@@ -223,6 +224,8 @@ fn facts_of(
         left_out,
         grid: first.grid.clone(),
         gauge: None,
+        depth: merged_depth(tiles.iter().map(|(_, file)| &file.tile)),
+        rgb_equalize: asked(request.options.rgb_equalize.of_mosaic()),
         channels: first.channels,
         noise_correlation: noise_correlation(tiles),
         summary: CoaddSummary { samples, ..CoaddSummary::default() },

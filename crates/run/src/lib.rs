@@ -12,7 +12,6 @@
 //! - [`camera`]: what frames say of their cameras together (`cfa_check`, `noise_model`, `defects`)
 //! - [`noise_model`]: gains by photon transfer over the run
 //! - [`rgb_equalize`]: channels of a written product brought together
-//! - [`mod@mosaic`]: the whole run
 //! - `classic`: groups of frames to master tiles; `existing`: a mosaic of tiles that are there; `stack`: all frames to one
 //! - [`quality`]: stars are measured, gates applied
 //! - [`mod@mosaic`]: the whole run
@@ -23,21 +22,20 @@
 //! - [`check`]: a product is verified
 //! - [`events`]: what happened, as it happens
 
-pub mod calibrate;
 mod assemble;
-pub mod check;
-mod classic;
+pub mod calibrate;
 pub mod camera;
 mod cfa_check;
 pub mod check;
+mod classic;
 mod defects;
 mod error;
 pub mod events;
 mod existing;
 pub mod layout;
 pub mod mosaic;
-mod normalize;
 pub mod noise_model;
+mod normalize;
 pub mod options;
 mod output;
 pub mod plan;

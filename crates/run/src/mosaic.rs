@@ -10,7 +10,6 @@ use zemosaic_coadd::{CoaddObserver, CoaddSummary, Patch, PatchPlan, Source, plan
 use zemosaic_fits::{FilePool, Header};
 use zemosaic_coadd::source::depth_planes;
 use zemosaic_frames::{LeftOut, Reason};
-use zemosaic_image::rgb_equalize::{RgbDecision, RgbEqualize};
 use zemosaic_sky::Footprint;
 
 use crate::assemble::{Product, Work, merge_work};
@@ -27,6 +26,7 @@ use crate::plan::{Placed, PlannedRun, place_sources, plan_run};
 use crate::prepare::prepare;
 use crate::products::facts::{Facts, input_hash, noise_correlation, parameter_hash, time_facts, used_frame};
 use crate::quality::judge_quality;
+use crate::rgb_equalize::asked;
 use crate::scan::tell_left_out;
 use crate::stack::stack_all;
 use crate::time;
@@ -271,7 +271,7 @@ pub(crate) fn gather_facts(
         time: time_facts(&used),
         noise_correlation: noise_correlation(&placed.sources),
         depth: depth_planes(&placed.sources),
-        rgb_equalize: RgbEqualize::idle(RgbDecision::Disabled),
+        rgb_equalize: asked(request.options.rgb_equalize.of_mosaic()),
         input_hash: input_hash(&used),
         offered: used.len() + planned.layout.left_out.len(),
         left_out: planned.layout.left_out.clone(),

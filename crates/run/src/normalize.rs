@@ -127,7 +127,7 @@ impl Measuring<'_> {
             }
             let job = PreviewJob {
                 frame: &source.frame,
-                map: &source.map,
+                map: source.map.to_frame(),
                 grid: self.grid,
                 bounds: source.bounds,
                 background: &source.background,

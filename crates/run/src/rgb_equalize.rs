@@ -33,6 +33,11 @@ impl RgbEqualizeChoice {
     }
 }
 
+/// What is known of a product before it is written: whether it is to be equalised.
+pub fn asked(is_asked: bool) -> RgbEqualize {
+    RgbEqualize::idle(if is_asked { RgbDecision::InvalidInput } else { RgbDecision::Disabled })
+}
+
 /// Decide on a written product of `size` pixels and apply the gains to its `planes` (in HDU order). One channel is left alone.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! Headers of `mosaic.fits`: the contract of the science product.
 
+use zemosaic_image::rgb_equalize::RgbDecision;
 use zemosaic_coadd::{BackgroundMethod, FluxConvention, KernelName, ProductPlane, RadialWeight};
 use zemosaic_fits::Header;
 use zemosaic_frames::FrameMeta;
@@ -24,7 +25,7 @@ pub fn plane_header(plane: ProductPlane, index: usize, facts: &Facts, options: &
         if let Some(gauge) = &facts.gauge {
             header.set_str("ZMNORM", gauge.method.name(), "normalisation: gain x value + offset per frame");
         }
-        colour(&mut header, facts, options);
+        colour(&mut header, facts);
     }
     software(&mut header, facts);
     if plane == ProductPlane::Sci {
@@ -168,11 +169,11 @@ fn noise(header: &mut Header, facts: &Facts) {
 }
 
 /// What RGB equalisation did, where it was asked for.
-fn colour(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
-    if !options.rgb_equalize.of_mosaic() || facts.channels != 3 {
+fn colour(header: &mut Header, facts: &Facts) {
+    let found = &facts.rgb_equalize;
+    if found.decision == RgbDecision::Disabled {
         return;
     }
-    let found = &facts.rgb_equalize;
     header.set_str("RGBEQ", found.decision.name(), "RGB equalisation of this image");
     for (key, gain) in ["RGBGAINR", "RGBGAING", "RGBGAINB"].into_iter().zip(found.gains) {
         header.set_f64(key, gain, "gain of RGB equalisation");

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use zemosaic_coadd::{MergeRule, ProductPlane, Tile, TilePlane};
+use zemosaic_coadd::{DepthPlanes, MergeRule, ProductPlane, Tile, TilePlane};
 use zemosaic_fits::{FitsError, FitsFile, Header, scan};
 use zemosaic_frames::dialect::is_own_product;
 use zemosaic_image::Region;
@@ -75,8 +75,10 @@ pub fn open_tile(path: &Path) -> Result<Option<TileFile>, FitsError> {
     let (Some((grid, region)), true) = (place(&header), has_all) else { return Ok(None) };
     let channels = planes[0].layout.planes();
     let is_sound = planes.iter().all(|own| {
-        let depth = if own.plane.per_channel() { channels } else { 1 };
-        (own.layout.width(), own.layout.height(), own.layout.planes()) == (region.width, region.height, depth)
+        let images = own.layout.planes();
+        let is_counted = images == own.plane.images(channels, DepthPlanes::Shared)
+            || images == own.plane.images(channels, DepthPlanes::PerChannel);
+        is_counted && (own.layout.width(), own.layout.height()) == (region.width, region.height)
     });
     if !is_sound {
         return Ok(None);

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use zemosaic_fits::{Column, ColumnData, FitsError, read_table};
-use zemosaic_frames::{FrameMeta, WcsOrigin};
+use zemosaic_frames::{Defects, FrameMeta, NoiseModel, WcsOrigin};
 
 use crate::products::facts::UsedFrame;
 use crate::products::tile_file::TileFile;
@@ -63,6 +63,8 @@ pub fn frames_of_tile(file: &TileFile, number: usize) -> Result<Vec<UsedFrame>, 
             offset: columns.numbers("OFFSET", row),
             quality: None,
             calibration: Vec::new(),
+            defects: Defects::Unknown,
+            noise_model: NoiseModel::default(),
             footprint_deg,
             file_bytes: 0,
             tile: Some(number),
