@@ -40,7 +40,8 @@ fn previews(criterion: &mut Criterion) {
         let Ok(wcs) = Wcs::tan([150.0, 40.0], [1499.5, 1499.5], cd, SkyFrame::Icrs) else { return };
         let grid = Grid { wcs, width: 3000, height: 3000 };
         let Some(bounds) = grid_bounds(&grid, &frame.wcs, frame.width, frame.height) else { return };
-        let Ok(map) = PixelMap::new(&grid, &frame.wcs, frame.width, frame.height, MapOptions::default()) else {
+        let Ok(map) = PixelMap::new(&grid, &frame.wcs, frame.width, frame.height, MapOptions::default())
+        else {
             return;
         };
         let job = PreviewJob { frame: &frame, map: &map, grid: &grid.wcs, bounds, background: &[] };
@@ -70,7 +71,9 @@ fn network(frames: usize, columns: Option<usize>) -> Vec<Difference> {
     for a in 0..frames {
         for k in 1..=8 {
             let b = match columns {
-                Some(columns) => a + [1, 2, columns, columns + 1, columns + 2, 2 * columns, 3, columns - 1][k - 1],
+                Some(columns) => {
+                    a + [1, 2, columns, columns + 1, columns + 2, 2 * columns, 3, columns - 1][k - 1]
+                }
                 None => (uniform() * frames as f64) as usize,
             };
             if b < frames && b != a {

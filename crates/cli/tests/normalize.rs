@@ -18,7 +18,9 @@ fn frames(folder: &Path, order: &[usize], step: f32, gain: f32) -> PathBuf {
         let frame: TanFrame = pointing(*index, 4.0);
         let mut image = sky_image(&frame, 100 + *index as u64);
         if index % 2 == 1 {
-            image.iter_mut().for_each(|value| *value = gain * *value + step);
+            for value in &mut image {
+                *value = gain * *value + step;
+            }
         }
         let path = folder.join(format!("f{index}.fits"));
         write_test_frame(&path, &frame, ImageData::F32(&image), observed(*index)).unwrap();

@@ -72,6 +72,11 @@ pub struct PreviewJob<'a> {
 pub struct PreviewScratch {
     pixels: PixelScratch,
     runs: Vec<Run>,
+    blocks: BlockScratch,
+}
+
+#[derive(Default)]
+struct BlockScratch {
     sample: Vec<f32>,
     good: Vec<f32>,
     /// Buffers of blocks that are done.
@@ -113,20 +118,19 @@ pub fn measure_preview(
         let height = BAND_ROWS.min(frame.height - y0);
         let band = Region { x0: 0, y0: y0 as i64, width: frame.width, height };
         read_stored(pool, frame, band, [1.0; 3], &mut scratch.pixels)?;
-        let PreviewScratch { pixels, runs, sample, good, spare } = &mut *scratch;
+        let PreviewScratch { pixels, runs, blocks } = &mut *scratch;
         let planes = pixels.stored(frame);
         for row in 0..height {
             let y = y0 + row;
             if builder.takes_row(y) {
                 nodes.runs(y, region, runs);
                 let rows = planes.iter().map(|plane| &plane[row * frame.width..][..frame.width]);
-                builder.add_row(y, rows, runs, spare);
+                builder.add_row(y, rows, runs, blocks);
             }
-            builder.finish_blocks(y as f64, (sample, good, spare));
+            builder.finish_blocks(y as f64, blocks);
         }
     }
-    let PreviewScratch { sample, good, spare, .. } = scratch;
-    builder.finish_blocks(f64::INFINITY, (sample, good, spare));
+    builder.finish_blocks(f64::INFINITY, &mut scratch.blocks);
     Ok(builder.preview)
 }
 
@@ -173,7 +177,7 @@ impl<'a> Builder<'a> {
         y: usize,
         rows: impl Iterator<Item = &'r [f32]>,
         runs: &[Run],
-        spare: &mut Vec<[Vec<f32>; 3]>,
+        scratch: &mut BlockScratch,
     ) {
         let pattern = match self.job.frame.kind {
             FrameKind::Cfa(pattern) => Some(pattern),
@@ -183,7 +187,7 @@ impl<'a> Builder<'a> {
             for run in runs {
                 let Some(values) = &mut self.open[run.slot] else { continue };
                 if values[0].capacity() == 0
-                    && let Some(used) = spare.pop()
+                    && let Some(used) = scratch.spare.pop()
                 {
                     *values = used;
                 }
@@ -201,11 +205,8 @@ impl<'a> Builder<'a> {
     }
 
     /// Blocks that row `y` completes.
-    fn finish_blocks(
-        &mut self,
-        y: f64,
-        (sample, good, spare): (&mut Vec<f32>, &mut Vec<f32>, &mut Vec<[Vec<f32>; 3]>),
-    ) {
+    fn finish_blocks(&mut self, y: f64, scratch: &mut BlockScratch) {
+        let BlockScratch { sample, good, spare } = scratch;
         while let Some(block) = self.inside.get(self.done).filter(|block| block.last_row <= y) {
             self.done += 1;
             let Some(mut values) = self.open[block.slot].take() else { continue };

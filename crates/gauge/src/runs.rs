@@ -82,10 +82,10 @@ impl Segment {
         while x < self.x1 {
             let mut count = (self.x1 - x) as f64;
             let mut block = [0_i64; 2];
-            for axis in 0..2 {
+            for (axis, block) in block.iter_mut().enumerate() {
                 let at = self.start[axis] + self.step[axis] * (x - self.x0) as f64;
                 let floor = at.floor();
-                block[axis] = floor as i64;
+                *block = floor as i64;
                 let step = self.step[axis];
                 if step > 0.0 {
                     count = count.min(((floor + 1.0 - at) / step).ceil());

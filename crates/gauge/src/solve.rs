@@ -99,7 +99,7 @@ pub fn solve_offsets(frames: usize, differences: &[Difference]) -> OffsetSolutio
         solution.rounds = round + 1;
         // Outliers that Huber's weight shows are left to Tukey's. What has no loop fits exactly: nothing to judge by.
         let is_last_weight = round > HUBER_ROUNDS || solution.weight.iter().all(|weight| *weight == 1.0);
-        let settled = round > 0 && is_last_weight && change <= SETTLED * typical.sqrt();
+        let settled = round > 0 && is_last_weight && change <= SETTLED * (typical + solution.excess).sqrt();
         if settled || solution.degrees_of_freedom == 0 || round + 1 == ROUNDS {
             break;
         }
