@@ -8,7 +8,10 @@ use zemosaic_coadd::{
     Antialias, BackgroundMethod, CoaddOptions, FluxConvention, KernelName, PhotonNoise, Weights,
 };
 use zemosaic_fits::{CompressOptions, ProductCodec};
-use zemosaic_frames::{CalibrationOptions, DarkScaling, IngestOptions, MapOptions, OverscanMode, WcsPolicy, WeightRescale, WeightType};
+use zemosaic_frames::{
+    CalibrationOptions, DarkScaling, IngestOptions, MapOptions, OverscanMode, WcsPolicy, WeightRescale,
+    WeightType,
+};
 use zemosaic_image::background::BackgroundOptions;
 use zemosaic_run::options::Existing;
 use zemosaic_run::units::parse_size;

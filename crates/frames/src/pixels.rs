@@ -156,7 +156,15 @@ pub(crate) fn read_stored(
     };
     for (index, plane) in stored.iter_mut().enumerate() {
         fit(plane, region.area());
-        read_window(pool, &frame.pixels_path, &frame.layout, index, frame.stored_window(region), read, plane)?;
+        read_window(
+            pool,
+            &frame.pixels_path,
+            &frame.layout,
+            index,
+            frame.stored_window(region),
+            read,
+            plane,
+        )?;
         if keeps_uncalibrated(frame) {
             keep_highest(index, plane, uncalibrated);
         }

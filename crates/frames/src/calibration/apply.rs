@@ -73,7 +73,13 @@ pub fn calibrate_plane(
         if let Some((plane, _)) = &mut variance {
             fit(plane, region.area());
         }
-        let terms = FlatTerms::of(calibration, used, plane, pattern, variance.as_ref().map_or(1.0, |(_, scale)| *scale));
+        let terms = FlatTerms::of(
+            calibration,
+            used,
+            plane,
+            pattern,
+            variance.as_ref().map_or(1.0, |(_, scale)| *scale),
+        );
         for (index, row) in values.chunks_exact_mut(width).enumerate() {
             let flat = &buffers.master[index * width..][..width];
             let terms = terms.of_row(region, index, pattern, used.offset_px);
@@ -134,7 +140,8 @@ impl FlatTerms {
         scale: f64,
     ) -> Self {
         let plane_of_master = if used.master.layout.planes() == 1 { 0 } else { plane };
-        let own = pattern.map(|pattern| pattern.shifted(-(used.offset_px.0 as i64), -(used.offset_px.1 as i64)));
+        let own =
+            pattern.map(|pattern| pattern.shifted(-(used.offset_px.0 as i64), -(used.offset_px.1 as i64)));
         let levels = used.master.statistics.as_ref().map(|stats| stats.flat_levels(plane_of_master, own));
         let share = match pattern {
             Some(_) => calibration.photon_share,
@@ -271,13 +278,18 @@ mod tests {
             let good = (0.05..f64::INFINITY).contains(&f);
             let (value, r) = ((1100.0 - 100.0) / f + 100.0, 2.0 * (share / f + (1.0 - share) / (f * f)));
             if good {
-                assert!((f64::from(row[i]) - value).abs() < 1e-3 && (f64::from(variance[i]) / r - 1.0).abs() < 1e-6);
+                assert!(
+                    (f64::from(row[i]) - value).abs() < 1e-3
+                        && (f64::from(variance[i]) / r - 1.0).abs() < 1e-6
+                );
             } else {
                 assert!(row[i].is_nan() && variance[i].is_nan(), "{i}");
             }
         }
         let mut alone = raw;
         flatten_row(&mut alone, &flat, &terms, None);
-        assert!(alone.iter().zip(&row).all(|(a, b)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())));
+        assert!(
+            alone.iter().zip(&row).all(|(a, b)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()))
+        );
     }
 }
