@@ -29,7 +29,8 @@ impl PixelScratch {
             FrameKind::Rgb => 3,
             FrameKind::Cfa(_) => 4,
         };
-        let layouts = frame.maps.iter().map(|map| &map.layout).chain([&frame.layout]);
+        let masters = frame.calibration.iter().flat_map(|own| own.masters().map(|used| &used.master.layout));
+        let layouts = frame.maps.iter().map(|map| &map.layout).chain([&frame.layout]).chain(masters);
         let row_bytes = layouts.map(|layout| layout.row_bytes() as usize).max().unwrap_or(0);
         let kept = if keeps_uncalibrated(frame) { pixels * 4 } else { 0 };
         let masters = frame.calibration.as_ref().map_or(0, |own| CalibrationBuffers::bytes_for(own, pixels));
