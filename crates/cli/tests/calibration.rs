@@ -162,7 +162,9 @@ fn differences(a: &Path, b: &Path) -> Vec<(f64, f64)> {
             values.sort_by(f64::total_cmp);
             let middle = &values[values.len() / 4..values.len() * 3 / 4];
             let mean = middle.iter().sum::<f64>() / middle.len() as f64;
-            values.iter_mut().for_each(|d| *d = d.abs());
+            for d in &mut values {
+                *d = d.abs();
+            }
             values.sort_by(f64::total_cmp);
             (values[values.len() / 2], mean)
         })

@@ -153,10 +153,10 @@ fn pixels_are_what_the_definition_says() {
         let pixels = read_planes_scaled(&pool, &frame, whole, [2.0; 3], &mut scratch).unwrap();
         let levels = truth.levels(pattern);
         let mut compared = 0;
-        for i in 0..N {
+        for (i, raw) in raw.iter().enumerate() {
             let (x, y) = ((i % SIZE.0) as i64, (i / SIZE.0) as i64);
             let channel = pattern.map_or(0, |p| p.colour_at(x, y));
-            let (value, r) = definition(&truth, levels, pattern, f64::from(raw[i]), i);
+            let (value, r) = definition(&truth, levels, pattern, f64::from(*raw), i);
             let variance = f64::from(pixels.relative_variance.unwrap().of(channel)[i]);
             let found = f64::from(pixels.planes[channel][i]);
             if value.is_nan() {

@@ -1,5 +1,4 @@
 //! Which masters fit a frame, and what is said where none does.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use zemosaic_frames::calibration::matching::{Candidate, Choice, Remark, ZeroLevel, choose};
 use zemosaic_frames::calibration::{

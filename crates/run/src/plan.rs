@@ -98,7 +98,7 @@ pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedR
     let budget = MemoryBudget { total_bytes, workers: request.worker_threads() };
     let mosaic_bytes = product_bytes(&layout, &request.options);
     let spill_bytes = layout.spill_bytes() + calibration.spill_bytes();
-    let planned = PlannedRun { spill_bytes, layout, budget, mosaic_bytes, warnings, calibration };
+    let planned = PlannedRun { layout, budget, mosaic_bytes, spill_bytes, calibration, warnings };
     check_disk(request, &planned)?;
     Ok(planned)
 }

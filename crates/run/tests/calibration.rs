@@ -253,7 +253,7 @@ fn a_file_is_a_light_or_a_calibration_frame_never_both() {
     }
     write_raw(&night.join("said.fits"), SIZE, &raw, |header| header.set_str("IMAGETYP", "Dark", ""));
     let kept = |dark: &[PathBuf]| -> Result<(Vec<String>, usize), RunError> {
-        let inputs = discover(&[night.clone()], &[]).unwrap();
+        let inputs = discover(std::slice::from_ref(&night), &[]).unwrap();
         let options = CalibrationOptions { dark: dark.to_vec(), ..CalibrationOptions::default() };
         let (inputs, found) = find_calibration(inputs, &options)?;
         Ok((inputs.into_iter().map(|file| file.id).collect(), found.files.len()))
@@ -265,7 +265,10 @@ fn a_file_is_a_light_or_a_calibration_frame_never_both() {
         (lights(&["dark/d.fits", "l.fits", "said.fits"]), 1)
     );
     // One folder for both: what a header says counts, the rest are lights.
-    assert_eq!(kept(&[night.clone()]).unwrap(), (lights(&["dark/d.fits", "l.fits", "near.fits"]), 1));
+    assert_eq!(
+        kept(std::slice::from_ref(&night)).unwrap(),
+        (lights(&["dark/d.fits", "l.fits", "near.fits"]), 1)
+    );
     let error = kept(&[dir.path().join("night/l.fits"), dir.path().to_path_buf()]).unwrap();
     assert_eq!(error.1, 2, "named, or said");
     std::fs::create_dir(dir.path().join("empty")).unwrap();

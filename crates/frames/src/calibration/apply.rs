@@ -54,7 +54,9 @@ pub fn calibrate_plane(
     let width = region.width.max(1);
     if let Some(levels) = &calibration.overscan_adu {
         for (row, level) in values.chunks_exact_mut(width).zip(&levels[region.y0 as usize..]) {
-            row.iter_mut().for_each(|value| *value -= level);
+            for value in row.iter_mut() {
+                *value -= level;
+            }
         }
     }
     for subtracted in &calibration.subtract {
@@ -66,7 +68,9 @@ pub fn calibrate_plane(
     }
     if let Some(used) = &calibration.level {
         let level = used.master.statistics.as_ref().map_or(0.0, super::master::MasterStatistics::mean) as f32;
-        values.iter_mut().for_each(|value| *value -= level);
+        for value in values.iter_mut() {
+            *value -= level;
+        }
     }
     if let Some(used) = &calibration.flat {
         read_master(pool, used, plane, region, read, &mut buffers.master)?;
@@ -95,7 +99,7 @@ pub fn calibrate_plane(
         read_master(pool, used, plane, region, read, &mut buffers.master)?;
         for (value, bad) in values.iter_mut().zip(&buffers.master) {
             // NaN is not 0 either.
-            *value = if *bad != 0.0 { f32::NAN } else { *value };
+            *value = if *bad == 0.0 { *value } else { f32::NAN };
         }
     }
     Ok(())
@@ -196,7 +200,7 @@ fn flatten_row(row: &mut [f32], flat: &[f32], terms: &RowTerms, variance: Option
     // 1 / f, NaN where the pixel is bad.
     let gain = |flat: f32, inverse: f32| {
         let flat = flat * inverse;
-        1.0 / if flat >= LEAST_FLAT && flat < f32::INFINITY { flat } else { f32::NAN }
+        1.0 / if (LEAST_FLAT..f32::INFINITY).contains(&flat) { flat } else { f32::NAN }
     };
     let value_of = |value: f32, gain: f32| (value - pedestal) * gain + pedestal;
     let at = |pair: [f32; 2], i: usize| pair[i & 1];

@@ -212,7 +212,7 @@ fn calibrate_flats(sets: &mut [MasterSet], options: &CalibrationOptions, remarks
             if own.calibration.masters().next().is_none() && zero == ZeroLevel::Unknown {
                 own.zero_adu = options.pedestal_adu.unwrap_or(0.0);
                 let done = own.file.facts.applied;
-                if options.pedestal_adu.is_none() && !(done.bias && !done.on_board) {
+                if options.pedestal_adu.is_none() && (!done.bias || done.on_board) {
                     let what = "no bias and no dark of its exposure fits a flat, which is used with the level it has \
                                 without light; give --bias, or darks of the flats with --dark";
                     remarks.note(("W-CALIB-ZERO", what.to_owned()), &own.file.path.display().to_string());
