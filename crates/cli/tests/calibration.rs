@@ -162,7 +162,9 @@ fn differences(a: &Path, b: &Path) -> Vec<(f64, f64)> {
             values.sort_by(f64::total_cmp);
             let middle = &values[values.len() / 4..values.len() * 3 / 4];
             let mean = middle.iter().sum::<f64>() / middle.len() as f64;
-            values.iter_mut().for_each(|d| *d = d.abs());
+            for d in &mut values {
+                *d = d.abs();
+            }
             values.sort_by(f64::total_cmp);
             (values[values.len() / 2], mean)
         })
@@ -189,13 +191,21 @@ fn a_calibrated_mosaic_is_that_of_perfect_frames() {
     }
     let steps = column(&out, "calibration");
     assert!(steps.iter().all(|step| *step == steps[0]), "{steps:?}");
-    assert!(steps[0].starts_with("dark:12 x d00.fits#") && steps[0].contains(" flat:6 x f0.fits#"), "{}", steps[0]);
+    assert!(
+        steps[0].starts_with("dark:12 x d00.fits#") && steps[0].contains(" flat:6 x f0.fits#"),
+        "{}",
+        steps[0]
+    );
     // Without calibration the frames are far from that, and calibration frames are no lights.
     let raw = dir.path().join("raw");
     mosaic(&[&night], &raw, &plain).expect(0, "W-FRAME-CALIBRATION").tells("--bias");
-    assert_eq!((used_frames(&raw).len(), left_out_code(&raw, "flat/f0.fits")), (LIGHTS, "W-FRAME-CALIBRATION".into()));
+    assert_eq!(
+        (used_frames(&raw).len(), left_out_code(&raw, "flat/f0.fits")),
+        (LIGHTS, "W-FRAME-CALIBRATION".into())
+    );
     assert!(differences(&raw, &truth).iter().all(|(median, _)| *median > 300.0));
-    let hash = |out: &Path, key: &str| Mosaic::open(&out.join("mosaic.fits")).header("SCI").get_str(key).unwrap();
+    let hash =
+        |out: &Path, key: &str| Mosaic::open(&out.join("mosaic.fits")).header("SCI").get_str(key).unwrap();
     assert_ne!(hash(&out, "RUNID"), hash(&raw, "RUNID"));
 }
 
@@ -236,7 +246,9 @@ fn what_does_not_fit_is_told() {
     // A flat that is given as a dark, and folders without what is asked for.
     let wrong = night.join("flat/f0.fits").to_string_lossy().into_owned();
     let two = ["--dark", &wrong, "--dark", &path("dark")];
-    mosaic(&[&night], &dir.path().join("two"), &two).expect(0, "W-CALIB-FILE").tells("a flat frame by its header");
+    mosaic(&[&night], &dir.path().join("two"), &two)
+        .expect(0, "W-CALIB-FILE")
+        .tells("a flat frame by its header");
     let none = ["--dark", &path("flat")];
     mosaic(&[&night], &dir.path().join("none"), &none).expect(2, "E-USAGE").tells("none of 6 files");
     mosaic(&[&night], &dir.path().join("gone"), &["--flat", "nowhere"]).expect(7, "E-INPUT-MISSING");

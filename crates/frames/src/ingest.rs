@@ -12,8 +12,8 @@ use zemosaic_fits::{FitsError, open_unpacked};
 
 use crate::bad_pixels::Defects;
 use crate::cfa::{CfaChoice, DemosaicMethod};
-use crate::dialect::{frame_kind, frame_meta, is_own_product};
 use crate::calibration::{CalibrationOptions, files::image_facts, image_type};
+use crate::dialect::{frame_kind, frame_meta, is_own_product};
 use crate::discover::InputFile;
 use crate::flux_scale::flux_scale;
 use crate::frame::{Frame, FrameKind, FrameMap, LeftOut, Reason, WcsOrigin};
@@ -243,7 +243,9 @@ fn refuse_calibration(part: &ImagePart) -> Result<(), Reason> {
     let Some(said) = image_type(&part.header) else { return Ok(()) };
     let Some(option) = said.option() else { return Ok(()) };
     let name = said.name();
-    Err(Reason::Calibration(format!("a {name} frame by its header; to calibrate with it give it with {option}")))
+    Err(Reason::Calibration(format!(
+        "a {name} frame by its header; to calibrate with it give it with {option}"
+    )))
 }
 
 /// The reason a file error gives.

@@ -39,7 +39,8 @@ impl PixelScratch {
         let rows = rows * frame.binning();
         let planes = planes + stored - 1;
         let maps = if stored > 1 && frame.variance_planes() > 0 { (3 + stored) * pixels * 4 } else { 0 };
-        let layouts = frame.maps.iter().map(|map| &map.layout).chain([&frame.layout]);
+        let masters = frame.calibration.iter().flat_map(|own| own.masters().map(|used| &used.master.layout));
+        let layouts = frame.maps.iter().map(|map| &map.layout).chain([&frame.layout]).chain(masters);
         let row_bytes = layouts.map(|layout| layout.row_bytes() as usize).max().unwrap_or(0);
         let pixels_stored = pixels * stored;
         let kept = if keeps_uncalibrated(frame) { pixels_stored * 4 } else { 0 };

@@ -15,7 +15,8 @@ use zemosaic_frames::calibration::{
 };
 use zemosaic_frames::pixels::{read_planes, read_planes_scaled};
 use zemosaic_frames::{
-    CalibrationOptions, Frame, FrameCalibration, FrameKind, IngestOptions, PixelScratch, WeightRescale, measure_noise,
+    CalibrationOptions, Frame, FrameCalibration, FrameKind, IngestOptions, PixelScratch, WeightRescale,
+    measure_noise,
 };
 use zemosaic_image::{CfaPattern, Region};
 use zemosaic_testkit::{noise_image, write_test_frame};
@@ -57,8 +58,9 @@ impl Truth {
     fn new(pattern: Option<CfaPattern>) -> Self {
         let at = |i: usize| (i % SIZE.0, i / SIZE.0);
         let colour = |i: usize| pattern.map_or(1, |p| p.colour_at(at(i).0 as i64, at(i).1 as i64));
-        let mut flat: Vec<f32> =
-            (0..N).map(|i| (20_000.0 * vignette(at(i).0, at(i).1) * [0.5, 1.0, 0.7][colour(i)]) as f32).collect();
+        let mut flat: Vec<f32> = (0..N)
+            .map(|i| (20_000.0 * vignette(at(i).0, at(i).1) * [0.5, 1.0, 0.7][colour(i)]) as f32)
+            .collect();
         (flat[70], flat[71], flat[500]) = (0.0, f32::NAN, 100.0);
         let bias = (0..N).map(|i| 500.0 + (i % SIZE.0) as f32 * 0.5).collect::<Vec<f32>>();
         let dark = (0..N).map(|i| bias[i] + if i % 97 == 0 { 900.0 } else { 3.0 }).collect();
@@ -119,7 +121,13 @@ fn calibrated(dir: &Path, mut frame: Frame) -> Frame {
 }
 
 /// Value and relative variance of a stored pixel, in f64.
-fn definition(truth: &Truth, levels: [f64; 3], pattern: Option<CfaPattern>, raw: f64, i: usize) -> (f64, f64) {
+fn definition(
+    truth: &Truth,
+    levels: [f64; 3],
+    pattern: Option<CfaPattern>,
+    raw: f64,
+    i: usize,
+) -> (f64, f64) {
     let colour = pattern.map_or(0, |p| p.colour_at((i % SIZE.0) as i64, (i / SIZE.0) as i64));
     let share = [0.9, 0.8, 0.7][colour];
     let flat = f64::from(truth.flat[i]) / levels[colour];
@@ -145,10 +153,10 @@ fn pixels_are_what_the_definition_says() {
         let pixels = read_planes_scaled(&pool, &frame, whole, [2.0; 3], &mut scratch).unwrap();
         let levels = truth.levels(pattern);
         let mut compared = 0;
-        for i in 0..N {
+        for (i, raw) in raw.iter().enumerate() {
             let (x, y) = ((i % SIZE.0) as i64, (i / SIZE.0) as i64);
             let channel = pattern.map_or(0, |p| p.colour_at(x, y));
-            let (value, r) = definition(&truth, levels, pattern, f64::from(raw[i]), i);
+            let (value, r) = definition(&truth, levels, pattern, f64::from(*raw), i);
             let variance = f64::from(pixels.relative_variance.unwrap().of(channel)[i]);
             let found = f64::from(pixels.planes[channel][i]);
             if value.is_nan() {
@@ -180,7 +188,9 @@ fn windows_are_cut_from_one_picture() {
             planes
         };
         let whole = read(Region { x0: 0, y0: 0, width: SIZE.0, height: SIZE.1 });
-        for (x0, y0, width, height) in [(0, 0, 17, 9), (5, 3, 40, 31), (63, 47, 1, 1), (1, 46, 63, 2), (8, 7, 2, 1)] {
+        for (x0, y0, width, height) in
+            [(0, 0, 17, 9), (5, 3, 40, 31), (63, 47, 1, 1), (1, 46, 63, 2), (8, 7, 2, 1)]
+        {
             let part = read(Region { x0, y0, width, height });
             for (part, whole) in part.iter().zip(&whole) {
                 for y in 0..height {

@@ -1,5 +1,4 @@
 //! Which masters fit a frame, and what is said where none does.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use zemosaic_frames::calibration::matching::{Candidate, Choice, Remark, ZeroLevel, choose};
 use zemosaic_frames::calibration::{
@@ -38,7 +37,11 @@ fn nothing_said() -> ImageFacts {
     ImageFacts { stored_px: SIZE, trimmed_px: ((0, 0), SIZE), planes: 1, ..ImageFacts::default() }
 }
 
-fn chosen(own: &ImageFacts, masters: &[(CalibrationKind, ImageFacts)], options: &CalibrationOptions) -> Choice {
+fn chosen(
+    own: &ImageFacts,
+    masters: &[(CalibrationKind, ImageFacts)],
+    options: &CalibrationOptions,
+) -> Choice {
     let candidates: Vec<Candidate<'_>> =
         masters.iter().map(|(kind, facts)| Candidate { kind: *kind, facts }).collect();
     choose(own, &candidates, options, ZeroLevel::Unknown, None)
@@ -69,9 +72,10 @@ fn what_must_agree() {
             let choice = chosen(&frame(), &[(kind, master)], &CalibrationOptions::default());
             let used = !choice.subtract.is_empty() || choice.flat.is_some();
             assert_eq!(used, !matters, "{what} of a {kind:?}");
-            let told = choice.remarks.iter().any(
-                |remark| matches!(remark, Remark::NoFit(of, why) if *of == kind && why.contains(what)),
-            );
+            let told = choice
+                .remarks
+                .iter()
+                .any(|remark| matches!(remark, Remark::NoFit(of, why) if *of == kind && why.contains(what)));
             assert_eq!(told, matters, "{what}: {:?}", choice.remarks);
         }
     }

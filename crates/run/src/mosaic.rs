@@ -203,7 +203,9 @@ pub(crate) fn prepare_sources(
 ) -> Result<Placed, RunError> {
     let (mut frames, budget) = (planned.layout.frames.clone(), planned.budget);
     let told = build_masters(&planned.calibration, &mut frames, (spill, pool), budget, reporter, cancel)?;
-    told.iter().for_each(|warning| reporter.warn(warning));
+    for warning in &told {
+        reporter.warn(warning);
+    }
     planned.warnings.extend(told);
     let mut prepared = reporter.stage(Stage::Prepare, frames.len() as u64, || {
         prepare(frames, &request.options.coadd, budget, spill, pool, reporter, cancel)

@@ -54,7 +54,9 @@ pub fn calibrate_plane(
     let width = region.width.max(1);
     if let Some(levels) = &calibration.overscan_adu {
         for (row, level) in values.chunks_exact_mut(width).zip(&levels[region.y0 as usize..]) {
-            row.iter_mut().for_each(|value| *value -= level);
+            for value in row.iter_mut() {
+                *value -= level;
+            }
         }
     }
     for subtracted in &calibration.subtract {
@@ -66,14 +68,22 @@ pub fn calibrate_plane(
     }
     if let Some(used) = &calibration.level {
         let level = used.master.statistics.as_ref().map_or(0.0, super::master::MasterStatistics::mean) as f32;
-        values.iter_mut().for_each(|value| *value -= level);
+        for value in values.iter_mut() {
+            *value -= level;
+        }
     }
     if let Some(used) = &calibration.flat {
         read_master(pool, used, plane, region, read, &mut buffers.master)?;
         if let Some((plane, _)) = &mut variance {
             fit(plane, region.area());
         }
-        let terms = FlatTerms::of(calibration, used, plane, pattern, variance.as_ref().map_or(1.0, |(_, scale)| *scale));
+        let terms = FlatTerms::of(
+            calibration,
+            used,
+            plane,
+            pattern,
+            variance.as_ref().map_or(1.0, |(_, scale)| *scale),
+        );
         for (index, row) in values.chunks_exact_mut(width).enumerate() {
             let flat = &buffers.master[index * width..][..width];
             let terms = terms.of_row(region, index, pattern, used.offset_px);
@@ -89,7 +99,7 @@ pub fn calibrate_plane(
         read_master(pool, used, plane, region, read, &mut buffers.master)?;
         for (value, bad) in values.iter_mut().zip(&buffers.master) {
             // NaN is not 0 either.
-            *value = if *bad != 0.0 { f32::NAN } else { *value };
+            *value = if *bad == 0.0 { *value } else { f32::NAN };
         }
     }
     Ok(())
@@ -134,7 +144,8 @@ impl FlatTerms {
         scale: f64,
     ) -> Self {
         let plane_of_master = if used.master.layout.planes() == 1 { 0 } else { plane };
-        let own = pattern.map(|pattern| pattern.shifted(-(used.offset_px.0 as i64), -(used.offset_px.1 as i64)));
+        let own =
+            pattern.map(|pattern| pattern.shifted(-(used.offset_px.0 as i64), -(used.offset_px.1 as i64)));
         let levels = used.master.statistics.as_ref().map(|stats| stats.flat_levels(plane_of_master, own));
         let share = match pattern {
             Some(_) => calibration.photon_share,
@@ -189,7 +200,7 @@ fn flatten_row(row: &mut [f32], flat: &[f32], terms: &RowTerms, variance: Option
     // 1 / f, NaN where the pixel is bad.
     let gain = |flat: f32, inverse: f32| {
         let flat = flat * inverse;
-        1.0 / if flat >= LEAST_FLAT && flat < f32::INFINITY { flat } else { f32::NAN }
+        1.0 / if (LEAST_FLAT..f32::INFINITY).contains(&flat) { flat } else { f32::NAN }
     };
     let value_of = |value: f32, gain: f32| (value - pedestal) * gain + pedestal;
     let at = |pair: [f32; 2], i: usize| pair[i & 1];
@@ -271,13 +282,18 @@ mod tests {
             let good = (0.05..f64::INFINITY).contains(&f);
             let (value, r) = ((1100.0 - 100.0) / f + 100.0, 2.0 * (share / f + (1.0 - share) / (f * f)));
             if good {
-                assert!((f64::from(row[i]) - value).abs() < 1e-3 && (f64::from(variance[i]) / r - 1.0).abs() < 1e-6);
+                assert!(
+                    (f64::from(row[i]) - value).abs() < 1e-3
+                        && (f64::from(variance[i]) / r - 1.0).abs() < 1e-6
+                );
             } else {
                 assert!(row[i].is_nan() && variance[i].is_nan(), "{i}");
             }
         }
         let mut alone = raw;
         flatten_row(&mut alone, &flat, &terms, None);
-        assert!(alone.iter().zip(&row).all(|(a, b)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())));
+        assert!(
+            alone.iter().zip(&row).all(|(a, b)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()))
+        );
     }
 }

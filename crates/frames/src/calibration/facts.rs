@@ -78,8 +78,10 @@ fn parse_type(text: &str) -> Option<ImageType> {
 pub fn is_master(header: &Header, path: &Path) -> bool {
     let counts = ["NCOMBINE", "STACKCNT", "NFRAMES", "NIMAGES", "SNAPSHOT"];
     let counted = counts.iter().any(|key| header.get_i64(key).is_some_and(|count| count > 1));
-    let typed =
-        TYPE_KEYS.iter().filter_map(|key| header.get_str(key)).any(|text| text.to_uppercase().contains("MASTER"));
+    let typed = TYPE_KEYS
+        .iter()
+        .filter_map(|key| header.get_str(key))
+        .any(|text| text.to_uppercase().contains("MASTER"));
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     counted || typed || name.contains("master") || name.contains("stacked")
 }
@@ -103,7 +105,8 @@ pub struct CameraSetup {
 pub fn camera_setup(header: &Header) -> CameraSetup {
     let number = |keys: &[&str]| keys.iter().find_map(|key| header.get_f64(key));
     let whole = |keys: &[&str]| keys.iter().find_map(|key| header.get_i64(key)).filter(|bin| *bin > 0);
-    let text = |key: &str| header.get_str(key).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let text =
+        |key: &str| header.get_str(key).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     let x = whole(&["XBINNING", "CCDXBIN"]);
     CameraSetup {
         camera: text("INSTRUME"),
@@ -198,7 +201,10 @@ mod tests {
     fn masters_are_known_by_header_or_name() {
         let mut header = Header::new();
         assert!(!is_master(&header, Path::new("flats/flat_001.fit")));
-        assert!(is_master(&header, Path::new("pp_flat_stacked.fit")) && is_master(&header, Path::new("MasterBias.fits")));
+        assert!(
+            is_master(&header, Path::new("pp_flat_stacked.fit"))
+                && is_master(&header, Path::new("MasterBias.fits"))
+        );
         header.set_i64("STACKCNT", 1, "");
         assert!(!is_master(&header, Path::new("a.fit")));
         header.set_i64("NCOMBINE", 20, "");

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use zemosaic_fits::{ImageLayout, Header};
+use zemosaic_fits::{Header, ImageLayout};
 use zemosaic_image::{CfaPattern, Region};
 
 use crate::calibration::facts::{ImageFacts, ImageType, applied_steps, camera_setup, image_type, is_master};

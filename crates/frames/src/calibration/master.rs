@@ -24,7 +24,8 @@ impl MasterStatistics {
     fn mean_of(&self, plane: usize, counts: impl Fn(usize) -> bool) -> f64 {
         let Some(phases) = self.phases.get(plane) else { return f64::NAN };
         let (mut sum, mut pixels) = (0.0, 0);
-        for (_, (mean, count)) in phases.iter().enumerate().filter(|(phase, (_, n))| *n > 0 && counts(*phase)) {
+        for (_, (mean, count)) in phases.iter().enumerate().filter(|(phase, (_, n))| *n > 0 && counts(*phase))
+        {
             sum += mean * *count as f64;
             pixels += count;
         }
@@ -39,7 +40,8 @@ impl MasterStatistics {
     /// What a flat is divided by to be 1 on average, by phase: with a `pattern` (of the master's own pixels) the mean of
     /// each colour, else that of the plane. 1 where there is no good pixel.
     pub fn flat_levels(&self, plane: usize, pattern: Option<CfaPattern>) -> [f64; 4] {
-        let colour = |phase: usize| pattern.map(|pattern| pattern.colour_at(phase as i64 % 2, phase as i64 / 2));
+        let colour =
+            |phase: usize| pattern.map(|pattern| pattern.colour_at(phase as i64 % 2, phase as i64 / 2));
         std::array::from_fn(|phase| {
             let level = self.mean_of(plane, |other| colour(other) == colour(phase));
             if level > 0.0 { level } else { 1.0 }
@@ -112,7 +114,8 @@ impl Master {
 
     /// Its name and the first digits of the hash of its pixels.
     fn label(&self) -> String {
-        let hash = self.statistics.as_ref().map(|statistics| blake3::Hash::from_bytes(statistics.content_hash));
+        let hash =
+            self.statistics.as_ref().map(|statistics| blake3::Hash::from_bytes(statistics.content_hash));
         let hash = hash.map_or(String::new(), |hash| format!("#{}", &hash.to_hex()[..16]));
         format!("{}{hash}", self.name)
     }

@@ -224,7 +224,8 @@ fn best(
         }
     }
     found.map(|(fit, _)| fit).ok_or_else(|| {
-        let parts: Vec<String> = misfits.into_iter().map(|(why, count)| format!("{count} with {why}")).collect();
+        let parts: Vec<String> =
+            misfits.into_iter().map(|(why, count)| format!("{count} with {why}")).collect();
         parts.join(", ")
     })
 }
@@ -240,7 +241,12 @@ enum Agreement {
     Differs(String),
 }
 
-fn compare<T>(own: Option<&T>, other: Option<&T>, same: impl Fn(&T, &T) -> bool, show: impl Fn(&T) -> String) -> Agreement {
+fn compare<T>(
+    own: Option<&T>,
+    other: Option<&T>,
+    same: impl Fn(&T, &T) -> bool,
+    show: impl Fn(&T) -> String,
+) -> Agreement {
     match (own, other) {
         (Some(own), Some(other)) if same(own, other) => Agreement::Same,
         (Some(own), Some(other)) => Agreement::Differs(format!("{} instead of {}", show(other), show(own))),
@@ -276,9 +282,24 @@ fn fit_of(
     let exact = |a: &f64, b: &f64| (a - b).abs() <= 1e-3 * a.abs().max(1.0);
     let number = |what: &'static str| move |value: &f64| format!("{what} {value}");
     let mut rules = vec![
-        compare(own.binning.as_ref(), other.binning.as_ref(), |a, b| a == b, |(x, y)| format!("binning {x}x{y}")),
-        compare(own_pattern.as_ref(), other_pattern.as_ref(), |a, b| a == b, |p| format!("pattern {}", p.name())),
-        compare(own.camera.as_ref(), other.camera.as_ref(), |a, b| same_name(a, b), |name| format!("camera {name}")),
+        compare(
+            own.binning.as_ref(),
+            other.binning.as_ref(),
+            |a, b| a == b,
+            |(x, y)| format!("binning {x}x{y}"),
+        ),
+        compare(
+            own_pattern.as_ref(),
+            other_pattern.as_ref(),
+            |a, b| a == b,
+            |p| format!("pattern {}", p.name()),
+        ),
+        compare(
+            own.camera.as_ref(),
+            other.camera.as_ref(),
+            |a, b| same_name(a, b),
+            |name| format!("camera {name}"),
+        ),
     ];
     let tolerance = options.temperature_tolerance_deg;
     match kind {
@@ -288,7 +309,9 @@ fn fit_of(
         }
         CalibrationKind::Flat => {
             let same = |a: &String, b: &String| same_name(a, b);
-            rules.push(compare(frame.filter.as_ref(), master.filter.as_ref(), same, |name| format!("filter {name}")));
+            rules.push(compare(frame.filter.as_ref(), master.filter.as_ref(), same, |name| {
+                format!("filter {name}")
+            }));
         }
         CalibrationKind::BadPixels => {}
     }
@@ -324,7 +347,9 @@ fn temperature_distance(frame: &ImageFacts, master: &ImageFacts) -> f64 {
 
 fn exposure_distance(kind: CalibrationKind, frame: &ImageFacts, master: &ImageFacts) -> f64 {
     match (kind, frame.exposure_s, master.exposure_s) {
-        (CalibrationKind::Dark, Some(own), Some(other)) if own > 0.0 && other > 0.0 => (own / other).ln().abs(),
+        (CalibrationKind::Dark, Some(own), Some(other)) if own > 0.0 && other > 0.0 => {
+            (own / other).ln().abs()
+        }
         _ => 0.0,
     }
 }
@@ -335,6 +360,7 @@ fn same_name(a: &str, b: &str) -> bool {
         name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
     };
     let (a, b) = (plain(a), plain(b));
-    let part = |whole: &str, part: &str| part.len() >= 4 && (whole.starts_with(part) || whole.ends_with(part));
+    let part =
+        |whole: &str, part: &str| part.len() >= 4 && (whole.starts_with(part) || whole.ends_with(part));
     a == b || part(&a, &b) || part(&b, &a)
 }

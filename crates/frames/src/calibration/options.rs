@@ -95,7 +95,7 @@ impl CalibrationOptions {
         }
         if self.dark_scaling == DarkScaling::Exposure && (self.dark.is_empty() || self.bias.is_empty()) {
             return Err(
-                "dark-scaling exposure scales what darks have above the bias: give --dark and --bias".into()
+                "dark-scaling exposure scales what darks have above the bias: give --dark and --bias".into(),
             );
         }
         Ok(())

@@ -186,6 +186,9 @@ mod tests {
     fn levels_are_linear_between_blocks() {
         assert_eq!(interpolate(&[], 3), None);
         assert_eq!(interpolate(&[(1.0, 5.0)], 3), Some(vec![5.0; 3]));
-        assert_eq!(interpolate(&[(1.0, 10.0), (3.0, 14.0)], 6), Some(vec![10.0, 10.0, 12.0, 14.0, 14.0, 14.0]));
+        assert_eq!(
+            interpolate(&[(1.0, 10.0), (3.0, 14.0)], 6),
+            Some(vec![10.0, 10.0, 12.0, 14.0, 14.0, 14.0])
+        );
     }
 }

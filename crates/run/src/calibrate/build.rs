@@ -11,17 +11,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rayon::prelude::*;
 use zemosaic_coadd::{CoaddError, MemoryBudget};
 use zemosaic_fits::{
-    DataSpec, FilePool, FitsError, HduRole, HduSpec, Header, ImageLayout, Overwrite, ProductWriter, ReadScratch,
-    SampleType, Window, scan, unpack_image, unpack_packed,
+    DataSpec, FilePool, FitsError, HduRole, HduSpec, Header, ImageLayout, Overwrite, ProductWriter,
+    ReadScratch, SampleType, Window, scan, unpack_image, unpack_packed,
 };
 use zemosaic_frames::calibration::apply::{CalibratedImage, CalibrationBuffers};
 use zemosaic_frames::calibration::overscan::overscan_levels;
 use zemosaic_frames::calibration::{CalibrationFile, CalibrationKind, Master, MasterStatistics};
 use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::{Frame, FrameCalibration, FramesError, Packing};
+use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_image::stats::{mad_sigma, median};
-use zemosaic_image::Region;
 use zemosaic_stack::{Combine, RejectMethod, RejectOptions, StackBlock, StackOutput, StackScratch, stack};
 
 use crate::calibrate::plan::{CalibrationPlan, MasterSet, SetFile};
@@ -124,7 +124,10 @@ impl Builder<'_> {
         master.measure(self.pool).map_err(unreadable)?;
         let statistics = master.statistics.as_ref();
         if master.kind == CalibrationKind::Flat && statistics.is_none_or(|own| !own.mean().is_finite()) {
-            return Err(RunError::Usage(format!("{} has no pixel above 0: it is no flat", master.path.display())));
+            return Err(RunError::Usage(format!(
+                "{} has no pixel above 0: it is no flat",
+                master.path.display()
+            )));
         }
         Ok(master)
     }
@@ -157,7 +160,8 @@ impl Builder<'_> {
             let cancelled = self.cancel.load(Ordering::Relaxed);
             (!cancelled).then(|| self.open_raw(set, own, number, masters))
         };
-        let opened: Option<Vec<Result<Raw, FitsError>>> = set.files.par_iter().enumerate().map(open).collect();
+        let opened: Option<Vec<Result<Raw, FitsError>>> =
+            set.files.par_iter().enumerate().map(open).collect();
         let opened = opened.ok_or(CoaddError::Cancelled)?;
         let mut raws = Vec::with_capacity(opened.len());
         let mut last = None;

@@ -100,10 +100,13 @@ pub fn find_calibration(
             } else {
                 format!("none of {total} files can be used ({example})")
             };
-            return Err(RunError::Usage(format!("{option}: {what}; name the files, or leave the option out")));
+            return Err(RunError::Usage(format!(
+                "{option}: {what}; name the files, or leave the option out"
+            )));
         }
     }
     taken.sort();
-    let frames = inputs.into_iter().filter(|input| taken.binary_search(&whole(&input.path)).is_err()).collect();
+    let frames =
+        inputs.into_iter().filter(|input| taken.binary_search(&whole(&input.path)).is_err()).collect();
     Ok((frames, found))
 }

@@ -162,8 +162,7 @@ fn set_of(kind: CalibrationKind, index: usize, files: Vec<CalibrationFile>, is_m
         let ((x0, y0), (width, height)) = facts.trimmed_px;
         facts.pattern = facts.pattern.map(|pattern| pattern.shifted(x0 as i64, y0 as i64));
         (facts.stored_px, facts.trimmed_px) = ((width, height), ((0, 0), (width, height)));
-        let temperatures: Vec<f64> =
-            files.iter().filter_map(|file| file.facts.setup.temperature_c).collect();
+        let temperatures: Vec<f64> = files.iter().filter_map(|file| file.facts.setup.temperature_c).collect();
         facts.setup.temperature_c =
             (!temperatures.is_empty()).then(|| temperatures.iter().sum::<f64>() / temperatures.len() as f64);
         layout.sample = SampleType::F32;
@@ -171,7 +170,8 @@ fn set_of(kind: CalibrationKind, index: usize, files: Vec<CalibrationFile>, is_m
     }
     let name = if is_made { format!("{} x {file_name}", files.len()) } else { file_name };
     let path = first.path.clone();
-    let master = Master { kind, index, name, pixels_path: path.clone(), path, layout, facts, statistics: None };
+    let master =
+        Master { kind, index, name, pixels_path: path.clone(), path, layout, facts, statistics: None };
     let files = files
         .into_iter()
         .map(|file| SetFile { file, calibration: FrameCalibration::default(), zero_adu: 0.0 })
@@ -186,7 +186,8 @@ fn candidates(sets: &[MasterSet]) -> Vec<Candidate<'_>> {
 /// The chosen masters.
 fn calibration_of(choice: &Choice, sets: &[MasterSet]) -> FrameCalibration {
     let used = |(index, offset_px): Fit| MasterUse { master: Arc::clone(&sets[index].master), offset_px };
-    let subtract = choice.subtract.iter().map(|(fit, factor)| Subtracted { of: used(*fit), factor: *factor as f32 });
+    let subtract =
+        choice.subtract.iter().map(|(fit, factor)| Subtracted { of: used(*fit), factor: *factor as f32 });
     FrameCalibration {
         subtract: subtract.collect(),
         level: choice.level.map(used),
@@ -211,7 +212,7 @@ fn calibrate_flats(sets: &mut [MasterSet], options: &CalibrationOptions, remarks
             if own.calibration.masters().next().is_none() && zero == ZeroLevel::Unknown {
                 own.zero_adu = options.pedestal_adu.unwrap_or(0.0);
                 let done = own.file.facts.applied;
-                if options.pedestal_adu.is_none() && !(done.bias && !done.on_board) {
+                if options.pedestal_adu.is_none() && (!done.bias || done.on_board) {
                     let what = "no bias and no dark of its exposure fits a flat, which is used with the level it has \
                                 without light; give --bias, or darks of the flats with --dark";
                     remarks.note(("W-CALIB-ZERO", what.to_owned()), &own.file.path.display().to_string());
