@@ -3,8 +3,8 @@
 use super::rcd::Planes;
 use super::ring::{Ring, tap};
 
-/// Keeps a weight of two nothings at one half.
-const TINY: f32 = 1e-30;
+/// Keeps a weight of two nothings at one half; large enough that no weight is subnormal, which would be slow.
+const TINY: f32 = 1e-20;
 
 /// `a`'s share of `a + b`, one half when both are 0.
 #[inline(always)]
