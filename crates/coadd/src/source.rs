@@ -15,6 +15,7 @@ use zemosaic_stars::FrameQuality;
 use crate::noise::{demosaic_correlation, largest_ratio};
 use crate::options::{BackgroundMethod, CoaddOptions, FluxConvention, PhotonNoise, Weights};
 use crate::resampler::Resampler;
+pub use crate::weights::set_weights;
 
 /// What a frame's own pixels say, measured before anything is resampled.
 #[derive(Debug, Clone)]

@@ -13,6 +13,13 @@ pub struct Unknown {
     pub weight: Vec<usize>,
 }
 
+impl Unknown {
+    /// Whether all is known.
+    pub fn is_empty(&self) -> bool {
+        self.noise.is_empty() && self.weight.is_empty()
+    }
+}
+
 /// Luminance of linear RGB (C-32; ITU-R BT.709).
 const LUMINANCE: [f64; 3] = [0.2126, 0.7152, 0.0722];
 
@@ -53,9 +60,8 @@ pub fn set_weights(sources: &mut [Source], weights: Weights) -> Unknown {
 
 /// What a source's weight is made of; not finite where it is unknown.
 fn figure(source: &Source, weights: Weights, channel: usize) -> f64 {
-    let of_quality = |figure: fn(&zemosaic_stars::FrameQuality) -> f64| {
-        source.quality.as_deref().map_or(f64::NAN, figure)
-    };
+    let of_quality =
+        |figure: fn(&zemosaic_stars::FrameQuality) -> f64| source.quality.as_deref().map_or(f64::NAN, figure);
     let sharpness = || of_quality(|quality| 1.0 / (quality.fwhm_px * quality.fwhm_px));
     match weights {
         Weights::None => 1.0,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zemosaic_coadd::options::LEAST_PIXFRAC;
 use zemosaic_coadd::sink::Rejecting;
-use zemosaic_coadd::weights::set_weights;
+use zemosaic_coadd::source::set_weights;
 use zemosaic_coadd::{
     BackgroundMethod, CoaddOptions, Measured, MemoryBudget, PatchPlan, PlaceError, ProductPlane, SharedGrid,
     Source, available_memory_bytes, plan_patches,
@@ -224,7 +224,8 @@ pub fn place_sources(
         }
     }
     let unknown = set_weights(&mut placed.sources, options.coadd.weights);
-    let ids = |list: Vec<usize>| list.into_iter().map(|index| placed.sources[index].frame.id.clone()).collect();
+    let ids =
+        |list: Vec<usize>| list.into_iter().map(|index| placed.sources[index].frame.id.clone()).collect();
     (placed.noise_unknown, placed.weight_unknown) = (ids(unknown.noise), ids(unknown.weight));
     Ok(placed)
 }

@@ -83,7 +83,8 @@ pub fn measure_all(
         if cancel.load(Ordering::Relaxed) {
             return Err(RunError::Coadd(CoaddError::Cancelled));
         }
-        let verdict = measure_frame(&frame, options, pool).map(|quality| measured.quality = quality.map(Arc::new));
+        let verdict =
+            measure_frame(&frame, options, pool).map(|quality| measured.quality = quality.map(Arc::new));
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         reporter.send(Event::Progress { stage: Stage::Quality, done, total });
         Ok((frame, measured, verdict))
@@ -119,11 +120,7 @@ pub fn measure_frame(
 ///
 /// # Errors
 /// As `zemosaic_fits::read_window`.
-pub fn field_of(
-    frame: &Frame,
-    options: &StarOptions,
-    pool: &FilePool,
-) -> Result<Option<Field>, FitsError> {
+pub fn field_of(frame: &Frame, options: &StarOptions, pool: &FilePool) -> Result<Option<Field>, FitsError> {
     let sites = match frame.kind {
         FrameKind::Mono | FrameKind::Rgb => Sites::All,
         FrameKind::Cfa(pattern) => Sites::Cfa(pattern),
@@ -190,11 +187,16 @@ pub fn apply_gates(prepared: &mut Prepared, gates: &GateOptions) {
 
 /// Why each frame is refused, if it is.
 pub fn gate_frames(frames: &[(Frame, Measured)], gates: &GateOptions) -> Vec<Option<String>> {
-    let labels: Vec<(String, String)> = frames.iter().map(|(frame, _)| (night_of(frame), setup_of(frame))).collect();
+    let labels: Vec<(String, String)> =
+        frames.iter().map(|(frame, _)| (night_of(frame), setup_of(frame))).collect();
     let before: Vec<GateFrame<'_>> = frames
         .iter()
         .zip(&labels)
-        .map(|((_, measured), (night, setup))| GateFrame { night, setup, quality: measured.quality.as_deref() })
+        .map(|((_, measured), (night, setup))| GateFrame {
+            night,
+            setup,
+            quality: measured.quality.as_deref(),
+        })
         .collect();
     gate(&before, gates)
 }

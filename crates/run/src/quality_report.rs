@@ -73,7 +73,8 @@ pub fn quality_of(
     cancel: &AtomicBool,
 ) -> Result<QualityReport, RunError> {
     request.options.gates.check().map_err(RunError::Usage)?;
-    let workers = request.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let workers =
+        request.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let budget = MemoryBudget {
         total_bytes: available_memory_bytes().map_or(FALLBACK_MEMORY_BYTES, |bytes| bytes / 2),
         workers: workers.max(1),
@@ -96,7 +97,8 @@ fn measured(
     let scan = scan_frames(&request.inputs, &excluded, &ingest, reporter)?;
     let root = request.spill.clone().unwrap_or_else(std::env::temp_dir);
     std::fs::create_dir_all(&root).map_err(RunError::output(&root))?;
-    let spill = tempfile::Builder::new().prefix(".spill-").tempdir_in(&root).map_err(RunError::output(&root))?;
+    let spill =
+        tempfile::Builder::new().prefix(".spill-").tempdir_in(&root).map_err(RunError::output(&root))?;
     let pool = FilePool::new(MAX_OPEN_FILES);
     let mut prepared = reporter.stage(Stage::Prepare, scan.frames.len() as u64, || {
         prepare(scan.frames, &CoaddOptions::default(), budget, spill.path(), &pool, reporter, cancel)
@@ -121,9 +123,10 @@ fn measured(
 impl QualityReport {
     /// As CSV: the columns of `frames.csv` that are about quality, and more.
     pub fn csv(&self) -> String {
-        let mut csv = "frame,status,code,reason,night,filter,exptime_s,background,noise,stars,fwhm_px,hfr_px,\
+        let mut csv =
+            "frame,status,code,reason,night,filter,exptime_s,background,noise,stars,fwhm_px,hfr_px,\
                        roundness,trails,gradient,snr,star_flux,drawn_out_deg\n"
-            .to_owned();
+                .to_owned();
         let mut lines: Vec<(&str, String)> = Vec::new();
         for row in &self.rows {
             let (status, code) = match &row.dropped {

@@ -84,10 +84,8 @@ fn first_pass<P: Pixels>(
     info: FrameInfo,
     options: &StarOptions,
 ) -> Result<(Background, f64), StarsError<P::Error>> {
-    let mesh = BackgroundOptions {
-        mesh_px: (options.mesh_px / 2).max(LEAST_MESH),
-        ..BackgroundOptions::default()
-    };
+    let mesh =
+        BackgroundOptions { mesh_px: (options.mesh_px / 2).max(LEAST_MESH), ..BackgroundOptions::default() };
     let mut builder = MeshBuilder::new(info.width / 2, info.height / 2, mesh, Sites::All)?;
     let mut band = RawBand::new(info);
     let mut half = Vec::new();

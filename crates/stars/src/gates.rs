@@ -204,7 +204,13 @@ fn beyond_given(frame: &GateFrame<'_>, options: &GateOptions) -> Option<String> 
             if value.is_nan() {
                 format!("{} cannot be measured, {} is {limit}", figure.name, figure.flag)
             } else {
-                format!("{} {} {} {limit} ({})", figure.name, figure.show(value), figure.beyond(), figure.flag)
+                format!(
+                    "{} {} {} {limit} ({})",
+                    figure.name,
+                    figure.show(value),
+                    figure.beyond(),
+                    figure.flag
+                )
             }
         })
     })
@@ -237,7 +243,11 @@ fn worst(frame: &GateFrame<'_>, limits: &[Limit<'_>]) -> Option<(f64, String)> {
         let Limit { figure, night, median, limit } = limit;
         let value = frame.quality.map_or(f64::NAN, figure.of);
         let (severity, reason) = if value.is_nan() {
-            let reason = format!("{} cannot be measured (night {night}, median {})", figure.name, figure.show(*median));
+            let reason = format!(
+                "{} cannot be measured (night {night}, median {})",
+                figure.name,
+                figure.show(*median)
+            );
             (f64::INFINITY, reason)
         } else {
             let reason = format!(
@@ -293,7 +303,11 @@ mod tests {
             .iter()
             .map(|quality| GateFrame { night: "2025-06-01", setup: "", quality: Some(quality) })
             .collect();
-        gate(&frames, options).into_iter().enumerate().filter_map(|(index, why)| why.map(|why| (index, why))).collect()
+        gate(&frames, options)
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, why)| why.map(|why| (index, why)))
+            .collect()
     }
 
     fn auto() -> GateOptions {
@@ -315,12 +329,16 @@ mod tests {
     fn at_least_four_fifths_are_kept_and_the_worst_go_first() {
         let fwhm = [2.5, 2.6, 2.5, 2.6, 2.5, 2.6, 5.0, 6.0, 7.0, 4.0];
         let night: Vec<FrameQuality> = fwhm.iter().map(|fwhm| quality(*fwhm, 100)).collect();
-        let gone = |options: &GateOptions| dropped(&night, options).into_iter().map(|(i, _)| i).collect::<Vec<_>>();
+        let gone =
+            |options: &GateOptions| dropped(&night, options).into_iter().map(|(i, _)| i).collect::<Vec<_>>();
         assert_eq!(gone(&auto()), [7, 8]);
         assert_eq!(gone(&GateOptions { keep_share: 0.5, ..auto() }), [6, 7, 8, 9]);
         assert_eq!(gone(&GateOptions { keep_share: 1.0, ..auto() }), Vec::<usize>::new());
         // Told otherwise.
-        assert_eq!(gone(&GateOptions { max_fwhm_px: Some(2.55), ..GateOptions::default() }), [1, 3, 5, 6, 7, 8, 9]);
+        assert_eq!(
+            gone(&GateOptions { max_fwhm_px: Some(2.55), ..GateOptions::default() }),
+            [1, 3, 5, 6, 7, 8, 9]
+        );
         assert_eq!(gone(&GateOptions { max_fwhm_px: Some(4.5), ..auto() }), [6, 7, 8, 9]);
     }
 

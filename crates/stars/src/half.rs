@@ -123,7 +123,10 @@ mod tests {
             assert_eq!(band.pixel(3, oldest - 1), None);
         }
         assert_eq!(all.len(), 3 * 75);
-        assert_eq!(all[3 * 50 + 2], 0.25 * (0..4).map(|k| pixels[(100 + k / 2) * width + 4 + k % 2]).sum::<f32>());
+        assert_eq!(
+            all[3 * 50 + 2],
+            0.25 * (0..4).map(|k| pixels[(100 + k / 2) * width + 4 + k % 2]).sum::<f32>()
+        );
     }
 
     #[test]

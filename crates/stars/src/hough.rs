@@ -72,7 +72,8 @@ impl Votes {
         let angles = (PI * diagonal / 1.4).ceil() as usize;
         let distances = diagonal.ceil() as usize + 3;
         let centre = [(lamps.width as f64 - 1.0) / 2.0, (lamps.height as f64 - 1.0) / 2.0];
-        let lit: Vec<[f64; 2]> = lamps.lit().map(|[x, y]| [x as f64 - centre[0], y as f64 - centre[1]]).collect();
+        let lit: Vec<[f64; 2]> =
+            lamps.lit().map(|[x, y]| [x as f64 - centre[0], y as f64 - centre[1]]).collect();
         let share = lit.len() as f64 / lamps.lamps.len().max(1) as f64;
         let mut counts = vec![0_u32; angles * distances];
         let middle = 0.5 * distances as f64;
@@ -186,16 +187,15 @@ impl Lamps {
             }
         }
         let (_, first, last) = best;
-        let counted = |state: Lamp| states[first..=last.max(first)].iter().filter(|own| **own == state).count() as f64;
+        let counted =
+            |state: Lamp| states[first..=last.max(first)].iter().filter(|own| **own == state).count() as f64;
         let (lit, dark) = (counted(Lamp::Lit), counted(Lamp::Dark));
         let length = (last - first) as f64 + 1.0;
         let least = (LEAST_LENGTH * self.width.min(self.height) as f64).max(LEAST_BLOCKS);
         // Masked steps are no evidence: half of the length must be lit all the same.
         let is_line = length >= least && lit >= LEAST_FILL * (lit + dark) && lit >= 0.5 * length;
-        is_line.then(|| Segment {
-            from: line.at(low + first as f64, 0.0),
-            to: line.at(low + last as f64, 0.0),
-        })
+        is_line
+            .then(|| Segment { from: line.at(low + first as f64, 0.0), to: line.at(low + last as f64, 0.0) })
     }
 
     /// A step along a line: lit when the block there, or one beside it, is.
@@ -270,9 +270,8 @@ mod tests {
                 let (a, b) = (at(x as f64 - 0.5), at(x as f64 + 0.5));
                 (a.min(b).round()..=a.max(b).round()).contains(&(y as f64))
             };
-            let mut picture = lamps(200, 120, |x, y| {
-                random(x, y) < 20 || (on_line(x, y) && random(y, x) < 850)
-            });
+            let mut picture =
+                lamps(200, 120, |x, y| random(x, y) < 20 || (on_line(x, y) && random(y, x) < 850));
             let found = segments(&mut picture);
             assert_eq!(found.len(), 1, "{slope}: {found:?}");
             let Segment { from, to } = found[0];

@@ -69,7 +69,9 @@ impl FrameQuality {
     pub fn of(field: &Field) -> Self {
         let shaped = well_seen(&field.stars);
         let enough = shaped.len() >= LEAST_SHAPES;
-        let of = |figure: fn(&Star) -> f64| if enough { median(shaped.iter().map(|star| figure(star))) } else { f64::NAN };
+        let of = |figure: fn(&Star) -> f64| {
+            if enough { median(shaped.iter().map(|star| figure(star))) } else { f64::NAN }
+        };
         let unsafe_shape = StarFlags::EDGE.with(StarFlags::SATURATED).with(StarFlags::BLENDED);
         let long: Vec<&Star> = if enough {
             shaped.clone()

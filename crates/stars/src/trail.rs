@@ -72,9 +72,7 @@ pub(crate) fn measure_trail<P: Pixels>(
     let peak = profile.iter().fold(f64::NEG_INFINITY, |peak, value| peak.max(*value));
     let width_px = profile.iter().sum::<f64>() / peak;
     let normal = [-along[1], along[0]];
-    let end = |point: [f64; 2], t: f64| {
-        [point[0] + moved(t) * normal[0], point[1] + moved(t) * normal[1]]
-    };
+    let end = |point: [f64; 2], t: f64| [point[0] + moved(t) * normal[0], point[1] + moved(t) * normal[1]];
     let (from_px, to_px) = (end(from, 0.0), end(to, 1.0));
     let angle = (to_px[1] - from_px[1]).atan2(to_px[0] - from_px[0]).to_degrees();
     let angle_deg = angle.rem_euclid(180.0) % 180.0;
@@ -117,7 +115,8 @@ fn across<P: Pixels>(
     let side = 2 * REACH_PX as usize + 1;
     let (x0, y0) = (place[0].round() as i64 - REACH_PX, place[1].round() as i64 - REACH_PX);
     let wanted = Region { x0, y0, width: side, height: side };
-    let Some(region) = wanted.intersect(&info.whole()).filter(|region| 2 * region.area() >= side * side) else {
+    let Some(region) = wanted.intersect(&info.whole()).filter(|region| 2 * region.area() >= side * side)
+    else {
         return Ok(None);
     };
     let mut pixels = vec![0.0; region.area()];

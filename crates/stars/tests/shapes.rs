@@ -32,11 +32,17 @@ fn moffat_stars_of_all_widths() {
                 picture.star(&psf, *at, flux * (1.0 + 0.2 * index as f64));
             }
             let found = matched(&picture, &truth);
-            assert!(found.len() * 10 >= truth.len() * 9, "{sites:?} {fwhm}: {} of {}", found.len(), truth.len());
+            assert!(
+                found.len() * 10 >= truth.len() * 9,
+                "{sites:?} {fwhm}: {} of {}",
+                found.len(),
+                truth.len()
+            );
             let hfr = alpha_of_fwhm(fwhm) * (2.0_f64.sqrt() - 1.0).sqrt();
             let mean_share = (COLOURS[0] + 2.0 * COLOURS[1] + COLOURS[2]) / 4.0;
             let colour = if sites == BOTH[0] { 1.0 } else { mean_share };
-            let of = |figure: &dyn Fn(&Star) -> f64| median(found.iter().map(|(star, _)| figure(star)).collect());
+            let of =
+                |figure: &dyn Fn(&Star) -> f64| median(found.iter().map(|(star, _)| figure(star)).collect());
             let flux_error = median(
                 found
                     .iter()
@@ -75,7 +81,12 @@ fn gaussian_stars() {
             let found = matched(&picture, &truth);
             let mid = |of: fn(&Star) -> f64| median(found.iter().map(|(star, _)| of(star)).collect());
             let (error, hfr) = (mid(|s| s.fwhm_px) / fwhm - 1.0, mid(|s| s.hfr_px) / (0.5 * fwhm) - 1.0);
-            eprintln!("{:?} {sites:?} {fwhm}: fwhm {error:+.4} hfr {hfr:+.4}, {} of {}", picture.field().profile, found.len(), truth.len());
+            eprintln!(
+                "{:?} {sites:?} {fwhm}: fwhm {error:+.4} hfr {hfr:+.4}, {} of {}",
+                picture.field().profile,
+                found.len(),
+                truth.len()
+            );
             assert!(error.abs() < 0.02 && hfr.abs() < 0.04, "{sites:?} {fwhm}: {error} {hfr}");
         }
     }

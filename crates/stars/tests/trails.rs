@@ -102,5 +102,8 @@ fn two_trails_and_a_short_one() {
     let mut angles: Vec<f64> = picture.field().trails.iter().map(|trail| trail.angle_deg).collect();
     angles.sort_by(f64::total_cmp);
     let near = |angle: f64, truth: f64| (angle - truth).abs() < 0.7;
-    assert!(angles.len() == 3 && near(angles[0], 33.0) && near(angles[1], 112.0) && near(angles[2], 160.0), "{angles:?}");
+    assert!(
+        angles.len() == 3 && near(angles[0], 33.0) && near(angles[1], 112.0) && near(angles[2], 160.0),
+        "{angles:?}"
+    );
 }
