@@ -291,7 +291,9 @@ pub fn refuse_idle(rules: &[(&str, bool, &str)], given: &[String]) -> Result<(),
 
 /// Arguments of `quality`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  zemosaic quality frames/\n  zemosaic quality frames/ -o quality.csv --max-fwhm 4")]
+#[command(
+    after_help = "Examples:\n  zemosaic quality frames/\n  zemosaic quality frames/ -o quality.csv --max-fwhm 4"
+)]
 pub struct QualityArgs {
     /// FITS files, folders (walked to the bottom), and lists, as for mosaic
     #[arg(required = true)]

@@ -13,6 +13,13 @@ pub struct Unknown {
     pub weight: Vec<usize>,
 }
 
+impl Unknown {
+    /// Whether all is known.
+    pub fn is_empty(&self) -> bool {
+        self.noise.is_empty() && self.weight.is_empty()
+    }
+}
+
 /// Luminance of linear RGB (C-32; ITU-R BT.709).
 const LUMINANCE: [f64; 3] = [0.2126, 0.7152, 0.0722];
 

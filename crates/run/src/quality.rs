@@ -14,7 +14,7 @@ use zemosaic_frames::pixels::read_raw_planes;
 use zemosaic_frames::{Frame, FrameKind, LeftOut, PixelScratch, Reason};
 use zemosaic_image::{Region, Sites};
 use zemosaic_stars::{
-    FrameInfo, FrameQuality, GateFrame, GateOptions, Pixels, StarOptions, StarsError, gate, measure_quality,
+    Field, FrameInfo, FrameQuality, GateFrame, GateOptions, Pixels, StarOptions, StarsError, find_stars, gate,
 };
 
 use crate::error::RunError;
@@ -112,6 +112,15 @@ pub fn measure_frame(
     options: &StarOptions,
     pool: &FilePool,
 ) -> Result<Option<FrameQuality>, FitsError> {
+    Ok(field_of(frame, options, pool)?.map(|field| FrameQuality::of(&field)))
+}
+
+/// Stars, trails and background of one frame; `None` where it has no background or is too small. The frame must be
+/// unpacked ([`crate::prepare::prepare`]).
+///
+/// # Errors
+/// As `zemosaic_fits::read_window`.
+pub fn field_of(frame: &Frame, options: &StarOptions, pool: &FilePool) -> Result<Option<Field>, FitsError> {
     let sites = match frame.kind {
         FrameKind::Mono | FrameKind::Rgb => Sites::All,
         FrameKind::Cfa(pattern) => Sites::Cfa(pattern),
@@ -123,8 +132,8 @@ pub fn measure_frame(
         saturation_adu: frame.meta.saturation_adu,
     };
     let mut source = StoredPixels { frame, pool, scratch: PixelScratch::default() };
-    match measure_quality(&mut source, &info, options) {
-        Ok(quality) => Ok(Some(quality)),
+    match find_stars(&mut source, &info, options) {
+        Ok(field) => Ok(Some(field)),
         Err(StarsError::Read(error)) => Err(error),
         Err(StarsError::Background(_) | StarsError::Small { .. }) => Ok(None),
     }

@@ -18,6 +18,8 @@ use crate::trail::{Trail, measure_trail};
 /// All of a frame that is looked for.
 #[derive(Debug, Clone)]
 pub struct Field {
+    /// Columns and rows of the frame.
+    pub size_px: [usize; 2],
     /// Background of the detection plane (2 x 2 means), in its own pixels.
     pub background: Background,
     /// Noise of a raw pixel from differences of neighbours of one colour, ADU; NaN where there are none.
@@ -68,7 +70,7 @@ pub fn find_stars<P: Pixels>(
     candidates.retain(|candidate| !trails.iter().any(|trail| is_piece(candidate, trail, noise_adu)));
     let (stars, profile) =
         measure_stars(pixels, *info, options, noise_adu, &candidates).map_err(StarsError::Read)?;
-    Ok(Field { background, noise_adu, stars, profile, trails })
+    Ok(Field { size_px: [width, height], background, noise_adu, stars, profile, trails })
 }
 
 fn is_piece(candidate: &Candidate, trail: &Trail, noise_adu: f64) -> bool {

@@ -41,6 +41,9 @@ pub struct FrameQuality {
 
 /// With fewer stars there is no shape of a frame (C-34).
 const LEAST_SHAPES: usize = 3;
+/// Shapes are looked at from this signal to noise on, and of so many of the brightest whatever theirs is.
+const SHAPE_SNR: f64 = 30.0;
+const BRIGHTEST: usize = 12;
 /// Stars that a direction is believed from.
 const LEAST_DIRECTIONS: usize = 5;
 /// Median ellipticity and agreement of directions of a frame whose stars are drawn out.
@@ -58,13 +61,13 @@ pub fn measure_quality<P: Pixels>(
     info: &FrameInfo,
     options: &StarOptions,
 ) -> Result<FrameQuality, StarsError<P::Error>> {
-    Ok(FrameQuality::of(&find_stars(pixels, info, options)?, info))
+    Ok(FrameQuality::of(&find_stars(pixels, info, options)?))
 }
 
 impl FrameQuality {
     /// The figures of a field.
-    pub fn of(field: &Field, info: &FrameInfo) -> Self {
-        let shaped: Vec<&Star> = field.stars.iter().filter(|star| star.has_shape()).collect();
+    pub fn of(field: &Field) -> Self {
+        let shaped = well_seen(&field.stars);
         let enough = shaped.len() >= LEAST_SHAPES;
         let of = |figure: fn(&Star) -> f64| {
             if enough { median(shaped.iter().map(|star| figure(star))) } else { f64::NAN }
@@ -80,7 +83,7 @@ impl FrameQuality {
         Self {
             background_adu: field.background.level(),
             noise_adu: field.noise_adu,
-            gradient_adu: gradient(&field.background, info),
+            gradient_adu: gradient(&field.background, field.size_px),
             stars: field.stars.iter().filter(|star| !star.flags.has(StarFlags::ODD)).count(),
             shapes: shaped.len(),
             fwhm_px: of(|star| star.fwhm_px),
@@ -92,6 +95,12 @@ impl FrameQuality {
             trails: field.trails.clone(),
         }
     }
+}
+
+/// Stars whose shapes are more than noise: those that are seen well, and in a frame of few the brightest anyway.
+fn well_seen(stars: &[Star]) -> Vec<&Star> {
+    let shaped = stars.iter().filter(|star| star.has_shape()).enumerate();
+    shaped.filter(|(rank, star)| *rank < BRIGHTEST || star.snr >= SHAPE_SNR).map(|(_, star)| star).collect()
 }
 
 /// The direction most stars share: mean of their doubled angles, where that is long.
@@ -120,7 +129,7 @@ pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// Plane of least squares through the mesh, from its lowest to its highest corner.
-fn gradient(background: &Background, info: &FrameInfo) -> f64 {
+fn gradient(background: &Background, [width, height]: [usize; 2]) -> f64 {
     let [xs, ys] = background.mesh_centres_px();
     let values = background.mesh_values();
     let mean = |list: &[f64]| list.iter().sum::<f64>() / list.len() as f64;
@@ -138,5 +147,5 @@ fn gradient(background: &Background, info: &FrameInfo) -> f64 {
     let slope_x = slope(along_x, spread(xs, mean_x), ys.len());
     let slope_y = slope(along_y, spread(ys, mean_y), xs.len());
     // The mesh counts pixels of 2 x 2.
-    0.5 * (slope_x.abs() * info.width as f64 + slope_y.abs() * info.height as f64)
+    0.5 * (slope_x.abs() * width as f64 + slope_y.abs() * height as f64)
 }

@@ -101,7 +101,7 @@ fn roundness_and_direction() {
             for at in places(600, 500, 60, 8) {
                 picture.star(&psf, at, 12_000.0);
             }
-            let quality = FrameQuality::of(&picture.field(), &picture.info);
+            let quality = FrameQuality::of(&picture.field());
             eprintln!("{sites:?} {ellipticity}: {} {:?}", quality.roundness, quality.drawn_out_deg);
             assert!((quality.roundness - ellipticity).abs() < 0.02, "{ellipticity}: {}", quality.roundness);
             assert!((quality.fwhm_px / 2.8 - 1.0).abs() < 0.02, "{ellipticity}: {}", quality.fwhm_px);
@@ -126,7 +126,7 @@ fn a_frame_with_bad_tracking() {
                 picture.star(&psf, (at.0 + t * cos, at.1 + t * sin), 30_000.0 / f64::from(steps));
             }
         }
-        let quality = FrameQuality::of(&picture.field(), &picture.info);
+        let quality = FrameQuality::of(&picture.field());
         assert!(quality.roundness > 0.4, "{length}: {quality:?}");
         assert!((quality.drawn_out_deg.unwrap() - 40.0).abs() < 4.0, "{length}: {quality:?}");
         assert_eq!(quality.trails.len(), 0, "{length}: long stars are no trails");

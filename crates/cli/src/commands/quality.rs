@@ -2,7 +2,9 @@
 
 use serde_json::json;
 use zemosaic_frames::IngestOptions;
-use zemosaic_run::{ExitCode, QualityOptions, QualityReport, QualityRequest, QualityRow, RunError, quality_of};
+use zemosaic_run::{
+    ExitCode, QualityOptions, QualityReport, QualityRequest, QualityRow, RunError, quality_of,
+};
 use zemosaic_stars::GateMode;
 
 use crate::args::QualityArgs;
@@ -82,7 +84,10 @@ fn print_table(report: &QualityReport) {
 fn figures(row: &QualityRow) -> String {
     let verdict = row.dropped.as_deref().unwrap_or("good");
     let Some(quality) = &row.quality else {
-        return format!("{:>10} {:>8} {:>6} {:>6} {:>6} {:>6} {:>7}  {verdict}", "-", "-", "-", "-", "-", "-", "-");
+        return format!(
+            "{:>10} {:>8} {:>6} {:>6} {:>6} {:>6} {:>7}  {verdict}",
+            "-", "-", "-", "-", "-", "-", "-"
+        );
     };
     let figure = |value: f64, decimals: usize| {
         if value.is_nan() { "-".to_owned() } else { format!("{value:.decimals$}") }
