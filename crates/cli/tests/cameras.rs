@@ -197,8 +197,8 @@ fn gains_are_given_or_found_by_photon_transfer() {
     let dir = folder();
     let frames = dir.path().join("frames");
     std::fs::create_dir_all(&frames).unwrap();
-    // 0.5 e- per ADU, zero at 300 ADU, vignetted by a third.
-    for index in 0..6 {
+    // 0.5 e- per ADU, zero at 300 ADU, vignetted by half.
+    for index in 0..8 {
         let noise = noise_image(WIDTH, HEIGHT, 0.0, 1.0, 40 + index as u64);
         let raw: Vec<u16> = noise
             .into_iter()
@@ -206,7 +206,7 @@ fn gains_are_given_or_found_by_photon_transfer() {
             .map(|(k, noise)| {
                 let (x, y) = ((k % WIDTH) as f64, (k / WIDTH) as f64);
                 let r = ((x - 180.0).powi(2) + (y - 140.0).powi(2)) / 228.0_f64.powi(2);
-                let signal = 1500.0 * (1.0 - 0.33 * r);
+                let signal = 1500.0 * (1.0 - 0.5 * r);
                 (300.0 + signal + f64::from(noise) * (signal / 0.5).sqrt()).round() as u16
             })
             .collect();
@@ -222,14 +222,14 @@ fn gains_are_given_or_found_by_photon_transfer() {
     }
     let out = dir.path().join("found");
     mosaic(&[&frames], &out, &[]).expect(0, "");
-    assert_eq!(column(&out, "noise_model"), vec!["photon-transfer"; 6]);
+    assert_eq!(column(&out, "noise_model"), vec!["photon-transfer"; 8]);
     let gain: f64 = column(&out, "gain_e_per_adu")[0].parse().unwrap();
     assert!((gain / 0.5 - 1.0).abs() < 0.08, "{gain}");
     let zero: f64 = column(&out, "zero_variance_adu")[0].parse().unwrap();
     assert!((zero - 300.0).abs() < 120.0, "{zero}");
     let out = dir.path().join("given");
     mosaic(&[&frames], &out, &["--gain", "0.47", "--read-noise", "2.5"]).expect(0, "");
-    assert_eq!(column(&out, "noise_model"), vec!["given"; 6]);
+    assert_eq!(column(&out, "noise_model"), vec!["given"; 8]);
     assert_eq!(column(&out, "gain_e_per_adu")[0].parse::<f64>().unwrap(), 0.47);
     assert_eq!(column(&out, "read_noise_e")[0].parse::<f64>().unwrap(), 2.5);
     mosaic(&[&frames], &dir.path().join("bad"), &["--gain", "0"]).expect(2, "E-USAGE").tells("gain");

@@ -170,6 +170,20 @@ impl ProductWriter {
         self.planes(hdu, SampleType::F32)?.read_row(&self.file, plane, y, out, f32::from_be_bytes)
     }
 
+    /// Replaces a row of a float plane that is complete, as a last step over a whole product does.
+    ///
+    /// # Errors
+    /// [`FitsError::BadRequest`] for a row that is not complete or of another length, [`FitsError::Io`].
+    pub fn replace_row_f32(
+        &self,
+        hdu: usize,
+        plane: usize,
+        y: usize,
+        values: &[f32],
+    ) -> Result<(), FitsError> {
+        self.planes(hdu, SampleType::F32)?.replace_row(&self.file, plane, y, values)
+    }
+
     /// Reads back a row of an integer plane; as [`ProductWriter::read_row_f32`].
     ///
     /// # Errors

@@ -167,6 +167,31 @@ fn bytes_do_not_depend_on_order_blocks_or_threads() {
 }
 
 #[test]
+fn a_replaced_row_is_as_if_it_had_been_written_so() {
+    let (width, height) = (5, 3);
+    let window = Window { x0: 0, y0: 0, width, height };
+    let bytes_of = |first: &[f32], replace: &[(usize, [f32; 5])]| {
+        let (_folder, path) = temp();
+        let header = Header::for_image(HduRole::Primary, SampleType::F32, &[width, height]);
+        let spec = HduSpec { header, data: DataSpec::F32 { dims: vec![width, height] } };
+        let writer = ProductWriter::create(&path, vec![spec], Overwrite::Refuse).unwrap();
+        assert!(writer.replace_row_f32(0, 0, 1, &[0.0; 5]).is_err(), "not complete yet");
+        writer.write_f32(0, 0, window, first).unwrap();
+        for (y, row) in replace {
+            writer.replace_row_f32(0, 0, *y, row).unwrap();
+        }
+        assert!(writer.replace_row_f32(0, 0, 3, &[0.0; 5]).is_err());
+        writer.finish(Vec::new()).unwrap();
+        fs::read(&path).unwrap()
+    };
+    let direct: Vec<f32> = (0..15_u8).map(|i| 1.5 + f32::from(i)).collect();
+    let mut other = direct.clone();
+    other[5..10].fill(-3e7);
+    let middle = [6.5, 7.5, 8.5, 9.5, 10.5];
+    assert!(bytes_of(&direct, &[]) == bytes_of(&other, &[(1, [f32::NAN; 5]), (1, middle)]));
+}
+
+#[test]
 fn a_flipped_bit_is_found() {
     let (_folder, path) = temp();
     write_product(&path, (50, 50), 1, 1).unwrap();

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zemosaic_coadd::ProductPlane;
-use zemosaic_fits::{FitsError, ProductWriter, Window};
+use zemosaic_fits::{FitsError, ProductWriter};
 use zemosaic_image::rgb_equalize::{RgbDecision, RgbEqualize, RgbEqualizeOptions, RgbSamples};
 
 /// What is equalised; nothing by default, because it changes the colours of the science plane.
@@ -95,7 +95,7 @@ pub fn apply_gains(
                 for value in &mut row {
                     *value = (f64::from(*value) * factor) as f32;
                 }
-                writer.write_f32(hdu, channel, Window { x0: 0, y0: y, width, height: 1 }, &row)?;
+                writer.replace_row_f32(hdu, channel, y, &row)?;
             }
         }
     }

@@ -81,6 +81,34 @@ impl Planes {
         Ok(())
     }
 
+    /// Writes other values into a row that is complete: the sum loses the old ones. Not for rows that other threads work on.
+    pub(super) fn replace_row(
+        &self,
+        file: &PartialFile,
+        plane: usize,
+        y: usize,
+        values: &[f32],
+    ) -> Result<(), FitsError> {
+        let path = file.final_path();
+        let row = self.written.get(plane * self.height + y).filter(|_| plane < self.depth && y < self.height);
+        if row.is_none_or(|row| row.load(Ordering::Acquire) as usize != self.width)
+            || values.len() != self.width
+        {
+            return Err(
+                self.wrong(path, &format!("row {y} of plane {plane} is not complete, or of another length"))
+            );
+        }
+        let at = self.offset(plane, 0, y);
+        let mut old = vec![0; self.width * PIXEL_BYTES];
+        file.read(&mut old, at)?;
+        let new: Vec<u8> = values.iter().flat_map(|value| value.to_be_bytes()).collect();
+        file.write(&new, at)?;
+        // In ones' complement the negative is the complement.
+        let change = u64::from(sum_bytes(&new)) + u64::from(!sum_bytes(&old));
+        self.sum.fetch_add(change, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// A pixel written twice would enter the sum twice, so it is an error rather than a silent bad checksum.
     fn count(&self, path: &Path, plane: usize, window: Window) -> Result<(), FitsError> {
         let first = plane * self.height + window.y0;
