@@ -320,8 +320,12 @@ pub fn all_options() -> Vec<(Combine, RejectOptions)> {
             with(3.0, 3.0, 0),
         ]);
     }
-    rejects.extend(other_rejections());
-    rejects.into_iter().flat_map(|reject| COMBINES.map(|combine| (combine, reject))).collect()
+    let every = rejects.into_iter().flat_map(|reject| COMBINES.map(|combine| (combine, reject)));
+    let others = other_rejections();
+    let few = others
+        .into_iter()
+        .flat_map(|reject| [Combine::Mean, Combine::Median].map(|combine| (combine, reject)));
+    every.chain(few).collect()
 }
 
 /// Options of the methods that have limits of their own, and those that choose by depth.
