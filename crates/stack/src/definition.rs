@@ -221,7 +221,8 @@ fn percentile(sorted: &[f64], percent: f64) -> f64 {
 /// What lies at `rank`, which counts from 0, linear between neighbours.
 pub(crate) fn at_rank(sorted: &[f64], rank: f64) -> f64 {
     let last = sorted.len() - 1;
-    let (below, share) = (rank.floor(), rank.fract());
-    let (lower, upper) = (sorted[below as usize], sorted[(below as usize + 1).min(last)]);
+    let below = rank as usize;
+    let share = rank - below as f64;
+    let (lower, upper) = (sorted[below], sorted[(below + 1).min(last)]);
     lower + (upper - lower) * share
 }

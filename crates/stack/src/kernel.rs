@@ -14,6 +14,7 @@ use crate::reject::survivors;
 use crate::sort::Network;
 use crate::sums::Sums;
 use crate::terms::{FrameWeight, Mean, RelativeMean, RelativeSum, Sum, Terms};
+use crate::winsor::OneLane;
 
 /// Buffers and sorting network of one thread.
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ pub struct StackScratch {
     /// A row per frame, then rows of infinities up to a whole block.
     sorted: Vec<Lane>,
     /// Samples of one pixel.
-    samples: Vec<f64>,
+    one: OneLane,
     /// Over rows for the portable sort, over blocks of rows for the others.
     network: Network,
     /// Weight and weight^2 x noise variance per frame.
@@ -157,7 +158,7 @@ fn stack_sixteen<S: Sorter, T: Terms>(
     scratch: &mut StackScratch,
 ) -> Pixels {
     let depth = load_sorted::<S, T>(block, start, scratch);
-    let range = survivors(&scratch.sorted, &depth, reject, &mut scratch.samples);
+    let range = survivors(&scratch.sorted, &depth, reject, &mut scratch.one);
     let sums = Sums::survivors::<T>(block, &scratch.weights, start, &range);
     let mut pixels = Pixels::of_sums::<T>(&sums, &depth, &range);
     match combine {

@@ -69,8 +69,8 @@ impl Range {
     /// The survivors of `other` in the lanes where `own` is not 0.
     #[inline(always)]
     pub fn take(&mut self, own: &Counts, other: &Self) {
-        for lane in 0..LANES {
-            let is_own = own[lane] != 0;
+        for (lane, own) in own.iter().enumerate() {
+            let is_own = *own != 0;
             self.low[lane] = if is_own { other.low[lane] } else { self.low[lane] };
             self.high[lane] = if is_own { other.high[lane] } else { self.high[lane] };
             self.least[lane] = if is_own { other.least[lane] } else { self.least[lane] };
@@ -111,7 +111,8 @@ pub fn percentile_of(sorted: &[Lane], low: usize, last: usize, lane: usize, perc
 /// What lies at `rank` among the samples `low ..= last` of one lane, linear between neighbours.
 #[inline(always)]
 pub fn at_rank(sorted: &[Lane], low: usize, last: usize, lane: usize, rank: f64) -> f64 {
-    let (below, share) = (rank as usize, rank.fract());
+    let below = rank as usize;
+    let share = rank - below as f64;
     let lower = f64::from(sorted[low + below].0[lane]);
     let upper = f64::from(sorted[(low + below + 1).min(last)].0[lane]);
     lower + (upper - lower) * share

@@ -120,6 +120,7 @@ pub enum RejectMethod {
 
 impl RejectMethod {
     /// What is done to a pixel of `depth` valid samples: for [`Auto`](Self::Auto) one of the others.
+    #[must_use]
     pub fn at_depth(self, depth: usize) -> Self {
         match self {
             Self::Auto if depth <= DEEPEST => Self::None,

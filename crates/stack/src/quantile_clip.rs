@@ -1,81 +1,95 @@
 //! Winsorised clip of SCI-05 (clause C-62) of 16 sorted pixels: mean +- kappa x standard deviation of the survivors held
 //! within two of their quantiles.
 //!
-//! One pass over all lanes gives the moments of the first round; the few pixels that lose a sample go on one by one.
+//! One pass over all lanes says, in f32, which of them certainly keep all of their samples; the others go on one by one.
 
 use crate::definition::{FEWEST, at_rank, interval, median, quantile_ranks};
-use crate::lanes::{self, Counts, LANES, Lane, Range, median_of};
+use crate::lanes::{self, Counts, LANES, Lane, Range};
 use crate::options::RejectOptions;
-use crate::winsor::{Limits, gather, held_sums, sums, variance};
+use crate::winsor::{HeldAt, OneLane, about_mean, clear_of_roughness, rough_moments};
 
 /// Survivors; `depth` valid samples come first in each lane of `sorted`, then infinities.
 #[inline(always)]
-pub fn quantile_clip(
-    sorted: &[Lane],
-    depth: &Counts,
-    reject: &RejectOptions,
-    samples: &mut Vec<f64>,
-) -> Range {
+pub fn quantile_clip(sorted: &[Lane], depth: &Counts, reject: &RejectOptions, one: &mut OneLane) -> Range {
     let mut range = Range::all(depth);
     if reject.max_iterations == 0 {
         return range;
     }
-    let mut limits = Limits { pivot: [0.0; LANES], low: [0.0; LANES], high: [0.0; LANES] };
-    for lane in 0..LANES {
-        let n = depth[lane] as usize;
-        if n > 0 {
-            let pivot = median_of(sorted, 0, depth[lane], lane);
-            let (low, high) = quantile_ranks(n, reject);
-            limits.pivot[lane] = pivot;
-            limits.low[lane] = lanes::at_rank(sorted, 0, n - 1, lane, low) - pivot;
-            limits.high[lane] = lanes::at_rank(sorted, 0, n - 1, lane, high) - pivot;
-        }
-    }
-    let sums = sums(sorted, depth, &limits);
+    let keeps_all = keep_all(sorted, depth, reject);
     for lane in 0..LANES {
         let n = depth[lane];
-        if n < FEWEST as i32 {
-            continue;
-        }
-        let of_all = f64::from(n);
-        let spread = variance(of_all, sums.held_first[lane], sums.held_second[lane]).sqrt();
-        let (low, high) = interval(limits.pivot[lane] + sums.held_first[lane] / of_all, spread, reject);
-        let (least, most) = (sorted[0].0[lane], sorted[n as usize - 1].0[lane]);
-        if f64::from(least) < low || f64::from(most) > high {
-            gather(sorted, lane, n, samples);
-            let (low, high) = refine(samples, (low, high), reject);
-            range.narrow(sorted, lane, low as i32, high as i32);
+        if n >= FEWEST as i32 && !keeps_all[lane] {
+            one.gather(sorted, lane, n);
+            let (low, high) = refine(one, reject);
+            if high - low < n as usize {
+                range.narrow(sorted, lane, low as i32, high as i32);
+            }
         }
     }
     range
 }
 
-/// All rounds of the sorted samples of one lane, from the limits of the first.
-#[inline(never)]
-fn refine(samples: &[f64], (mut least, mut most): (f64, f64), reject: &RejectOptions) -> (usize, usize) {
-    let (mut low, mut high) = (0, samples.len());
-    for round in 1.. {
+/// Lanes that certainly keep all of their samples.
+#[inline(always)]
+fn keep_all(sorted: &[Lane], depth: &Counts, reject: &RejectOptions) -> [bool; LANES] {
+    let mut held_at = HeldAt { low: [0.0; LANES], high: [0.0; LANES] };
+    for (lane, &n) in depth.iter().enumerate() {
+        if n > 0 {
+            let last = n as usize - 1;
+            let (low, high) = quantile_ranks(last + 1, reject);
+            held_at.low[lane] = lanes::at_rank(sorted, 0, last, lane, low);
+            held_at.high[lane] = lanes::at_rank(sorted, 0, last, lane, high);
+        }
+    }
+    let moments = rough_moments(sorted, depth, &held_at);
+    let slack = clear_of_roughness(sorted.len()) - 1.0;
+    let mut keeps_all = [false; LANES];
+    for lane in 0..LANES {
+        if depth[lane] == 0 {
+            continue;
+        }
+        let last = depth[lane] as usize - 1;
+        let (least, most) = (f64::from(sorted[0].0[lane]), f64::from(sorted[last].0[lane]));
+        let (mean, spread) = (moments.held_mean[lane], moments.held_variance[lane].max(0.0).sqrt());
+        let reach_low = spread * (reject.kappa_low - slack * (1.0 + reject.kappa_low));
+        let reach_high = spread * (reject.kappa_high - slack * (1.0 + reject.kappa_high));
+        let is_sound = most - least < 1e16 && spread > 1e-14;
+        keeps_all[lane] = is_sound && least >= mean - reach_low && most <= mean + reach_high;
+    }
+    keeps_all
+}
+
+/// All rounds of the samples of one lane.
+#[inline(always)]
+fn refine(one: &mut OneLane, reject: &RejectOptions) -> (usize, usize) {
+    let (mut low, mut high) = (0, one.samples().len());
+    for _ in 0..reject.max_iterations {
         let old = (low, high);
-        while low < high && samples[low] < least {
-            low += 1;
-        }
-        while high > low && samples[high - 1] > most {
-            high -= 1;
-        }
-        if (low, high) == old || high - low < FEWEST || round >= reject.max_iterations {
+        if high - low < FEWEST {
             break;
         }
-        (least, most) = limits(&samples[low..high], reject);
+        let (least, most) = limits(one, low, high, reject);
+        while low < high && one.samples()[low] < least {
+            low += 1;
+        }
+        while high > low && one.samples()[high - 1] > most {
+            high -= 1;
+        }
+        if (low, high) == old {
+            break;
+        }
     }
     (low, high)
 }
 
-/// Where the survivors of these lie.
+/// Where the survivors of `low .. high` lie.
 #[inline(always)]
-fn limits(survivors: &[f64], reject: &RejectOptions) -> (f64, f64) {
-    let (pivot, n) = (median(survivors), survivors.len() as f64);
-    let (low, high) = quantile_ranks(survivors.len(), reject);
-    let (low, high) = (at_rank(survivors, low) - pivot, at_rank(survivors, high) - pivot);
-    let (first, second) = held_sums(survivors, pivot, low, high);
-    interval(pivot + first / n, variance(n, first, second).sqrt(), reject)
+fn limits(one: &mut OneLane, low: usize, high: usize, reject: &RejectOptions) -> (f64, f64) {
+    let survivors = &one.samples()[low..high];
+    let (pivot, per_n) = (median(survivors), (survivors.len() as f64).recip());
+    let (least, most) = quantile_ranks(survivors.len(), reject);
+    let (least, most) = (at_rank(survivors, least) - pivot, at_rank(survivors, most) - pivot);
+    one.centre(low, high, pivot);
+    let held = one.held(least, most);
+    interval(pivot + held.0 * per_n, (about_mean(per_n, held) * per_n).sqrt(), reject)
 }

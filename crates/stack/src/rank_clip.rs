@@ -2,15 +2,14 @@
 //! [`crate::definition::percentile_survivors`].
 
 use crate::definition;
-use crate::lanes::{Counts, LANES, Lane, Range, median_of};
+use crate::lanes::{Counts, Lane, Range, median_of};
 use crate::options::RejectOptions;
 
 /// Survivors of dropping the least and greatest samples. Of equal samples the earliest frames go.
 #[inline(always)]
 pub fn min_max(sorted: &[Lane], depth: &Counts, reject: &RejectOptions) -> Range {
     let mut range = Range::all(depth);
-    for lane in 0..LANES {
-        let n = depth[lane] as usize;
+    for (lane, n) in depth.iter().map(|n| *n as usize).enumerate() {
         let (low, high) = definition::min_max(n, reject);
         if (low, high) == (0, n) {
             continue;
@@ -24,8 +23,7 @@ pub fn min_max(sorted: &[Lane], depth: &Counts, reject: &RejectOptions) -> Range
 #[inline(always)]
 pub fn percentile_clip(sorted: &[Lane], depth: &Counts, reject: &RejectOptions) -> Range {
     let mut range = Range::all(depth);
-    for lane in 0..LANES {
-        let n = depth[lane];
+    for (lane, &n) in depth.iter().enumerate() {
         if n == 0 {
             continue;
         }

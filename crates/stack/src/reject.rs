@@ -6,16 +6,16 @@ use crate::mad_clip::mad_clip;
 use crate::options::{RejectMethod, RejectOptions};
 use crate::quantile_clip::quantile_clip;
 use crate::rank_clip::{min_max, percentile_clip};
+use crate::winsor::OneLane;
 use crate::winsorized::winsorized_clip;
 
-/// Survivors; `depth` valid samples come first in each lane of `sorted`, then infinities. `samples` is scratch for those
-/// of one lane.
+/// Survivors; `depth` valid samples come first in each lane of `sorted`, then infinities. `one` is scratch.
 #[inline(always)]
-pub fn survivors(sorted: &[Lane], depth: &Counts, reject: &RejectOptions, samples: &mut Vec<f64>) -> Range {
+pub fn survivors(sorted: &[Lane], depth: &Counts, reject: &RejectOptions, one: &mut OneLane) -> Range {
     let method = reject.method;
     let mut range = match method {
         RejectMethod::Mad => mad_clip(sorted, depth, reject),
-        RejectMethod::WinsorizedQuantile => quantile_clip(sorted, depth, reject, samples),
+        RejectMethod::WinsorizedQuantile => quantile_clip(sorted, depth, reject, one),
         RejectMethod::MinMax => min_max(sorted, depth, reject),
         RejectMethod::Percentile => percentile_clip(sorted, depth, reject),
         RejectMethod::None | RejectMethod::Sigma | RejectMethod::Winsorized | RejectMethod::Auto => {
@@ -32,7 +32,7 @@ pub fn survivors(sorted: &[Lane], depth: &Counts, reject: &RejectOptions, sample
     if matches!(method, RejectMethod::Winsorized | RejectMethod::Auto) {
         let own = depth_of(RejectMethod::Winsorized, depth, method);
         if own != [0; LANES] {
-            range.take(&own, &winsorized_clip(sorted, &own, reject, samples));
+            range.take(&own, &winsorized_clip(sorted, &own, reject, one));
         }
     }
     range

@@ -1,87 +1,184 @@
-//! Moments of held samples: what lies beyond two limits counts as if it lay on them. For all lanes side by side, and for
-//! the samples of one lane.
+//! Moments of held samples: what lies beyond two limits counts as if it lay on them. Roughly for all lanes side by side,
+//! and exactly for the samples of one lane.
 
 use crate::lanes::{Counts, LANES, Lane};
 
-/// Lanes summed at a time: four sums of eight doubles, the fewest that keep the adders busy.
+/// Lanes summed at a time.
 const PART: usize = 8;
 
 /// One number per lane.
 pub type Row = [f64; LANES];
 
-/// Sums over the valid samples of each lane, d = sample - pivot.
-pub struct Sums {
-    /// d.
-    pub first: Row,
-    /// d^2.
-    pub second: Row,
-    /// d, held.
-    pub held_first: Row,
-    /// d^2, held.
-    pub held_second: Row,
+/// Population moments of each lane, rough: sums were made in f32, about a sample near the median.
+pub struct RoughMoments {
+    /// Variance of the samples.
+    pub variance: Row,
+    /// Mean of the held samples.
+    pub held_mean: Row,
+    /// Variance of the held samples.
+    pub held_variance: Row,
 }
 
-/// The same of [`PART`] lanes: one after the other, in the order above.
-type PartSums = [[f64; PART]; 4];
-
-/// What the samples of a lane are compared with: the pivot, and limits of d.
-pub struct Limits {
-    /// d = sample - pivot.
-    pub pivot: Row,
-    /// Least d.
+/// The least and the greatest value that samples of each lane are held at.
+pub struct HeldAt {
+    /// Least.
     pub low: Row,
-    /// Greatest d.
+    /// Greatest.
     pub high: Row,
 }
 
-/// Sums of all samples and of the held ones.
+/// 1 plus a share that is above the error of a rough standard deviation of `frames` samples, of values between 1e-14 and
+/// 1e16 from each other: a rounding of 6e-8 per sum of a sample, of squares up to five times the variance.
 #[inline(always)]
-pub fn sums(sorted: &[Lane], depth: &Counts, limits: &Limits) -> Sums {
+pub fn clear_of_roughness(frames: usize) -> f64 {
+    1.001 + 1e-6 * frames as f64
+}
+
+/// Sums over the samples of [`PART`] lanes: d, d^2, and those of the held d.
+type PartSums = [[f32; PART]; 4];
+
+/// Moments of all samples and of the held ones.
+#[inline(always)]
+pub fn rough_moments(sorted: &[Lane], depth: &Counts, held_at: &HeldAt) -> RoughMoments {
     let all = depth.iter().copied().min().unwrap_or(0) as usize;
     let some = depth.iter().copied().max().unwrap_or(0) as usize;
-    let zero = [0.0; LANES];
-    let mut sums = Sums { first: zero, second: zero, held_first: zero, held_second: zero };
-    for part in (0..LANES).step_by(PART) {
-        let mut found = [[0.0; PART]; 4];
-        let (pivot, low, high) = (at(&limits.pivot, part), at(&limits.low, part), at(&limits.high, part));
-        for samples in &sorted[..all] {
-            let mut d = [0.0; PART];
-            for lane in 0..PART {
-                d[lane] = f64::from(samples.0[part + lane]) - pivot[lane];
-            }
-            add(&mut found, &d, &low, &high);
-        }
-        for samples in &sorted[all..some] {
-            let mut d = [0.0; PART];
-            for lane in 0..PART {
-                let sample = samples.0[part + lane];
-                d[lane] = if sample < f32::INFINITY { f64::from(sample) - pivot[lane] } else { 0.0 };
-            }
-            add(&mut found, &d, &low, &high);
-        }
-        let rows = [&mut sums.first, &mut sums.second, &mut sums.held_first, &mut sums.held_second];
-        for (row, found) in rows.into_iter().zip(&found) {
-            row[part..part + PART].copy_from_slice(found);
+    let (mut pivot, mut low, mut high) = ([0.0_f32; LANES], [0.0_f32; LANES], [0.0_f32; LANES]);
+    for lane in 0..LANES {
+        if depth[lane] > 0 {
+            // A sample, so that differences of neighbours are exact in f32 too.
+            pivot[lane] = sorted[depth[lane] as usize / 2].0[lane];
         }
     }
-    sums
+    for lane in 0..LANES {
+        low[lane] = (held_at.low[lane] - f64::from(pivot[lane])) as f32;
+        high[lane] = (held_at.high[lane] - f64::from(pivot[lane])) as f32;
+    }
+    let zero = [0.0; LANES];
+    let mut moments = RoughMoments { variance: zero, held_mean: zero, held_variance: zero };
+    for part in (0..LANES).step_by(PART) {
+        let (pivot, low, high) = (at(&pivot, part), at(&low, part), at(&high, part));
+        let mut sums = [[0.0; PART]; 4];
+        for samples in &sorted[..all] {
+            let samples = at(&samples.0, part);
+            let mut d = [0.0; PART];
+            for lane in 0..PART {
+                d[lane] = samples[lane] - pivot[lane];
+            }
+            add(&mut sums, &d, &low, &high);
+        }
+        for samples in &sorted[all..some] {
+            let samples = at(&samples.0, part);
+            let mut d = [0.0; PART];
+            for lane in 0..PART {
+                let there = samples[lane] < f32::INFINITY;
+                d[lane] = if there { samples[lane] - pivot[lane] } else { 0.0 };
+            }
+            add(&mut sums, &d, &low, &high);
+        }
+        for lane in 0..PART {
+            let n = f64::from(depth[part + lane].max(1));
+            let [mean, square, held_mean, held_square] = sums.map(|sum| f64::from(sum[lane]) / n);
+            moments.variance[part + lane] = square - mean * mean;
+            moments.held_mean[part + lane] = f64::from(pivot[lane]) + held_mean;
+            moments.held_variance[part + lane] = held_square - held_mean * held_mean;
+        }
+    }
+    moments
 }
 
 #[inline(always)]
-fn at(row: &Row, part: usize) -> [f64; PART] {
+fn at(row: &[f32; LANES], part: usize) -> [f32; PART] {
     let mut lanes = [0.0; PART];
     lanes.copy_from_slice(&row[part..part + PART]);
     lanes
 }
 
 #[inline(always)]
-fn add(sums: &mut PartSums, d: &[f64; PART], low: &[f64; PART], high: &[f64; PART]) {
+fn add(sums: &mut PartSums, d: &[f32; PART], low: &[f32; PART], high: &[f32; PART]) {
     for lane in 0..PART {
-        let held = hold(d[lane], low[lane], high[lane]);
+        let held = if d[lane] > low[lane] { d[lane] } else { low[lane] };
+        let held = if held < high[lane] { held } else { high[lane] };
         sums[0][lane] += d[lane];
         sums[1][lane] += d[lane] * d[lane];
         sums[2][lane] += held;
         sums[3][lane] += held * held;
+    }
+}
+
+/// The samples of one lane, and their deviations from a pivot. Buffers only grow: setting their length anew costs more than
+/// a lane.
+#[derive(Debug, Default)]
+pub struct OneLane {
+    samples: Vec<f64>,
+    deviations: Vec<f64>,
+    /// Samples that count.
+    n: usize,
+    /// Deviations that count, then zeros up to whole parts.
+    parts: usize,
+}
+
+/// Sums of d and d^2.
+pub type Moments = (f64, f64);
+
+impl OneLane {
+    /// Take the first `n` samples of a lane.
+    #[inline(always)]
+    pub fn gather(&mut self, sorted: &[Lane], lane: usize, n: i32) {
+        self.n = n as usize;
+        if self.samples.len() < self.n {
+            self.samples.resize(self.n, 0.0);
+            self.deviations.resize(self.n.next_multiple_of(PART), 0.0);
+        }
+        for (sample, row) in self.samples[..self.n].iter_mut().zip(&sorted[..self.n]) {
+            *sample = f64::from(row.0[lane]);
+        }
+    }
+
+    /// Sorted samples.
+    #[inline(always)]
+    pub fn samples(&self) -> &[f64] {
+        &self.samples[..self.n]
+    }
+
+    /// Only the samples `low .. high`, about `pivot`, count in the sums from now on.
+    #[inline(always)]
+    pub fn centre(&mut self, low: usize, high: usize, pivot: f64) {
+        let n = high - low;
+        self.parts = n.div_ceil(PART);
+        let deviations = &mut self.deviations[..self.parts * PART];
+        // First, because what remains of the last part is then written twice instead of in a loop of its own.
+        if let Some(last) = deviations.last_chunk_mut::<PART>() {
+            *last = [0.0; PART];
+        }
+        for (deviation, sample) in deviations.iter_mut().zip(&self.samples[low..high]) {
+            *deviation = sample - pivot;
+        }
+    }
+
+    /// Their sums, d held between `low` (not above 0) and `high` (not below it).
+    #[inline(always)]
+    pub fn held(&self, low: f64, high: f64) -> Moments {
+        // A pass for each: in one pass the compiler pairs the two terms of a sample instead of neighbours, and branches
+        // on each.
+        (self.sum(|d| hold(d, low, high)), self.sum(|d| hold(d, low, high) * hold(d, low, high)))
+    }
+
+    /// Sum of what `term` makes of each deviation (0 of 0).
+    #[inline(always)]
+    fn sum(&self, term: impl Fn(f64) -> f64) -> f64 {
+        // Eight sums side by side, always the same ones.
+        let mut sums = [0.0; PART];
+        let (parts, _) = self.deviations[..self.parts * PART].as_chunks::<PART>();
+        for part in parts {
+            for (sum, d) in sums.iter_mut().zip(part) {
+                *sum += term(*d);
+            }
+        }
+        let mut halves = [0.0; PART / 2];
+        for k in 0..PART / 2 {
+            halves[k] = sums[k] + sums[k + PART / 2];
+        }
+        (halves[0] + halves[2]) + (halves[1] + halves[3])
     }
 }
 
@@ -91,37 +188,9 @@ fn hold(d: f64, low: f64, high: f64) -> f64 {
     if d < high { d } else { high }
 }
 
-/// Population variance from sums over `n` samples of d and d^2, where the pivot is the median of the held samples: the
-/// mean is then no further from it than a standard deviation, and nothing cancels.
+/// Sum of squares about the mean of n samples, given 1 / n, from sums about the median of the held ones: the mean is no further from
+/// it than a standard deviation, so nothing cancels.
 #[inline(always)]
-pub fn variance(n: f64, first: f64, second: f64) -> f64 {
-    let mean = first / n;
-    (second / n - mean * mean).max(0.0)
-}
-
-/// The first `n` samples of a lane.
-pub fn gather(sorted: &[Lane], lane: usize, n: i32, samples: &mut Vec<f64>) {
-    samples.clear();
-    samples.extend(sorted[..n as usize].iter().map(|row| f64::from(row.0[lane])));
-}
-
-/// Sums of d and d^2 of the held samples of one lane.
-#[inline]
-pub fn held_sums(samples: &[f64], pivot: f64, low: f64, high: f64) -> (f64, f64) {
-    // Four sums side by side, always the same ones.
-    let (mut first, mut second) = ([0.0; 4], [0.0; 4]);
-    let (parts, rest) = samples.as_chunks::<4>();
-    for part in parts {
-        for k in 0..4 {
-            let d = hold(part[k] - pivot, low, high);
-            first[k] += d;
-            second[k] += d * d;
-        }
-    }
-    for (k, sample) in rest.iter().enumerate() {
-        let d = hold(sample - pivot, low, high);
-        first[k] += d;
-        second[k] += d * d;
-    }
-    ((first[0] + first[1]) + (first[2] + first[3]), (second[0] + second[1]) + (second[2] + second[3]))
+pub fn about_mean(per_n: f64, (first, second): Moments) -> f64 {
+    (second - first * (first * per_n)).max(0.0)
 }

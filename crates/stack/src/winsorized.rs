@@ -9,25 +9,23 @@
 //! - no spread is above 1.134 x the standard deviation of all.
 //!
 //! With L = what the outermost sample needs to stay, most pixels are decided by one evaluation, which one pass over all
-//! lanes makes, and most others by two or three; only what these leave open goes through the rounds. Bounds count where
-//! they are clear of rounding by [`CLEAR`].
+//! lanes makes in f32, and most others by two or three; only what these leave open goes through the rounds. Bounds count
+//! where they are clear of rounding. Spreads are compared as squares, without roots.
 
 use crate::definition::{FEWEST, HELD_ROUNDS, HELD_TO_SIGMA, HELD_WITHIN, SETTLED, interval, median};
 use crate::lanes::{Counts, LANES, Lane, Range, median_of};
 use crate::options::RejectOptions;
-use crate::winsor::{Limits, gather, held_sums, sums, variance};
+use crate::winsor::{HeldAt, OneLane, about_mean, clear_of_roughness, rough_moments};
 
-/// 1 plus a share far above the rounding of spreads.
+/// 1 plus a share far above the rounding of squares of spreads.
 const CLEAR: f64 = 1.0 + 1e-9;
+
+/// The factor of the spread, squared.
+const FACTOR: f64 = HELD_TO_SIGMA * HELD_TO_SIGMA;
 
 /// Survivors; `depth` valid samples come first in each lane of `sorted`, then infinities.
 #[inline(always)]
-pub fn winsorized_clip(
-    sorted: &[Lane],
-    depth: &Counts,
-    reject: &RejectOptions,
-    samples: &mut Vec<f64>,
-) -> Range {
+pub fn winsorized_clip(sorted: &[Lane], depth: &Counts, reject: &RejectOptions, one: &mut OneLane) -> Range {
     let mut range = Range::all(depth);
     if reject.max_iterations == 0 {
         return range;
@@ -36,8 +34,8 @@ pub fn winsorized_clip(
     for lane in 0..LANES {
         let n = depth[lane];
         if n >= FEWEST as i32 && !keeps_all[lane] {
-            gather(sorted, lane, n, samples);
-            let (low, high) = refine(samples, reject);
+            one.gather(sorted, lane, n);
+            let (low, high) = refine(one, reject);
             if high - low < n as usize {
                 range.narrow(sorted, lane, low as i32, high as i32);
             }
@@ -49,79 +47,88 @@ pub fn winsorized_clip(
 /// Lanes that certainly keep all of their samples.
 #[inline(always)]
 fn keep_all(sorted: &[Lane], depth: &Counts, reject: &RejectOptions) -> [bool; LANES] {
-    let mut limits = Limits { pivot: [0.0; LANES], low: [0.0; LANES], high: [0.0; LANES] };
+    let mut held_at = HeldAt { low: [0.0; LANES], high: [0.0; LANES] };
+    let (per_low, per_high) = (reject.kappa_low.recip(), reject.kappa_high.recip());
     let mut needed = [0.0_f64; LANES];
     for lane in 0..LANES {
         if depth[lane] > 0 {
             let centre = median_of(sorted, 0, depth[lane], lane);
             let (least, most) = (sorted[0].0[lane], sorted[depth[lane] as usize - 1].0[lane]);
-            limits.pivot[lane] = centre;
-            needed[lane] = needed_spread(centre - f64::from(least), reject.kappa_low)
-                .max(needed_spread(f64::from(most) - centre, reject.kappa_high));
+            let below = needed_spread(centre - f64::from(least), per_low);
+            let above = needed_spread(f64::from(most) - centre, per_high);
+            needed[lane] = if below > above { below } else { above };
+            held_at.low[lane] = centre - HELD_WITHIN * needed[lane];
+            held_at.high[lane] = centre + HELD_WITHIN * needed[lane];
         }
     }
-    for lane in 0..LANES {
-        limits.high[lane] = HELD_WITHIN * needed[lane];
-        limits.low[lane] = -limits.high[lane];
-    }
-    let sums = sums(sorted, depth, &limits);
+    let moments = rough_moments(sorted, depth, &held_at);
+    let clear = clear_of_roughness(sorted.len());
     let mut keeps_all = [false; LANES];
     for lane in 0..LANES {
         let n = f64::from(depth[lane].max(2));
-        let of_sample = n / (n - 1.0);
-        let all = of_sample * variance(n, sums.first[lane], sums.second[lane]);
-        let held = of_sample * variance(n, sums.held_first[lane], sums.held_second[lane]);
-        let least = (CLEAR * needed[lane]) * (CLEAR * needed[lane]);
-        keeps_all[lane] = all >= least && HELD_TO_SIGMA * HELD_TO_SIGMA * held >= least;
+        let least = (clear * needed[lane]) * (clear * needed[lane]) * (n - 1.0) / n;
+        let is_sound = needed[lane] > 1e-14 && needed[lane] < 1e16;
+        let holds = moments.variance[lane] >= least && FACTOR * moments.held_variance[lane] >= least;
+        keeps_all[lane] = is_sound && holds || needed[lane] == 0.0;
     }
     keeps_all
 }
 
-/// The least spread that keeps a sample at `distance` from the centre on the side of `kappa`.
+/// The least spread that keeps a sample at `distance` from the centre.
 #[inline(always)]
-fn needed_spread(distance: f64, kappa: f64) -> f64 {
-    if distance > 0.0 { distance / kappa } else { 0.0 }
+fn needed_spread(distance: f64, per_kappa: f64) -> f64 {
+    if distance > 0.0 { distance * per_kappa } else { 0.0 }
 }
 
-/// Whether a sample that needs this spread goes where no spread is above `most`.
+/// All rounds of the samples of one lane.
 #[inline(always)]
-fn is_beyond(needed: f64, most: f64) -> bool {
-    needed > 0.0 && needed >= most * CLEAR
-}
-
-/// All rounds of the sorted samples of one lane.
-#[inline(never)]
-fn refine(samples: &[f64], reject: &RejectOptions) -> (usize, usize) {
-    let (mut low, mut high) = (0, samples.len());
+fn refine(one: &mut OneLane, reject: &RejectOptions) -> (usize, usize) {
+    let (mut low, mut high) = (0, one.samples().len());
     for _ in 0..reject.max_iterations {
         if high - low < FEWEST {
             break;
         }
-        let survivors = &samples[low..high];
-        let (first, last) = Round { samples: survivors, centre: median(survivors), reject }.survivors();
-        if (first, last) == (0, survivors.len()) {
+        let old = (low, high);
+        let centre = median(&one.samples()[low..high]);
+        one.centre(low, high, centre);
+        (low, high) = Round::new(one, centre, high - low, reject).survivors(low, high);
+        if (low, high) == old {
             break;
         }
-        (low, high) = (low + first, low + last);
     }
     (low, high)
 }
 
-/// One round: sorted samples, at least [`FEWEST`].
+/// One round of at least [`FEWEST`] samples.
 struct Round<'a> {
-    samples: &'a [f64],
+    one: &'a OneLane,
     centre: f64,
+    /// 1 / n and 1 / (n - 1).
+    per_n: f64,
+    per_freedom: f64,
+    /// 1 / kappa.
+    per_low: f64,
+    per_high: f64,
     reject: &'a RejectOptions,
 }
 
-impl Round<'_> {
-    /// As a range of the samples.
-    fn survivors(&self) -> (usize, usize) {
-        let (mut low, mut high) = (0, self.samples.len());
-        let mut spread = self.deviation(f64::INFINITY);
-        // No later spread is above this.
-        let mut most = HELD_TO_SIGMA * spread;
+impl<'a> Round<'a> {
+    #[inline(always)]
+    fn new(one: &'a OneLane, centre: f64, n: usize, reject: &'a RejectOptions) -> Self {
+        let (per_low, per_high) = (reject.kappa_low.recip(), reject.kappa_high.recip());
+        let (per_n, per_freedom) = ((n as f64).recip(), (n as f64 - 1.0).recip());
+        Self { one, centre, per_n, per_freedom, per_low, per_high, reject }
+    }
+
+    /// The survivors of `low .. high`, which are all samples of the round.
+    #[inline(always)]
+    fn survivors(&self, mut low: usize, mut high: usize) -> (usize, usize) {
+        // Spreads squared: now, and what no later one exceeds.
+        let mut now = self.variance(f64::INFINITY);
+        let mut most = FACTOR * now;
         let mut rounds = 0;
+        // The last spread tried as a bound, and the next one after it squared.
+        let (mut tried, mut held) = (f64::NAN, f64::NAN);
         loop {
             while low < high && is_beyond(self.needed_below(low), most) {
                 low += 1;
@@ -133,60 +140,64 @@ impl Round<'_> {
                 return (low, high);
             }
             let needed = self.needed_below(low).max(self.needed_above(high - 1));
-            let held = self.next(needed);
-            if spread >= needed * CLEAR && held >= needed * CLEAR || needed == 0.0 {
+            if needed == 0.0 {
                 return (low, high);
             }
-            if spread * CLEAR <= needed && held * CLEAR <= needed {
+            if needed != tried {
+                (tried, held) = (needed, FACTOR * self.variance(HELD_WITHIN * needed));
+            }
+            let squared = needed * needed;
+            if now >= squared * CLEAR && held >= squared * CLEAR {
+                return (low, high);
+            }
+            if now * CLEAR <= squared && held * CLEAR <= squared {
                 most = held;
                 continue;
             }
-            let next = self.next(spread);
+            let spread = now.sqrt();
+            now = FACTOR * self.variance(HELD_WITHIN * spread);
             rounds += 1;
-            let is_settled = (next - spread).abs() <= SETTLED * spread;
-            if next <= spread && next < most {
-                most = next;
+            let next = now.sqrt();
+            if next <= spread && now < most {
+                most = now;
             }
-            spread = next;
-            if is_settled || rounds == HELD_ROUNDS {
-                return self.within(interval(self.centre, spread, self.reject), low, high);
+            if (next - spread).abs() <= SETTLED * spread || rounds == HELD_ROUNDS {
+                return self.within(interval(self.centre, next, self.reject), low, high);
             }
         }
     }
 
-    /// The spread after `spread`.
+    /// Variance (n - 1) of the samples held within `limit` of the centre.
     #[inline(always)]
-    fn next(&self, spread: f64) -> f64 {
-        HELD_TO_SIGMA * self.deviation(HELD_WITHIN * spread)
-    }
-
-    /// Standard deviation (n - 1) of the samples held within `limit` of the centre.
-    #[inline(always)]
-    fn deviation(&self, limit: f64) -> f64 {
-        let n = self.samples.len() as f64;
-        let (first, second) = held_sums(self.samples, self.centre, -limit, limit);
-        (variance(n, first, second) * (n / (n - 1.0))).sqrt()
+    fn variance(&self, limit: f64) -> f64 {
+        about_mean(self.per_n, self.one.held(-limit, limit)) * self.per_freedom
     }
 
     #[inline(always)]
     fn needed_below(&self, k: usize) -> f64 {
-        needed_spread(self.centre - self.samples[k], self.reject.kappa_low)
+        needed_spread(self.centre - self.one.samples()[k], self.per_low)
     }
 
     #[inline(always)]
     fn needed_above(&self, k: usize) -> f64 {
-        needed_spread(self.samples[k] - self.centre, self.reject.kappa_high)
+        needed_spread(self.one.samples()[k] - self.centre, self.per_high)
     }
 
     /// What of `low .. high` lies in the interval.
     #[inline(always)]
     fn within(&self, (least, most): (f64, f64), mut low: usize, mut high: usize) -> (usize, usize) {
-        while low < high && self.samples[low] < least {
+        while low < high && self.one.samples()[low] < least {
             low += 1;
         }
-        while high > low && self.samples[high - 1] > most {
+        while high > low && self.one.samples()[high - 1] > most {
             high -= 1;
         }
         (low, high)
     }
+}
+
+/// Whether a sample that needs this spread goes where no spread squared is above `most`.
+#[inline(always)]
+fn is_beyond(needed: f64, most: f64) -> bool {
+    needed > 0.0 && needed * needed >= most * CLEAR
 }
