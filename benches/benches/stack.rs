@@ -28,12 +28,24 @@ fn samples(frames: usize) -> Vec<f32> {
 
 fn stacks(criterion: &mut Criterion) {
     let none = RejectOptions { method: RejectMethod::None, ..RejectOptions::default() };
-    let sigma = RejectOptions::default();
+    let sigma = RejectOptions { method: RejectMethod::Sigma, ..RejectOptions::default() };
     let mad = RejectOptions { method: RejectMethod::Mad, ..sigma };
+    let methods = [
+        ("winsorized mean", RejectMethod::Winsorized),
+        ("winsorized-quantile mean", RejectMethod::WinsorizedQuantile),
+        ("min-max mean", RejectMethod::MinMax),
+        ("percentile-clipped mean", RejectMethod::Percentile),
+        ("auto mean", RejectMethod::Auto),
+    ];
+    let methods = methods.into_iter().flat_map(|(name, method)| {
+        [8, 30, 100].map(|frames| (name, frames, Combine::Mean, RejectOptions { method, ..sigma }))
+    });
     let cases = [
         ("mean", 30, Combine::Mean, none),
         ("relative mean", 30, Combine::Mean, none),
+        ("mad mean", 8, Combine::Mean, mad),
         ("mad mean", 30, Combine::Mean, mad),
+        ("mad mean", 100, Combine::Mean, mad),
         ("percentile", 30, Combine::Percentile(25.0), none),
         ("sigma mean", 8, Combine::Mean, sigma),
         ("sigma mean", 30, Combine::Mean, sigma),
@@ -43,7 +55,7 @@ fn stacks(criterion: &mut Criterion) {
         ("median", 32, Combine::Median, none),
         ("sigma median", 30, Combine::Median, sigma),
     ];
-    for (name, frames, combine, reject) in cases {
+    for (name, frames, combine, reject) in cases.into_iter().chain(methods) {
         let (value, factor) = (samples(frames), vec![0.8; frames * PIXELS]);
         let relative: Vec<f32> = (0..frames * PIXELS).map(|k| 1.0 - (k % 1000) as f32 * 5e-4).collect();
         let (weight, noise_variance) = (vec![1.0; frames], vec![100.0; frames]);

@@ -4,12 +4,18 @@
 //! population standard deviation about their mean, for a MAD clip [`MAD_TO_SIGMA`] x the median of their
 //! absolute deviations from the centre. Survivors lie in the closed interval [centre - low x spread,
 //! centre + high x spread]; the set only shrinks, for at most `max_iterations` rounds or until nothing
-//! changes. Fewer than [`FEWEST`] survivors are left alone, and so are survivors of spread 0: with a MAD that
-//! only says that more than half of them are equal.
+//! changes. Fewer than [`FEWEST`] survivors are left alone, and so are survivors whose MAD is 0: it only says
+//! that more than half of them are equal. The Winsorised clips are the same with other intervals.
 
 mod noise;
+mod ranks;
+mod winsor;
 
 pub use noise::{DEEPEST, NoiseClipped, clip_by_noise, of_median};
+pub(crate) use ranks::middle;
+pub use ranks::{min_max, percentile_limits, percentile_survivors};
+pub(crate) use winsor::quantile_ranks;
+pub use winsor::{HELD_ROUNDS, HELD_TO_SIGMA, HELD_WITHIN, SETTLED};
 
 use crate::options::{Combine, RejectMethod, RejectOptions};
 
@@ -73,13 +79,10 @@ pub fn clip_and_stack_pixel(samples: &[Sample], combine: Combine, reject: &Rejec
 /// Stack the samples of one pixel, in frame order.
 pub fn stack_pixel(samples: &[Sample], combine: Combine, reject: &RejectOptions) -> Pixel {
     let valid: Vec<&Sample> = samples.iter().filter(|sample| sample.is_valid()).collect();
-    let mut sorted: Vec<f64> = valid.iter().map(|sample| f64::from(sample.value)).collect();
+    // + 0.0 makes -0 a 0.
+    let mut sorted: Vec<f64> = valid.iter().map(|sample| f64::from(sample.value) + 0.0).collect();
     sorted.sort_by(f64::total_cmp);
-    let (start, end) = match reject.method {
-        RejectMethod::None => (0, sorted.len()),
-        RejectMethod::Sigma => clip(&sorted, reject, deviation),
-        RejectMethod::Mad => clip(&sorted, reject, absolute_deviation),
-    };
+    let (start, end) = survivors_of(&sorted, reject);
     let (depth, rejected_low, rejected_high) =
         (sorted.len() as i32, start as i32, (sorted.len() - end) as i32);
     let survivors = &sorted[start..end];
@@ -88,7 +91,18 @@ pub fn stack_pixel(samples: &[Sample], combine: Combine, reject: &RejectOptions)
         return Pixel { value, weight, variance, depth, rejected_low, rejected_high };
     };
     let (mut sum_w, mut sum_wx, mut sum_w2v, mut sum_x, mut sum_v) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    // A method that counts may part equal samples: of those the earliest frames are rejected, the low ones first.
+    let mut cut_low = start - sorted.partition_point(|value| *value < lowest);
+    let mut cut_high = sorted.partition_point(|value| *value <= highest) - end;
     for sample in valid.iter().filter(|sample| (lowest..=highest).contains(&f64::from(sample.value))) {
+        if f64::from(sample.value) == lowest && cut_low > 0 {
+            cut_low -= 1;
+            continue;
+        }
+        if f64::from(sample.value) == highest && cut_high > 0 {
+            cut_high -= 1;
+            continue;
+        }
         let w = sample.weight * f64::from(sample.relative_weight);
         let x = f64::from(sample.value);
         let v = sample.noise_variance * f64::from(sample.variance_factor);
@@ -120,6 +134,10 @@ pub const FEWEST: usize = 3;
 /// inside, however the moments were summed.
 pub const TIE: f64 = 1e-12;
 
+/// Most samples that [`RejectMethod::Auto`] gives to [`RejectMethod::Winsorized`]; more are left to
+/// [`RejectMethod::Sigma`].
+pub const WINSORIZED_TO: usize = 20;
+
 /// Standard deviation of normal noise over its median absolute deviation.
 pub const MAD_TO_SIGMA: f64 = 1.4826;
 
@@ -129,19 +147,42 @@ pub fn interval(centre: f64, spread: f64, reject: &RejectOptions) -> (f64, f64) 
     (centre - reject.kappa_low * spread, centre + reject.kappa_high * spread)
 }
 
-/// The survivors of `sorted` as `start .. end`.
-fn clip(sorted: &[f64], reject: &RejectOptions, spread_of: fn(&[f64]) -> f64) -> (usize, usize) {
+/// The survivors of the sorted samples as `start .. end`.
+fn survivors_of(sorted: &[f64], reject: &RejectOptions) -> (usize, usize) {
+    match reject.method.at_depth(sorted.len()) {
+        RejectMethod::None | RejectMethod::Auto => (0, sorted.len()),
+        RejectMethod::Sigma => {
+            clip(sorted, reject, |survivors| Some(interval(median(survivors), deviation(survivors), reject)))
+        }
+        RejectMethod::Mad => clip(sorted, reject, |survivors| {
+            let spread = absolute_deviation(survivors);
+            (spread > 0.0).then(|| interval(median(survivors), spread, reject))
+        }),
+        RejectMethod::Winsorized => {
+            clip(sorted, reject, |survivors| Some(winsor::settled(survivors, reject)))
+        }
+        RejectMethod::WinsorizedQuantile => {
+            clip(sorted, reject, |survivors| Some(winsor::by_quantiles(survivors, reject)))
+        }
+        RejectMethod::MinMax => min_max(sorted.len(), reject),
+        RejectMethod::Percentile => percentile_survivors(sorted, reject),
+    }
+}
+
+/// What remains of `sorted`, as `start .. end`, when round after round only samples in the interval of the survivors
+/// survive.
+fn clip(
+    sorted: &[f64],
+    reject: &RejectOptions,
+    interval_of: impl Fn(&[f64]) -> Option<(f64, f64)>,
+) -> (usize, usize) {
     let (mut start, mut end) = (0, sorted.len());
     for _ in 0..reject.max_iterations {
         let survivors = &sorted[start..end];
         if survivors.len() < FEWEST {
             break;
         }
-        let spread = spread_of(survivors);
-        if spread == 0.0 {
-            break;
-        }
-        let (low, high) = interval(median(survivors), spread, reject);
+        let Some((low, high)) = interval_of(survivors) else { break };
         let below = survivors.partition_point(|value| *value < low);
         let inside = survivors.partition_point(|value| *value <= high);
         if below == 0 && inside == survivors.len() {
@@ -167,16 +208,21 @@ fn absolute_deviation(sorted: &[f64]) -> f64 {
     MAD_TO_SIGMA * median(&deviations)
 }
 
-fn median(sorted: &[f64]) -> f64 {
+pub(crate) fn median(sorted: &[f64]) -> f64 {
     let n = sorted.len();
     if n % 2 == 1 { sorted[n / 2] } else { 0.5 * (sorted[n / 2 - 1] + sorted[n / 2]) }
 }
 
 /// Linear between the two samples about rank percent / 100 x (n - 1), which counts from 0.
 fn percentile(sorted: &[f64], percent: f64) -> f64 {
+    at_rank(sorted, percent.clamp(0.0, 100.0) / 100.0 * (sorted.len() - 1) as f64)
+}
+
+/// What lies at `rank`, which counts from 0, linear between neighbours.
+pub(crate) fn at_rank(sorted: &[f64], rank: f64) -> f64 {
     let last = sorted.len() - 1;
-    let rank = percent.clamp(0.0, 100.0) / 100.0 * last as f64;
-    let (below, share) = (rank.floor(), rank.fract());
-    let (lower, upper) = (sorted[below as usize], sorted[(below as usize + 1).min(last)]);
+    let below = rank as usize;
+    let share = rank - below as f64;
+    let (lower, upper) = (sorted[below], sorted[(below + 1).min(last)]);
     lower + (upper - lower) * share
 }

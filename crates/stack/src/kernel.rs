@@ -8,19 +8,21 @@ use zemosaic_image::simd::SimdLevel;
 
 use crate::block::{StackBlock, StackOutput};
 use crate::block_sort::{BLOCK, Register, sort_blocks};
-use crate::clip::sigma_clip;
 use crate::lanes::{Counts, LANES, Lane, Range, lanes_at, median_of, percentile_of};
-use crate::mad_clip::mad_clip;
 use crate::options::{Combine, RejectMethod, RejectOptions};
+use crate::reject::survivors;
 use crate::sort::Network;
 use crate::sums::Sums;
 use crate::terms::{FrameWeight, Mean, RelativeMean, RelativeSum, Sum, Terms};
+use crate::winsor::OneLane;
 
 /// Buffers and sorting network of one thread.
 #[derive(Debug, Default)]
 pub struct StackScratch {
     /// A row per frame, then rows of infinities up to a whole block.
     sorted: Vec<Lane>,
+    /// Samples of one pixel.
+    one: OneLane,
     /// Over rows for the portable sort, over blocks of rows for the others.
     network: Network,
     /// Weight and weight^2 x noise variance per frame.
@@ -156,11 +158,7 @@ fn stack_sixteen<S: Sorter, T: Terms>(
     scratch: &mut StackScratch,
 ) -> Pixels {
     let depth = load_sorted::<S, T>(block, start, scratch);
-    let range = match reject.method {
-        RejectMethod::Sigma => sigma_clip(&scratch.sorted, &depth, reject),
-        RejectMethod::Mad => mad_clip(&scratch.sorted, &depth, reject),
-        RejectMethod::None => Range::all(&depth),
-    };
+    let range = survivors(&scratch.sorted, &depth, reject, &mut scratch.one);
     let sums = Sums::survivors::<T>(block, &scratch.weights, start, &range);
     let mut pixels = Pixels::of_sums::<T>(&sums, &depth, &range);
     match combine {

@@ -3,7 +3,7 @@
 //! - [`StackBlock`], [`StackOutput`]: the job, frames x pixels, so that 16 neighbouring pixels share vectors
 //! - [`stack`]: reject outliers, combine
 //! - [`clip_by_noise`], [`NoiseBlock`], [`Clipped`]: before that, outliers among 2 to 5 samples by the noise of the frames
-//! - [`RejectOptions`], [`RejectMethod`], [`LowDepth`], [`Combine`]: what to do
+//! - [`RejectOptions`], [`RejectMethod`], [`LowDepth`], [`Combine`]: what to do; [`RejectError`]: what cannot be
 //! - [`Accumulator`], [`streams`]: mean, sum, min and max without rejection in memory independent of the number
 //!   of frames
 //! - [`definition`]: the same as a plain scalar function in f64
@@ -22,12 +22,17 @@ mod lanes;
 mod mad_clip;
 mod noise_clip;
 mod options;
+mod quantile_clip;
+mod rank_clip;
+mod reject;
 mod sort;
 mod sums;
 mod terms;
+mod winsor;
+mod winsorized;
 
 pub use accumulate::{Accumulator, FrameSamples, streams};
 pub use block::{StackBlock, StackOutput};
 pub use kernel::{StackScratch, stack};
 pub use noise_clip::{Clipped, NoiseBlock, NoiseScratch, clip_by_noise};
-pub use options::{Combine, LowDepth, RejectMethod, RejectOptions};
+pub use options::{Combine, LowDepth, RejectError, RejectMethod, RejectOptions};

@@ -50,7 +50,7 @@ impl Sums {
             let mut count = [block.frames as i32; PART];
             // A NaN sample makes its lane's sum NaN; so may overflow, then the masked form says so too.
             if !complete || found.wx.iter().any(|wx| wx.is_nan()) {
-                (found, count) = masked::<T>(block, weights, start + part, &EVERYTHING);
+                (found, count) = masked::<T, false>(block, weights, start + part, &EVERYTHING);
             }
             sums.put(part, &found);
             depth[part..part + PART].copy_from_slice(&count);
@@ -68,28 +68,50 @@ impl Sums {
     ) -> Self {
         let mut sums = Self::ZERO;
         for part in (0..LANES).step_by(PART) {
-            let mut complete = true;
+            let (mut complete, mut cut) = (true, 0);
             for lane in part..part + PART {
                 complete &= range.low[lane] == 0 && range.high[lane] == block.frames as i32;
+                cut |= range.cut_low[lane] | range.cut_high[lane];
             }
-            if complete {
-                sums.put(part, &unselected::<T>(block, weights, start + part).0);
+            let bounds = Bounds::of(range, part);
+            let found = if complete {
+                unselected::<T>(block, weights, start + part).0
+            } else if cut == 0 {
+                masked::<T, false>(block, weights, start + part, &bounds).0
             } else {
-                let bounds = Bounds { low: lanes_at(&range.least, part), high: lanes_at(&range.most, part) };
-                sums.put(part, &masked::<T>(block, weights, start + part, &bounds).0);
-            }
+                masked::<T, true>(block, weights, start + part, &bounds).0
+            };
+            sums.put(part, &found);
         }
         sums
     }
 }
 
-/// Least and greatest survivor per lane.
+/// Least and greatest survivor per lane, and how many samples equal to them are none.
 struct Bounds {
     low: [f32; PART],
     high: [f32; PART],
+    cut_low: [i32; PART],
+    cut_high: [i32; PART],
 }
 
-const EVERYTHING: Bounds = Bounds { low: [f32::NEG_INFINITY; PART], high: [f32::INFINITY; PART] };
+const EVERYTHING: Bounds = Bounds {
+    low: [f32::NEG_INFINITY; PART],
+    high: [f32::INFINITY; PART],
+    cut_low: [0; PART],
+    cut_high: [0; PART],
+};
+
+impl Bounds {
+    /// Of the lanes from `part` on.
+    #[inline(always)]
+    fn of(range: &Range, part: usize) -> Self {
+        let (mut cut_low, mut cut_high) = ([0; PART], [0; PART]);
+        cut_low.copy_from_slice(&range.cut_low[part..part + PART]);
+        cut_high.copy_from_slice(&range.cut_high[part..part + PART]);
+        Self { low: lanes_at(&range.least, part), high: lanes_at(&range.most, part), cut_low, cut_high }
+    }
+}
 
 /// What a frame has at [`PART`] pixels.
 struct Row {
@@ -150,8 +172,9 @@ fn unselected<T: Terms>(block: &StackBlock<'_>, weights: &[FrameWeight], start: 
     (PartSums { w, wx, w2v }, complete)
 }
 
+/// Over the samples within `bounds`; with `TIES` the cuts count.
 #[inline(always)]
-fn masked<T: Terms>(
+fn masked<T: Terms, const TIES: bool>(
     block: &StackBlock<'_>,
     weights: &[FrameWeight],
     start: usize,
@@ -159,6 +182,7 @@ fn masked<T: Terms>(
 ) -> (PartSums, [i32; PART]) {
     let PartSums { mut w, mut wx, mut w2v } = PartSums::ZERO;
     let mut count = [0_i64; PART];
+    let (mut cut_low, mut cut_high) = (bounds.cut_low, bounds.cut_high);
     for (weight, planes) in weights.iter().zip(frames(block)) {
         let row = Row::at::<T>(planes, start);
         let mut terms = PartSums::ZERO;
@@ -169,7 +193,14 @@ fn masked<T: Terms>(
         for lane in 0..PART {
             // Comparisons with NaN are false, so missing samples drop out here.
             let inside = row.values[lane] >= bounds.low[lane] && row.values[lane] <= bounds.high[lane];
-            let keep = inside && row.relative[lane] > 0.0;
+            let mut keep = inside && row.relative[lane] > 0.0;
+            if TIES {
+                let is_low = keep && row.values[lane] == bounds.low[lane] && cut_low[lane] > 0;
+                cut_low[lane] -= i32::from(is_low);
+                let is_high = keep && !is_low && row.values[lane] == bounds.high[lane] && cut_high[lane] > 0;
+                cut_high[lane] -= i32::from(is_high);
+                keep = keep && !is_low && !is_high;
+            }
             // A mask, not a branch: terms of dropped samples may be NaN.
             let mask = u64::from(keep).wrapping_neg();
             w[lane] += f64::from_bits(terms.w[lane].to_bits() & mask);

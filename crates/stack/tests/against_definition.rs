@@ -49,7 +49,12 @@ fn every_number_of_frames_from_1_to_70() {
 fn many_pixels_and_many_frames() {
     for (frames, pixels) in [(8, 8000), (30, 8000), (128, 800), (333, 160), (1000, 48)] {
         let block = Block::random(frames, pixels, 4242 + frames as u64);
-        for method in [RejectMethod::Sigma, RejectMethod::Mad] {
+        for method in [
+            RejectMethod::Sigma,
+            RejectMethod::Mad,
+            RejectMethod::Winsorized,
+            RejectMethod::WinsorizedQuantile,
+        ] {
             let reject = RejectOptions { method, ..RejectOptions::default() };
             for level in SimdLevel::available() {
                 for combine in COMBINES {

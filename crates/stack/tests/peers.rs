@@ -59,8 +59,8 @@ impl<'a> Planes<'a> {
 }
 
 /// Values equal to 1e-6 of the largest sample (for a sum, of the sum of all); returns the worst share of that.
-fn compare_values(block: &Block, combine: Combine, expected: &[f64]) -> f64 {
-    let planes = block.stack(combine, &NO_REJECTION, SimdLevel::detect());
+fn compare_values(block: &Block, combine: Combine, reject: &RejectOptions, expected: &[f64]) -> f64 {
+    let planes = block.stack(combine, reject, SimdLevel::detect());
     let mut worst = 0.0_f64;
     for (pixel, expected) in expected.iter().enumerate() {
         let samples = block.samples(pixel);
@@ -86,9 +86,13 @@ struct Difference {
     other: usize,
 }
 
+fn of(method: RejectMethod) -> RejectOptions {
+    RejectOptions { method, ..RejectOptions::default() }
+}
+
 /// Compare what is rejected sample by sample, and the means where it is the same.
 fn compare_clip(block: &Block, method: RejectMethod, mask: &[bool], means: &[f64]) -> Difference {
-    let reject = RejectOptions { method, ..RejectOptions::default() };
+    let reject = of(method);
     let level = SimdLevel::detect();
     let (least, most) =
         (block.stack(Combine::Min, &reject, level).value, block.stack(Combine::Max, &reject, level).value);
@@ -143,7 +147,7 @@ fn numpy_and_astropy_agree() {
             Combine::Percentile(97.3),
         ];
         for combine in combines {
-            let worst = compare_values(&block, combine, &golden.values());
+            let worst = compare_values(&block, combine, &NO_REJECTION, &golden.values());
             eprintln!("{frames} frames, {combine:?}: differs from numpy by at most {worst:.1e}");
         }
         for method in [RejectMethod::Sigma, RejectMethod::Mad] {
@@ -152,6 +156,15 @@ fn numpy_and_astropy_agree() {
             let all = frames * pixels;
             eprintln!("{frames} frames, {method:?}: of {all} samples {difference:?} differ from astropy");
             assert!(difference.other * 10_000 < all, "{frames} frames, {method:?}: {difference:?}");
+        }
+        for method in [RejectMethod::WinsorizedQuantile, RejectMethod::Winsorized, RejectMethod::Percentile] {
+            let (mask, means) = (golden.mask(), golden.values());
+            let difference = compare_clip(&block, method, &mask, &means);
+            assert_eq!((difference.spread_zero, difference.other), (0, 0), "{frames} frames, {method:?}");
+        }
+        for (reject_lowest, reject_highest) in [(1, 1), (2, 3)] {
+            let reject = RejectOptions { reject_lowest, reject_highest, ..of(RejectMethod::MinMax) };
+            compare_values(&block, Combine::Mean, &reject, &golden.values());
         }
         assert!(golden.rest.is_empty());
     }

@@ -289,6 +289,12 @@ pub const NO_REJECTION: RejectOptions = RejectOptions {
     kappa_low: 3.0,
     kappa_high: 3.0,
     max_iterations: 5,
+    winsor_low: 0.05,
+    winsor_high: 0.05,
+    reject_lowest: 1,
+    reject_highest: 1,
+    percentile_low: 0.2,
+    percentile_high: 0.1,
     low_depth: LowDepth::Noise,
     noise_kappa: 4.0,
     noise_amplitude: 0.3,
@@ -297,7 +303,7 @@ pub const NO_REJECTION: RejectOptions = RejectOptions {
 /// Every combination of methods, with narrow, wide, lopsided and early-ending clips.
 pub fn all_options() -> Vec<(Combine, RejectOptions)> {
     let mut rejects = vec![NO_REJECTION];
-    for method in [RejectMethod::Sigma, RejectMethod::Mad] {
+    for method in [RejectMethod::Sigma, RejectMethod::Mad, RejectMethod::Winsorized] {
         let with = |kappa_low, kappa_high, max_iterations| RejectOptions {
             method,
             kappa_low,
@@ -314,5 +320,30 @@ pub fn all_options() -> Vec<(Combine, RejectOptions)> {
             with(3.0, 3.0, 0),
         ]);
     }
-    rejects.into_iter().flat_map(|reject| COMBINES.map(|combine| (combine, reject))).collect()
+    let every = rejects.into_iter().flat_map(|reject| COMBINES.map(|combine| (combine, reject)));
+    let others = other_rejections();
+    let few = others
+        .into_iter()
+        .flat_map(|reject| [Combine::Mean, Combine::Median].map(|combine| (combine, reject)));
+    every.chain(few).collect()
+}
+
+/// Options of the methods that have limits of their own, and those that choose by depth.
+pub fn other_rejections() -> Vec<RejectOptions> {
+    let of = |method| RejectOptions { method, ..RejectOptions::default() };
+    let quantile = of(RejectMethod::WinsorizedQuantile);
+    let min_max = of(RejectMethod::MinMax);
+    let percentile = of(RejectMethod::Percentile);
+    vec![
+        quantile,
+        RejectOptions { kappa_low: 1.0, kappa_high: 1.5, winsor_low: 0.2, winsor_high: 0.1, ..quantile },
+        RejectOptions { winsor_low: 0.0, winsor_high: 0.0, max_iterations: 1, ..quantile },
+        RejectOptions { winsor_low: 0.45, winsor_high: 0.49, kappa_low: 0.5, ..quantile },
+        min_max,
+        RejectOptions { reject_lowest: 0, reject_highest: 3, ..min_max },
+        RejectOptions { reject_lowest: 20, reject_highest: u32::MAX, ..min_max },
+        percentile,
+        RejectOptions { percentile_low: 0.005, percentile_high: 0.0, ..percentile },
+        RejectOptions { max_iterations: 2, kappa_high: 2.0, ..of(RejectMethod::Auto) },
+    ]
 }
