@@ -7,9 +7,15 @@
 //! changes. Fewer than [`FEWEST`] survivors are left alone, and so are survivors of spread 0: with a MAD that
 //! only says that more than half of them are equal.
 
+mod esd;
+mod linear_fit;
 mod noise;
+mod student;
 
+pub use esd::{esd, esd_most_outliers};
+pub use linear_fit::{FEWEST_OF_LINE, limit, linear_fit};
 pub use noise::{DEEPEST, NoiseClipped, clip_by_noise, of_median};
+pub use student::esd_critical_values;
 
 use crate::options::{Combine, RejectMethod, RejectOptions};
 
@@ -79,6 +85,11 @@ pub fn stack_pixel(samples: &[Sample], combine: Combine, reject: &RejectOptions)
         RejectMethod::None => (0, sorted.len()),
         RejectMethod::Sigma => clip(&sorted, reject, deviation),
         RejectMethod::Mad => clip(&sorted, reject, absolute_deviation),
+        RejectMethod::LinearFit => linear_fit(&sorted, reject),
+        RejectMethod::Esd => {
+            let critical = esd_critical_values(reject.esd_alpha, sorted.len());
+            esd(&sorted, &critical, reject.esd_outliers)
+        }
     };
     let (depth, rejected_low, rejected_high) =
         (sorted.len() as i32, start as i32, (sorted.len() - end) as i32);

@@ -8,8 +8,11 @@ use zemosaic_image::simd::SimdLevel;
 
 use crate::block::{StackBlock, StackOutput};
 use crate::block_sort::{BLOCK, Register, sort_blocks};
+use crate::centred::Part;
 use crate::clip::sigma_clip;
+use crate::esd::{CriticalValues, esd_clip};
 use crate::lanes::{Counts, LANES, Lane, Range, lanes_at, median_of, percentile_of};
+use crate::linear_fit_clip::linear_fit_clip;
 use crate::mad_clip::mad_clip;
 use crate::options::{Combine, RejectMethod, RejectOptions};
 use crate::sort::Network;
@@ -25,6 +28,9 @@ pub struct StackScratch {
     network: Network,
     /// Weight and weight^2 x noise variance per frame.
     weights: Vec<FrameWeight>,
+    /// For methods that need the samples in f64.
+    rows: Vec<Part>,
+    critical: CriticalValues,
 }
 
 impl StackScratch {
@@ -85,6 +91,7 @@ pub fn stack(
 ) {
     block.check();
     scratch.prepare(block, level);
+    scratch.critical.prepare(block.frames, reject);
     match level {
         SimdLevel::Portable => stack_body::<ByRow>(block, combine, reject, scratch, &mut out),
         #[cfg(target_arch = "x86_64")]
@@ -159,6 +166,10 @@ fn stack_sixteen<S: Sorter, T: Terms>(
     let range = match reject.method {
         RejectMethod::Sigma => sigma_clip(&scratch.sorted, &depth, reject),
         RejectMethod::Mad => mad_clip(&scratch.sorted, &depth, reject),
+        RejectMethod::LinearFit => linear_fit_clip(&scratch.sorted, &depth, reject, &mut scratch.rows),
+        RejectMethod::Esd => {
+            esd_clip(&scratch.sorted, &depth, reject, &scratch.critical, &mut scratch.rows)
+        }
         RejectMethod::None => Range::all(&depth),
     };
     let sums = Sums::survivors::<T>(block, &scratch.weights, start, &range);

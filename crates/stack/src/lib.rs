@@ -15,10 +15,13 @@
 mod accumulate;
 mod block;
 mod block_sort;
+mod centred;
 mod clip;
 pub mod definition;
+mod esd;
 mod kernel;
 mod lanes;
+mod linear_fit_clip;
 mod mad_clip;
 mod noise_clip;
 mod options;

@@ -49,6 +49,26 @@ fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> 
     }
 }
 
+/// A number above 0, at most 1.
+fn chance<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let value = f64::deserialize(deserializer)?;
+    if (1e-100..=1.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err(serde::de::Error::custom(format!("the level of the test lies above 0 and up to 1, not at {value}")))
+    }
+}
+
+/// A number from 0 to 0.5.
+fn up_to_half<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let value = f64::deserialize(deserializer)?;
+    if (0.0..=0.5).contains(&value) {
+        Ok(value)
+    } else {
+        Err(serde::de::Error::custom(format!("outliers are from 0 to 0.5 of the samples, not {value}")))
+    }
+}
+
 /// Which samples are outliers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -61,6 +81,15 @@ pub enum RejectMethod {
     /// Iterated clip: centre = median of the survivors, spread = 1.4826 x the median of their absolute
     /// deviations from it; where that is 0 (more than half of them equal) nothing more is rejected.
     Mad,
+    /// Iterated clip about the straight line through the sorted survivors over their rank, spread = their mean absolute
+    /// deviation from it ([`crate::definition::linear_fit`]). That is far less than a standard deviation: limits of 5 below
+    /// and 3.5 above are usual.
+    #[serde(alias = "linear_fit_clip", alias = "linear-fit-clip", alias = "linear_fit")]
+    LinearFit,
+    /// Generalised extreme Studentised deviate test (Rosner 1983), at the level `esd_alpha` for up to a share `esd_outliers`
+    /// of the samples ([`crate::definition::esd`]).
+    #[serde(alias = "gesd", alias = "generalized_esd")]
+    Esd,
 }
 
 /// How outliers are found among 2 to 5 samples, where the samples themselves cannot tell ([`crate::clip_by_noise`]).
@@ -97,6 +126,14 @@ pub struct RejectOptions {
     #[serde(deserialize_with = "not_negative")]
     #[schemars(range(min = 0.0))]
     pub noise_amplitude: f64,
+    /// ESD: chance that a pixel of normal noise without outliers loses a sample.
+    #[serde(deserialize_with = "chance")]
+    #[schemars(range(min = 1e-100, max = 1.0))]
+    pub esd_alpha: f64,
+    /// ESD: largest share of the samples that may be outliers.
+    #[serde(deserialize_with = "up_to_half")]
+    #[schemars(range(min = 0.0, max = 0.5))]
+    pub esd_outliers: f64,
 }
 
 impl Default for RejectOptions {
@@ -109,6 +146,8 @@ impl Default for RejectOptions {
             low_depth: LowDepth::default(),
             noise_kappa: 4.0,
             noise_amplitude: 0.5,
+            esd_alpha: 0.05,
+            esd_outliers: 0.3,
         }
     }
 }
@@ -161,6 +200,16 @@ mod tests {
             let error = toml::from_str::<RejectOptions>(wrong).unwrap_err().to_string();
             assert!(error.contains("not below 0"), "{error}");
         }
+        let by_hand = "method = \"linear_fit_clip\"\nesd-alpha = 0.01\nesd-outliers = 0.1\n";
+        let reject = toml::from_str::<RejectOptions>(by_hand).unwrap();
+        assert_eq!(
+            (reject.method, reject.esd_alpha, reject.esd_outliers),
+            (RejectMethod::LinearFit, 0.01, 0.1)
+        );
+        for wrong in ["esd-alpha = 0", "esd-alpha = 1.5", "esd-outliers = 0.6", "esd-outliers = -0.1"] {
+            assert!(toml::from_str::<RejectOptions>(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(serde_json::to_string(&RejectMethod::LinearFit).unwrap(), "\"linear-fit\"");
         let by_hand = "combine = { percentile = 25 }\n[reject]\n";
         assert_eq!(toml::from_str::<File>(by_hand).unwrap().combine, Combine::Percentile(25.0));
         for wrong in ["{\"percentile\":-1.0}", "{\"percentile\":100.5}"] {

@@ -1,6 +1,8 @@
 //! Random blocks and their stacks.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub mod stacks;
+
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_stack::definition::{Pixel, Sample, stack_pixel};
 use zemosaic_stack::{
@@ -292,12 +294,14 @@ pub const NO_REJECTION: RejectOptions = RejectOptions {
     low_depth: LowDepth::Noise,
     noise_kappa: 4.0,
     noise_amplitude: 0.3,
+    esd_alpha: 0.05,
+    esd_outliers: 0.3,
 };
 
 /// Every combination of methods, with narrow, wide, lopsided and early-ending clips.
 pub fn all_options() -> Vec<(Combine, RejectOptions)> {
     let mut rejects = vec![NO_REJECTION];
-    for method in [RejectMethod::Sigma, RejectMethod::Mad] {
+    for method in [RejectMethod::Sigma, RejectMethod::Mad, RejectMethod::LinearFit] {
         let with = |kappa_low, kappa_high, max_iterations| RejectOptions {
             method,
             kappa_low,
@@ -314,5 +318,9 @@ pub fn all_options() -> Vec<(Combine, RejectOptions)> {
             with(3.0, 3.0, 0),
         ]);
     }
-    rejects.into_iter().flat_map(|reject| COMBINES.map(|combine| (combine, reject))).collect()
+    let mut all: Vec<_> =
+        rejects.into_iter().flat_map(|reject| COMBINES.map(|combine| (combine, reject))).collect();
+    let esd = RejectOptions { method: RejectMethod::Esd, ..RejectOptions::default() };
+    all.extend([Combine::Mean, Combine::Median, Combine::Max].map(|combine| (combine, esd)));
+    all
 }
