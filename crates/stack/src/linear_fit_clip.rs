@@ -148,17 +148,7 @@ impl Survivors {
     fn sum_residuals(&self, rows: &[Part], line: &Line) -> Part {
         let (outer, inner) = self.bounds();
         let mut sum = [0.0; PART];
-        let masked = |ranks: std::ops::Range<usize>, sum: &mut Part| {
-            let mut rank = ranks.start as f64;
-            for d in &rows[ranks] {
-                for lane in 0..PART {
-                    let inside = mask((rank >= self.low[lane]) & (rank < self.high[lane]));
-                    sum[lane] += only(inside, line.residual(lane, rank, d[lane]).abs());
-                }
-                rank += 1.0;
-            }
-        };
-        masked(outer.start..inner.start, &mut sum);
+        self.add_masked(rows, outer.start..inner.start, line, &mut sum);
         let mut rank = inner.start as f64;
         for d in &rows[inner.clone()] {
             for lane in 0..PART {
@@ -166,8 +156,21 @@ impl Survivors {
             }
             rank += 1.0;
         }
-        masked(inner.end..outer.end, &mut sum);
+        self.add_masked(rows, inner.end..outer.end, line, &mut sum);
         sum
+    }
+
+    /// Where not all lanes survive.
+    #[inline(always)]
+    fn add_masked(&self, rows: &[Part], ranks: std::ops::Range<usize>, line: &Line, sum: &mut Part) {
+        let mut rank = ranks.start as f64;
+        for d in &rows[ranks] {
+            for lane in 0..PART {
+                let inside = mask((rank >= self.low[lane]) & (rank < self.high[lane]));
+                sum[lane] += only(inside, line.residual(lane, rank, d[lane]).abs());
+            }
+            rank += 1.0;
+        }
     }
 
     /// Rows that survive in any lane, and in all (between the first, which may be none).
