@@ -10,6 +10,7 @@ use crate::block::{StackBlock, StackOutput};
 use crate::block_sort::{BLOCK, Register, sort_blocks};
 use crate::centred::Part;
 use crate::clip::sigma_clip;
+use crate::doubles::{Doubles, WIDTH};
 use crate::esd::{CriticalValues, esd_clip};
 use crate::lanes::{Counts, LANES, Lane, Range, lanes_at, median_of, percentile_of};
 use crate::linear_fit_clip::linear_fit_clip;
@@ -52,6 +53,9 @@ impl StackScratch {
 
 /// How the rows of a stack are sorted.
 trait Sorter {
+    /// What the processor has for f64.
+    type Doubles: Doubles;
+
     fn sort(rows: &mut [Lane], network: &Network);
 }
 
@@ -59,16 +63,20 @@ trait Sorter {
 struct ByRow;
 
 impl Sorter for ByRow {
+    type Doubles = [f64; WIDTH];
+
     #[inline(always)]
     fn sort(rows: &mut [Lane], network: &Network) {
         network.sort(rows);
     }
 }
 
-/// Block by block, in the registers `R`; only used inside functions that have their instructions.
-struct ByBlock<R>(std::marker::PhantomData<R>);
+/// Block by block, in the registers `R`; only used inside functions that have their instructions, and those of `D`.
+struct ByBlock<R, D>(std::marker::PhantomData<(R, D)>);
 
-impl<R: Register> Sorter for ByBlock<R> {
+impl<R: Register, D: Doubles> Sorter for ByBlock<R, D> {
+    type Doubles = D;
+
     #[inline(always)]
     fn sort(rows: &mut [Lane], network: &Network) {
         // SAFETY: `stack_avx2` alone names this type with its registers, and has their instructions.
@@ -113,7 +121,8 @@ fn stack_avx2(
     scratch: &mut StackScratch,
     out: &mut StackOutput<'_>,
 ) {
-    stack_body::<ByBlock<std::arch::x86_64::__m256>>(block, combine, reject, scratch, out);
+    use std::arch::x86_64::{__m256, __m256d};
+    stack_body::<ByBlock<__m256, __m256d>>(block, combine, reject, scratch, out);
 }
 
 #[inline(always)]
@@ -166,7 +175,10 @@ fn stack_sixteen<S: Sorter, T: Terms>(
     let range = match reject.method {
         RejectMethod::Sigma => sigma_clip(&scratch.sorted, &depth, reject),
         RejectMethod::Mad => mad_clip(&scratch.sorted, &depth, reject),
-        RejectMethod::LinearFit => linear_fit_clip(&scratch.sorted, &depth, reject, &mut scratch.rows),
+        RejectMethod::LinearFit => {
+            // SAFETY: arrays need nothing; `stack_avx2` alone names the registers, and has their instructions.
+            unsafe { linear_fit_clip::<S::Doubles>(&scratch.sorted, &depth, reject, &mut scratch.rows) }
+        }
         RejectMethod::Esd => {
             esd_clip(&scratch.sorted, &depth, reject, &scratch.critical, &mut scratch.rows)
         }

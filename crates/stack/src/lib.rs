@@ -18,6 +18,7 @@ mod block_sort;
 mod centred;
 mod clip;
 pub mod definition;
+mod doubles;
 mod esd;
 mod kernel;
 mod lanes;

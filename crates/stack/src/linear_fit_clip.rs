@@ -4,17 +4,26 @@
 //! round only sums the residuals anew, over all eight lanes at once with masks at the ends. Where what was cut dwarfs what
 //! is left the sums of that lane are made anew, about a survivor.
 
-use crate::centred::{PART, Part, any, centre, mask, only, select};
-use crate::definition::{FEWEST_OF_LINE, limit};
+use std::ops::Range as Ranks;
+
+use crate::centred::{PART, Part, centre};
+use crate::definition::{FEWEST_OF_LINE, TIE};
+use crate::doubles::{Doubles, WIDTH};
 use crate::lanes::{Counts, LANES, Lane, Range};
 use crate::options::RejectOptions;
 
 /// Residuals below this share of what was cut: sum anew.
 const CANCELLED: f64 = 1e-5;
 
+/// Registers of a part.
+const HALVES: usize = PART / WIDTH;
+
 /// Survivors; `depth` valid samples come first in each lane of `sorted`.
+///
+/// # Safety
+/// The processor has the instructions of `R`.
 #[inline(always)]
-pub fn linear_fit_clip(
+pub unsafe fn linear_fit_clip<R: Doubles>(
     sorted: &[Lane],
     depth: &Counts,
     reject: &RejectOptions,
@@ -22,10 +31,14 @@ pub fn linear_fit_clip(
 ) -> Range {
     let mut range = Range::all(depth);
     for part in (0..LANES).step_by(PART) {
-        let mut fit = Survivors::all(sorted, depth, part, rows);
-        fit.clip(sorted, depth, part, rows, reject);
+        // SAFETY: as promised by the caller.
+        let (low, high) = unsafe {
+            let mut fit = Survivors::<R>::all(sorted, depth, part, rows);
+            fit.clip(sorted, part, rows, reject);
+            (lanes(fit.low), lanes(fit.high))
+        };
         for lane in 0..PART {
-            let (low, high) = (fit.low[lane] as i32, fit.high[lane] as i32);
+            let (low, high) = (low[lane] as i32, high[lane] as i32);
             if high > low {
                 range.narrow(sorted, part + lane, low, high);
             }
@@ -34,35 +47,70 @@ pub fn linear_fit_clip(
     range
 }
 
-/// Survivors `low .. high` of each lane and sums over them.
-struct Survivors {
-    low: Part,
-    high: Part,
+/// # Safety
+/// The processor has the instructions of `R`.
+#[inline(always)]
+unsafe fn halves<R: Doubles>(lanes: &Part) -> [R; HALVES] {
+    let chunks = lanes.as_chunks::<WIDTH>().0;
+    // SAFETY: as promised by the caller.
+    unsafe { [R::load(&chunks[0]), R::load(&chunks[1])] }
+}
+
+/// # Safety
+/// The processor has the instructions of `R`.
+#[inline(always)]
+unsafe fn lanes<R: Doubles>(halves: [R; HALVES]) -> Part {
+    let mut lanes = [0.0; PART];
+    for (to, half) in lanes.as_chunks_mut::<WIDTH>().0.iter_mut().zip(halves) {
+        // SAFETY: as promised by the caller.
+        *to = unsafe { half.store() };
+    }
+    lanes
+}
+
+/// Survivors `low .. high` of each lane, whole numbers, and sums over them.
+struct Survivors<R> {
+    low: [R; HALVES],
+    high: [R; HALVES],
     /// Sum of d.
-    first: Part,
+    first: [R; HALVES],
     /// Sum of rank x d; ranks count all samples, from 0.
-    ranked: Part,
+    ranked: [R; HALVES],
     /// Greatest |d| that left the sums since they were made, above 0 if any did.
-    cut: Part,
+    cut: [R; HALVES],
 }
 
 /// A line per lane: intercept + slope x rank.
-struct Line {
-    intercept: Part,
-    slope: Part,
-    mean: Part,
+struct Line<R> {
+    intercept: [R; HALVES],
+    slope: [R; HALVES],
+    /// Mean d, survivors, 1 over them.
+    mean: [R; HALVES],
+    n: [R; HALVES],
+    share: [R; HALVES],
 }
 
-impl Line {
+impl<R: Doubles> Line<R> {
+    /// # Safety
+    /// The processor has the instructions of `R`.
     #[inline(always)]
-    fn residual(&self, lane: usize, rank: f64, d: f64) -> f64 {
-        d - self.slope[lane] * rank - self.intercept[lane]
+    unsafe fn residual(&self, half: usize, rank: R, d: R) -> R {
+        // SAFETY: as promised by the caller.
+        unsafe { d.sub(self.slope[half].mul(rank)).sub(self.intercept[half]) }
     }
 }
 
-impl Survivors {
+/// Rows that survive in any lane, and between them those that survive in all, which may be none.
+struct Bounds {
+    outer: Ranks<usize>,
+    inner: Ranks<usize>,
+}
+
+impl<R: Doubles> Survivors<R> {
+    /// # Safety
+    /// The processor has the instructions of `R`.
     #[inline(always)]
-    fn all(sorted: &[Lane], depth: &Counts, part: usize, rows: &mut Vec<Part>) -> Self {
+    unsafe fn all(sorted: &[Lane], depth: &Counts, part: usize, rows: &mut Vec<Part>) -> Self {
         let (mut first, mut ranked, mut high) = ([0.0; PART], [0.0; PART], [0.0; PART]);
         centre(sorted, depth, part, rows, |rank, d| {
             for lane in 0..PART {
@@ -73,184 +121,234 @@ impl Survivors {
         for lane in 0..PART {
             high[lane] = f64::from(depth[part + lane]);
         }
-        Self { low: [0.0; PART], high, first, ranked, cut: [0.0; PART] }
+        // SAFETY: as promised by the caller.
+        unsafe {
+            let zero = [R::splat(0.0); HALVES];
+            Self { low: zero, high: halves(&high), first: halves(&first), ranked: halves(&ranked), cut: zero }
+        }
     }
 
     /// All rounds.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `R`.
     #[inline(always)]
-    fn clip(
-        &mut self,
-        sorted: &[Lane],
-        depth: &Counts,
-        part: usize,
-        rows: &mut [Part],
-        reject: &RejectOptions,
-    ) {
-        let few = FEWEST_OF_LINE as f64;
-        let mut active = [0; PART];
-        for lane in 0..PART {
-            active[lane] = mask(self.high[lane] >= few);
-        }
-        let mut round = 0;
-        while round < reject.max_iterations && any(&active) {
-            let line = self.line();
-            let sum = self.sum_residuals(rows, &line);
-            let (mut below, mut above, mut stale) = ([0.0; PART], [0.0; PART], [0; PART]);
-            for lane in 0..PART {
-                let n = self.high[lane] - self.low[lane];
-                let (sigma, mean) = (sum[lane] / n, line.mean[lane].abs());
-                let size = mean + line.slope[lane].abs() * n;
-                below[lane] = -limit(reject.kappa_low, sigma, size);
-                above[lane] = limit(reject.kappa_high, sigma, size);
-                let cut = self.cut[lane];
-                let dwarfed = (sigma < CANCELLED * cut) | (sigma < CANCELLED * mean);
-                stale[lane] = active[lane] & mask(cut > 0.0) & mask(dwarfed);
-            }
-            if any(&stale) {
-                for lane in (0..PART).filter(|lane| stale[*lane] != 0) {
-                    self.sum_anew(sorted, depth[part + lane], part, lane, rows);
+    unsafe fn clip(&mut self, sorted: &[Lane], part: usize, rows: &mut [Part], reject: &RejectOptions) {
+        // SAFETY: as promised by the caller.
+        unsafe {
+            let few = R::splat(FEWEST_OF_LINE as f64);
+            let kappa = |kappa: f64| R::splat(kappa.max(0.0));
+            let (kappa_low, kappa_high) = (kappa(reject.kappa_low), kappa(reject.kappa_high));
+            let mut active = self.high.map(|high| few.at_most(high));
+            let mut round = 0;
+            while round < reject.max_iterations && active[0].or(active[1]).any() {
+                let (line, bounds) = (self.line(), self.bounds());
+                let sum = self.sum_residuals(rows, &line, &bounds);
+                let (mut below, mut above, mut stale) = (sum, sum, sum);
+                for half in 0..HALVES {
+                    let (sigma, mean) = (sum[half].mul(line.share[half]), line.mean[half].abs());
+                    let size = mean.add(line.slope[half].abs().mul(line.n[half])).mul(R::splat(TIE));
+                    let widened = sigma.mul(R::splat(1.0 + TIE));
+                    below[half] = R::splat(0.0).sub(kappa_low.mul(widened).add(size));
+                    above[half] = kappa_high.mul(widened).add(size);
+                    let cut = self.cut[half];
+                    let dwarfed = sigma.less(R::splat(CANCELLED).mul(cut.max(mean)));
+                    stale[half] = active[half].and(R::splat(0.0).less(cut)).and(dwarfed);
                 }
-                continue;
+                if stale[0].or(stale[1]).any() {
+                    self.sum_anew(sorted, part, &lanes(stale), rows);
+                    continue;
+                }
+                let low = self.cut::<true>(rows, &line, &below, &active, &bounds);
+                let high = self.cut::<false>(rows, &line, &above, &active, &bounds);
+                for half in 0..HALVES {
+                    let enough = few.at_most(self.high[half].sub(self.low[half]));
+                    active[half] = active[half].and(enough).and(low[half].or(high[half]));
+                }
+                round += 1;
             }
-            let cut_low = self.cut(rows, Side::Low, &active, |lane, rank, d| {
-                line.residual(lane, rank, d) < below[lane]
-            });
-            let cut_high = self.cut(rows, Side::High, &active, |lane, rank, d| {
-                line.residual(lane, rank, d) > above[lane]
-            });
-            for lane in 0..PART {
-                let enough = mask(self.high[lane] - self.low[lane] >= few);
-                active[lane] &= enough & mask(cut_low[lane] + cut_high[lane] > 0.0);
-            }
-            round += 1;
         }
     }
 
     /// The least squares line of each lane.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `R`.
     #[inline(always)]
-    fn line(&self) -> Line {
-        let mut line = Line { intercept: [0.0; PART], slope: [0.0; PART], mean: [0.0; PART] };
-        for lane in 0..PART {
-            let n = self.high[lane] - self.low[lane];
-            let twice_middle = self.high[lane] + self.low[lane] - 1.0;
-            // Of ranks 0 .. n the squared distances from the middle sum up to n (n^2 - 1) / 12.
-            let slope = 6.0 * (2.0 * self.ranked[lane] - twice_middle * self.first[lane])
-                / (n * (n * n - 1.0));
-            line.mean[lane] = self.first[lane] / n;
-            line.slope[lane] = slope;
-            line.intercept[lane] = line.mean[lane] - slope * (0.5 * twice_middle);
+    unsafe fn line(&self) -> Line<R> {
+        // SAFETY: as promised by the caller.
+        unsafe {
+            let zero = [R::splat(0.0); HALVES];
+            let mut line = Line { intercept: zero, slope: zero, mean: zero, n: zero, share: zero };
+            let one = R::splat(1.0);
+            for half in 0..HALVES {
+                let n = self.high[half].sub(self.low[half]);
+                let twice_middle = self.high[half].add(self.low[half]).sub(one);
+                // Of ranks 0 .. n the squared distances from the middle sum up to n (n^2 - 1) / 12. One division for all.
+                let squares = n.mul(n).sub(one);
+                let inverse = one.div(n.mul(squares));
+                let ranked = self.ranked[half].add(self.ranked[half]).sub(twice_middle.mul(self.first[half]));
+                line.n[half] = n;
+                line.share[half] = squares.mul(inverse);
+                line.mean[half] = self.first[half].mul(line.share[half]);
+                line.slope[half] = R::splat(6.0).mul(ranked).mul(inverse);
+                let middle = R::splat(0.5).mul(twice_middle);
+                line.intercept[half] = line.mean[half].sub(line.slope[half].mul(middle));
+            }
+            line
         }
-        line
+    }
+
+    /// # Safety
+    /// The processor has the instructions of `R`.
+    #[inline(always)]
+    unsafe fn bounds(&self) -> Bounds {
+        // SAFETY: as promised by the caller.
+        let (least_low, most_low, least_high, most_high) = unsafe {
+            let least = |halves: [R; HALVES]| halves[0].min(halves[1]).store();
+            let most = |halves: [R; HALVES]| halves[0].max(halves[1]).store();
+            (least(self.low), most(self.low), least(self.high), most(self.high))
+        };
+        let least = |four: [f64; WIDTH]| four.into_iter().fold(f64::INFINITY, |a, b| if a < b { a } else { b });
+        let most = |four: [f64; WIDTH]| four.into_iter().fold(0.0, |a, b| if a > b { a } else { b });
+        let (start, end) = (most(most_low) as usize, least(least_high) as usize);
+        Bounds { outer: least(least_low) as usize..most(most_high) as usize, inner: start..end.max(start) }
     }
 
     /// Sum of the absolute residuals.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `R`.
     #[inline(always)]
-    fn sum_residuals(&self, rows: &[Part], line: &Line) -> Part {
-        let (outer, inner) = self.bounds();
-        let mut sum = [0.0; PART];
-        self.add_masked(rows, outer.start..inner.start, line, &mut sum);
-        let mut rank = inner.start as f64;
-        for d in &rows[inner.clone()] {
-            for lane in 0..PART {
-                sum[lane] += line.residual(lane, rank, d[lane]).abs();
+    unsafe fn sum_residuals(&self, rows: &[Part], line: &Line<R>, bounds: &Bounds) -> [R; HALVES] {
+        let Bounds { outer, inner } = bounds;
+        // SAFETY: as promised by the caller.
+        unsafe {
+            let mut sum = [R::splat(0.0); HALVES];
+            self.add_masked(rows, outer.start..inner.start, line, &mut sum);
+            let (mut rank, one) = (R::splat(inner.start as f64), R::splat(1.0));
+            for d in &rows[inner.clone()] {
+                let d = halves::<R>(d);
+                for half in 0..HALVES {
+                    sum[half] = sum[half].add(line.residual(half, rank, d[half]).abs());
+                }
+                rank = rank.add(one);
             }
-            rank += 1.0;
+            self.add_masked(rows, inner.end..outer.end, line, &mut sum);
+            sum
         }
-        self.add_masked(rows, inner.end..outer.end, line, &mut sum);
-        sum
     }
 
     /// Where not all lanes survive.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `R`.
     #[inline(always)]
-    fn add_masked(&self, rows: &[Part], ranks: std::ops::Range<usize>, line: &Line, sum: &mut Part) {
-        let mut rank = ranks.start as f64;
-        for d in &rows[ranks] {
-            for lane in 0..PART {
-                let inside = mask((rank >= self.low[lane]) & (rank < self.high[lane]));
-                sum[lane] += only(inside, line.residual(lane, rank, d[lane]).abs());
+    unsafe fn add_masked(&self, rows: &[Part], ranks: Ranks<usize>, line: &Line<R>, sum: &mut [R; HALVES]) {
+        // SAFETY: as promised by the caller.
+        unsafe {
+            let mut rank = R::splat(ranks.start as f64);
+            for d in &rows[ranks] {
+                let d = halves::<R>(d);
+                for half in 0..HALVES {
+                    let inside = self.low[half].at_most(rank).and(rank.less(self.high[half]));
+                    let residual = line.residual(half, rank, d[half]).abs();
+                    sum[half] = sum[half].add(inside.and(residual));
+                }
+                rank = rank.add(R::splat(1.0));
             }
-            rank += 1.0;
         }
     }
 
-    /// Rows that survive in any lane, and in all (between the first, which may be none).
+    /// Take samples of the active lanes, from the lowest upwards or the highest downwards, while they are beyond the limit;
+    /// which lanes lost any.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `R`.
     #[inline(always)]
-    fn bounds(&self) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
-        let (mut least_low, mut most_low) = (f64::INFINITY, 0.0_f64);
-        let (mut least_high, mut most_high) = (f64::INFINITY, 0.0_f64);
-        for lane in 0..PART {
-            (least_low, most_low) = (least_low.min(self.low[lane]), most_low.max(self.low[lane]));
-            (least_high, most_high) = (least_high.min(self.high[lane]), most_high.max(self.high[lane]));
-        }
-        let start = most_low as usize;
-        (least_low as usize..most_high as usize, start..(least_high as usize).max(start))
-    }
-
-    /// Take samples from one side of the active lanes while they are `beyond` their limit; how many it were.
-    #[inline(always)]
-    fn cut(
+    unsafe fn cut<const LOW: bool>(
         &mut self,
         rows: &[Part],
-        side: Side,
-        active: &[u64; PART],
-        beyond: impl Fn(usize, f64, f64) -> bool,
-    ) -> Part {
-        let (outer, _) = self.bounds();
-        let (mut cutting, mut count) = (*active, [0.0; PART]);
-        for step in 0..outer.len() {
-            let row = match side {
-                Side::Low => outer.start + step,
-                Side::High => outer.end - 1 - step,
-            };
-            let (rank, d) = (row as f64, &rows[row]);
-            for lane in 0..PART {
-                let inside = mask((rank >= self.low[lane]) & (rank < self.high[lane]));
-                cutting[lane] &= !inside | mask(beyond(lane, rank, d[lane]));
-                let gone = cutting[lane] & inside;
-                let value = only(gone, d[lane]);
-                self.first[lane] -= value;
-                self.ranked[lane] -= rank * value;
-                let size = only(gone, value.abs() + f64::MIN_POSITIVE);
-                self.cut[lane] = select(mask(size > self.cut[lane]), size, self.cut[lane]);
-                count[lane] += only(gone, 1.0);
+        line: &Line<R>,
+        limit: &[R; HALVES],
+        active: &[R; HALVES],
+        Bounds { outer, .. }: &Bounds,
+    ) -> [R; HALVES] {
+        // SAFETY: as promised by the caller.
+        unsafe {
+            let (zero, one) = (R::splat(0.0), R::splat(1.0));
+            let (mut cutting, mut count) = (*active, [zero; HALVES]);
+            for step in 0..outer.len() {
+                let row = if LOW { outer.start + step } else { outer.end - 1 - step };
+                let (rank, d) = (R::splat(row as f64), halves::<R>(&rows[row]));
+                for half in 0..HALVES {
+                    let inside = self.low[half].at_most(rank).and(rank.less(self.high[half]));
+                    let residual = line.residual(half, rank, d[half]);
+                    let beyond =
+                        if LOW { residual.less(limit[half]) } else { limit[half].less(residual) };
+                    cutting[half] = beyond.not_and(inside).not_and(cutting[half]);
+                    let gone = cutting[half].and(inside);
+                    let value = gone.and(d[half]);
+                    self.first[half] = self.first[half].sub(value);
+                    self.ranked[half] = self.ranked[half].sub(rank.mul(value));
+                    let size = gone.and(value.abs().add(R::splat(f64::MIN_POSITIVE)));
+                    self.cut[half] = size.max(self.cut[half]);
+                    count[half] = count[half].add(gone.and(one));
+                }
+                if !cutting[0].or(cutting[1]).any() {
+                    break;
+                }
             }
-            if !any(&cutting) {
-                break;
+            for half in 0..HALVES {
+                if LOW {
+                    self.low[half] = self.low[half].add(count[half]);
+                } else {
+                    self.high[half] = self.high[half].sub(count[half]);
+                }
             }
+            count.map(|count| zero.less(count))
         }
-        let end = match side {
-            Side::Low => &mut self.low,
-            Side::High => &mut self.high,
-        };
-        for lane in 0..PART {
-            end[lane] += match side {
-                Side::Low => count[lane],
-                Side::High => -count[lane],
-            };
-        }
-        count
     }
 
-    /// Differences and sums of one lane anew, about the middle survivor.
-    #[inline(never)]
-    fn sum_anew(&mut self, sorted: &[Lane], depth: i32, part: usize, lane: usize, rows: &mut [Part]) {
-        let (low, high) = (self.low[lane] as usize, self.high[lane] as usize);
-        let sample = |rank: usize| f64::from(sorted[rank].0[part + lane]);
-        let pivot = sample(low + (high - low) / 2);
-        (self.first[lane], self.ranked[lane], self.cut[lane]) = (0.0, 0.0, 0.0);
-        for rank in 0..depth as usize {
-            rows[rank][lane] = sample(rank) - pivot;
-        }
-        for (rank, d) in rows.iter().enumerate().take(high).skip(low) {
-            self.first[lane] += d[lane];
-            self.ranked[lane] += rank as f64 * d[lane];
+    /// Differences and sums of the lanes whose mask is set anew, about their middle survivors.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `R`.
+    #[inline(always)]
+    unsafe fn sum_anew(&mut self, sorted: &[Lane], part: usize, which: &Part, rows: &mut [Part]) {
+        // SAFETY: as promised by the caller.
+        unsafe {
+            let (low, high) = (lanes(self.low), lanes(self.high));
+            let mut sums = [lanes(self.first), lanes(self.ranked), lanes(self.cut)];
+            for lane in (0..PART).filter(|lane| which[*lane].to_bits() != 0) {
+                let ranks = low[lane] as usize..high[lane] as usize;
+                let (first, ranked) = centre_anew(sorted, part, lane, ranks, rows);
+                for (sums, value) in sums.iter_mut().zip([first, ranked, 0.0]) {
+                    sums[lane] = value;
+                }
+            }
+            (self.first, self.ranked, self.cut) = (halves(&sums[0]), halves(&sums[1]), halves(&sums[2]));
         }
     }
 }
 
-/// An end of the sorted samples.
-#[derive(Debug, Clone, Copy)]
-enum Side {
-    Low,
-    High,
+/// The survivors `ranks` of one lane less their middle one to `rows`; their sum and sum over rank.
+#[inline(never)]
+fn centre_anew(
+    sorted: &[Lane],
+    part: usize,
+    lane: usize,
+    ranks: Ranks<usize>,
+    rows: &mut [Part],
+) -> (f64, f64) {
+    let sample = |rank: usize| f64::from(sorted[rank].0[part + lane]);
+    let pivot = sample(ranks.start + ranks.len() / 2);
+    let (mut first, mut ranked) = (0.0, 0.0);
+    for rank in ranks {
+        let d = sample(rank) - pivot;
+        rows[rank][lane] = d;
+        first += d;
+        ranked += rank as f64 * d;
+    }
+    (first, ranked)
 }
