@@ -26,12 +26,6 @@ pub fn select(mask: u64, yes: f64, no: f64) -> f64 {
     f64::from_bits(yes.to_bits() & mask | no.to_bits() & !mask)
 }
 
-/// Whether any mask is set.
-#[inline(always)]
-pub fn any(masks: &[u64; PART]) -> bool {
-    masks.iter().fold(0, |found, mask| found | mask) != 0
-}
-
 /// The valid samples of the lanes from `part` on, less the middle one of each lane, to `rows`; 0 above them. `each` gets
 /// the rows in order, with their rank.
 #[inline(always)]

@@ -12,7 +12,7 @@ use crate::doubles::{Doubles, WIDTH};
 use crate::lanes::{Counts, LANES, Lane, Range};
 use crate::options::RejectOptions;
 
-/// Residuals below this share of what was cut: sum anew.
+/// Residuals below this share of what the sums held: sum anew.
 const CANCELLED: f64 = 1e-5;
 
 /// Registers of a part.
@@ -76,8 +76,10 @@ struct Survivors<R> {
     first: [R; HALVES],
     /// Sum of rank x d; ranks count all samples, from 0.
     ranked: [R; HALVES],
-    /// Greatest |d| that left the sums since they were made, above 0 if any did.
-    cut: [R; HALVES],
+    /// Greatest |d| in the sums when they were made.
+    reach: [R; HALVES],
+    /// Mask: samples left the sums since.
+    shrunk: [R; HALVES],
 }
 
 /// A line per lane: intercept + slope x rank.
@@ -100,7 +102,14 @@ impl<R: Doubles> Line<R> {
     }
 }
 
-/// Rows that survive in any lane, and between them those that survive in all, which may be none.
+/// A whole number from 0 on, below 2^32, without the checks of a cast.
+#[inline(always)]
+fn whole(number: f64) -> usize {
+    const UNITS: f64 = (1_u64 << 52) as f64;
+    (number + UNITS).to_bits() as u32 as usize
+}
+
+/// Rows that survive in any active lane, and between them those that survive in all, which may be none.
 struct Bounds {
     outer: Ranks<usize>,
     inner: Ranks<usize>,
@@ -112,6 +121,7 @@ impl<R: Doubles> Survivors<R> {
     #[inline(always)]
     unsafe fn all(sorted: &[Lane], depth: &Counts, part: usize, rows: &mut Vec<Part>) -> Self {
         let (mut first, mut ranked, mut high) = ([0.0; PART], [0.0; PART], [0.0; PART]);
+        let mut reach = [0.0_f64; PART];
         centre(sorted, depth, part, rows, |rank, d| {
             for lane in 0..PART {
                 first[lane] += d[lane];
@@ -119,12 +129,23 @@ impl<R: Doubles> Survivors<R> {
             }
         });
         for lane in 0..PART {
-            high[lane] = f64::from(depth[part + lane]);
+            let n = depth[part + lane];
+            high[lane] = f64::from(n);
+            if n > 0 {
+                reach[lane] = rows[n as usize - 1][lane].max(-rows[0][lane]);
+            }
         }
         // SAFETY: as promised by the caller.
         unsafe {
             let zero = [R::splat(0.0); HALVES];
-            Self { low: zero, high: halves(&high), first: halves(&first), ranked: halves(&ranked), cut: zero }
+            Self {
+                low: zero,
+                high: halves(&high),
+                first: halves(&first),
+                ranked: halves(&ranked),
+                reach: halves(&reach),
+                shrunk: zero,
+            }
         }
     }
 
@@ -142,7 +163,7 @@ impl<R: Doubles> Survivors<R> {
             let mut active = self.high.map(|high| few.at_most(high));
             let mut round = 0;
             while round < reject.max_iterations && active[0].or(active[1]).any() {
-                let (line, bounds) = (self.line(), self.bounds());
+                let (line, bounds) = (self.line(), self.bounds(&active));
                 let sum = self.sum_residuals(rows, &line, &bounds);
                 let (mut below, mut above, mut stale) = (sum, sum, sum);
                 for half in 0..HALVES {
@@ -151,9 +172,8 @@ impl<R: Doubles> Survivors<R> {
                     let widened = sigma.mul(R::splat(1.0 + TIE));
                     below[half] = R::splat(0.0).sub(kappa_low.mul(widened).add(size));
                     above[half] = kappa_high.mul(widened).add(size);
-                    let cut = self.cut[half];
-                    let dwarfed = sigma.less(R::splat(CANCELLED).mul(cut.max(mean)));
-                    stale[half] = active[half].and(R::splat(0.0).less(cut)).and(dwarfed);
+                    let dwarfed = sigma.less(R::splat(CANCELLED).mul(self.reach[half]));
+                    stale[half] = active[half].and(self.shrunk[half]).and(dwarfed);
                 }
                 if stale[0].or(stale[1]).any() {
                     self.sum_anew(sorted, part, &lanes(stale), rows);
@@ -163,7 +183,9 @@ impl<R: Doubles> Survivors<R> {
                 let high = self.cut::<false>(rows, &line, &above, &active, &bounds);
                 for half in 0..HALVES {
                     let enough = few.at_most(self.high[half].sub(self.low[half]));
-                    active[half] = active[half].and(enough).and(low[half].or(high[half]));
+                    let changed = low[half].or(high[half]);
+                    self.shrunk[half] = self.shrunk[half].or(changed);
+                    active[half] = active[half].and(enough).and(changed);
                 }
                 round += 1;
             }
@@ -199,23 +221,28 @@ impl<R: Doubles> Survivors<R> {
         }
     }
 
+    /// Where the active lanes (there is one) have survivors.
+    ///
     /// # Safety
     /// The processor has the instructions of `R`.
     #[inline(always)]
-    unsafe fn bounds(&self) -> Bounds {
+    unsafe fn bounds(&self, active: &[R; HALVES]) -> Bounds {
         // SAFETY: as promised by the caller.
         let (least_low, most_low, least_high, most_high) = unsafe {
-            let least = |halves: [R; HALVES]| halves[0].min(halves[1]).store();
-            let most = |halves: [R; HALVES]| halves[0].max(halves[1]).store();
+            let [a, b] = *active;
+            let infinity = R::splat(f64::INFINITY);
+            let (beside_a, beside_b) = (a.not_and(infinity), b.not_and(infinity));
+            let least = |of: [R; HALVES]| a.and(of[0]).or(beside_a).min(b.and(of[1]).or(beside_b)).store();
+            let most = |of: [R; HALVES]| a.and(of[0]).max(b.and(of[1])).store();
             (least(self.low), most(self.low), least(self.high), most(self.high))
         };
         let least = |four: [f64; WIDTH]| four.into_iter().fold(f64::INFINITY, |a, b| if a < b { a } else { b });
         let most = |four: [f64; WIDTH]| four.into_iter().fold(0.0, |a, b| if a > b { a } else { b });
-        let (start, end) = (most(most_low) as usize, least(least_high) as usize);
-        Bounds { outer: least(least_low) as usize..most(most_high) as usize, inner: start..end.max(start) }
+        let (start, end) = (whole(most(most_low)), whole(least(least_high)));
+        Bounds { outer: whole(least(least_low))..whole(most(most_high)), inner: start..end.max(start) }
     }
 
-    /// Sum of the absolute residuals.
+    /// Sum of the absolute residuals of the active lanes; of others anything.
     ///
     /// # Safety
     /// The processor has the instructions of `R`.
@@ -226,13 +253,15 @@ impl<R: Doubles> Survivors<R> {
         unsafe {
             let mut sum = [R::splat(0.0); HALVES];
             self.add_masked(rows, outer.start..inner.start, line, &mut sum);
-            let (mut rank, one) = (R::splat(inner.start as f64), R::splat(1.0));
+            // The line from row to row: one addition.
+            let rank = R::splat(inner.start as f64);
+            let mut y = [0, 1].map(|half| line.slope[half].mul(rank).add(line.intercept[half]));
             for d in &rows[inner.clone()] {
                 let d = halves::<R>(d);
                 for half in 0..HALVES {
-                    sum[half] = sum[half].add(line.residual(half, rank, d[half]).abs());
+                    sum[half] = sum[half].add(d[half].sub(y[half]).abs());
+                    y[half] = y[half].add(line.slope[half]);
                 }
-                rank = rank.add(one);
             }
             self.add_masked(rows, inner.end..outer.end, line, &mut sum);
             sum
@@ -278,11 +307,18 @@ impl<R: Doubles> Survivors<R> {
         unsafe {
             let (zero, one) = (R::splat(0.0), R::splat(1.0));
             let (mut cutting, mut count) = (*active, [zero; HALVES]);
-            for step in 0..outer.len() {
-                let row = if LOW { outer.start + step } else { outer.end - 1 - step };
-                let (rank, d) = (R::splat(row as f64), halves::<R>(&rows[row]));
+            let rows = &rows[outer.clone()];
+            let mut rank = R::splat(if LOW { outer.start } else { outer.end } as f64);
+            for step in 0..rows.len() {
+                let row = if LOW { step } else { rows.len() - 1 - step };
+                let d = halves::<R>(&rows[row]);
+                if !LOW {
+                    rank = rank.sub(one);
+                }
                 for half in 0..HALVES {
-                    let inside = self.low[half].at_most(rank).and(rank.less(self.high[half]));
+                    // The far end needs no look: residuals add up to 0, so not all are beyond a limit.
+                    let inside =
+                        if LOW { self.low[half].at_most(rank) } else { rank.less(self.high[half]) };
                     let residual = line.residual(half, rank, d[half]);
                     let beyond =
                         if LOW { residual.less(limit[half]) } else { limit[half].less(residual) };
@@ -291,9 +327,10 @@ impl<R: Doubles> Survivors<R> {
                     let value = gone.and(d[half]);
                     self.first[half] = self.first[half].sub(value);
                     self.ranked[half] = self.ranked[half].sub(rank.mul(value));
-                    let size = gone.and(value.abs().add(R::splat(f64::MIN_POSITIVE)));
-                    self.cut[half] = size.max(self.cut[half]);
                     count[half] = count[half].add(gone.and(one));
+                }
+                if LOW {
+                    rank = rank.add(one);
                 }
                 if !cutting[0].or(cutting[1]).any() {
                     break;
@@ -319,20 +356,21 @@ impl<R: Doubles> Survivors<R> {
         // SAFETY: as promised by the caller.
         unsafe {
             let (low, high) = (lanes(self.low), lanes(self.high));
-            let mut sums = [lanes(self.first), lanes(self.ranked), lanes(self.cut)];
+            let mut sums = [lanes(self.first), lanes(self.ranked), lanes(self.reach), lanes(self.shrunk)];
             for lane in (0..PART).filter(|lane| which[*lane].to_bits() != 0) {
                 let ranks = low[lane] as usize..high[lane] as usize;
-                let (first, ranked) = centre_anew(sorted, part, lane, ranks, rows);
-                for (sums, value) in sums.iter_mut().zip([first, ranked, 0.0]) {
+                let (first, ranked, reach) = centre_anew(sorted, part, lane, ranks, rows);
+                for (sums, value) in sums.iter_mut().zip([first, ranked, reach, 0.0]) {
                     sums[lane] = value;
                 }
             }
-            (self.first, self.ranked, self.cut) = (halves(&sums[0]), halves(&sums[1]), halves(&sums[2]));
+            (self.first, self.ranked) = (halves(&sums[0]), halves(&sums[1]));
+            (self.reach, self.shrunk) = (halves(&sums[2]), halves(&sums[3]));
         }
     }
 }
 
-/// The survivors `ranks` of one lane less their middle one to `rows`; their sum and sum over rank.
+/// The survivors `ranks` of one lane less their middle one to `rows`; their sum, sum over rank, and greatest size.
 #[inline(never)]
 fn centre_anew(
     sorted: &[Lane],
@@ -340,15 +378,16 @@ fn centre_anew(
     lane: usize,
     ranks: Ranks<usize>,
     rows: &mut [Part],
-) -> (f64, f64) {
+) -> (f64, f64, f64) {
     let sample = |rank: usize| f64::from(sorted[rank].0[part + lane]);
     let pivot = sample(ranks.start + ranks.len() / 2);
-    let (mut first, mut ranked) = (0.0, 0.0);
+    let (mut first, mut ranked, mut reach) = (0.0, 0.0, 0.0_f64);
     for rank in ranks {
         let d = sample(rank) - pivot;
         rows[rank][lane] = d;
         first += d;
         ranked += rank as f64 * d;
+        reach = reach.max(d.abs());
     }
-    (first, ranked)
+    (first, ranked, reach)
 }
