@@ -32,9 +32,12 @@ impl CriticalValues {
         self.alpha = reject.esd_alpha;
         let critical = esd_critical_values(reject.esd_alpha, frames);
         self.weight.clear();
-        self.weight.extend(critical.iter().enumerate().map(|(m, lambda)| {
-            if m < 3 { 0.0 } else { (m as f64 - 1.0) / (m as f64 * lambda * lambda) }
-        }));
+        self.weight.extend(
+            critical
+                .iter()
+                .enumerate()
+                .map(|(m, lambda)| if m < 3 { 0.0 } else { (m as f64 - 1.0) / (m as f64 * lambda * lambda) }),
+        );
     }
 }
 

@@ -179,9 +179,7 @@ fn stack_sixteen<S: Sorter, T: Terms>(
             // SAFETY: arrays need nothing; `stack_avx2` alone names the registers, and has their instructions.
             unsafe { linear_fit_clip::<S::Doubles>(&scratch.sorted, &depth, reject, &mut scratch.rows) }
         }
-        RejectMethod::Esd => {
-            esd_clip(&scratch.sorted, &depth, reject, &scratch.critical, &mut scratch.rows)
-        }
+        RejectMethod::Esd => esd_clip(&scratch.sorted, &depth, reject, &scratch.critical, &mut scratch.rows),
         RejectMethod::None => Range::all(&depth),
     };
     let sums = Sums::survivors::<T>(block, &scratch.weights, start, &range);

@@ -236,7 +236,8 @@ impl<R: Doubles> Survivors<R> {
             let most = |of: [R; HALVES]| a.and(of[0]).max(b.and(of[1])).store();
             (least(self.low), most(self.low), least(self.high), most(self.high))
         };
-        let least = |four: [f64; WIDTH]| four.into_iter().fold(f64::INFINITY, |a, b| if a < b { a } else { b });
+        let least =
+            |four: [f64; WIDTH]| four.into_iter().fold(f64::INFINITY, |a, b| if a < b { a } else { b });
         let most = |four: [f64; WIDTH]| four.into_iter().fold(0.0, |a, b| if a > b { a } else { b });
         let (start, end) = (whole(most(most_low)), whole(least(least_high)));
         Bounds { outer: whole(least(least_low))..whole(most(most_high)), inner: start..end.max(start) }
@@ -317,11 +318,9 @@ impl<R: Doubles> Survivors<R> {
                 }
                 for half in 0..HALVES {
                     // The far end needs no look: residuals add up to 0, so not all are beyond a limit.
-                    let inside =
-                        if LOW { self.low[half].at_most(rank) } else { rank.less(self.high[half]) };
+                    let inside = if LOW { self.low[half].at_most(rank) } else { rank.less(self.high[half]) };
                     let residual = line.residual(half, rank, d[half]);
-                    let beyond =
-                        if LOW { residual.less(limit[half]) } else { limit[half].less(residual) };
+                    let beyond = if LOW { residual.less(limit[half]) } else { limit[half].less(residual) };
                     cutting[half] = beyond.not_and(inside).not_and(cutting[half]);
                     let gone = cutting[half].and(inside);
                     let value = gone.and(d[half]);

@@ -55,7 +55,9 @@ fn chance<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     if (1e-100..=1.0).contains(&value) {
         Ok(value)
     } else {
-        Err(serde::de::Error::custom(format!("the level of the test lies above 0 and up to 1, not at {value}")))
+        Err(serde::de::Error::custom(format!(
+            "the level of the test lies above 0 and up to 1, not at {value}"
+        )))
     }
 }
 

@@ -23,7 +23,11 @@ fn equals_the_definition_on_random_stacks() {
                 let samples = sorted(&block, pixel);
                 let (start, end) = esd(&samples, &critical, reject.esd_outliers);
                 let expected = (start as i32, (samples.len() - end) as i32);
-                assert_eq!(found, expected, "{} frames, pixel {pixel}, {reject:?}: {samples:?}", block.frames);
+                assert_eq!(
+                    found, expected,
+                    "{} frames, pixel {pixel}, {reject:?}: {samples:?}",
+                    block.frames
+                );
                 assert!(samples.len() > 2 || expected == (0, 0), "few are kept");
                 (stacks, rejected) = (stacks + 1, rejected + found.0 + found.1);
             }
@@ -56,9 +60,10 @@ fn masks_do_not_hang_on_order_shift_and_scale() {
 
 /// Rosner 1983, as in the NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.5.17.3.
 const ROSNER: [f32; 54] = [
-    -0.25, 0.68, 0.94, 1.15, 1.20, 1.26, 1.26, 1.34, 1.38, 1.43, 1.49, 1.49, 1.55, 1.56, 1.58, 1.65, 1.69, 1.70, 1.76,
-    1.77, 1.81, 1.91, 1.94, 1.96, 1.99, 2.06, 2.09, 2.10, 2.14, 2.15, 2.23, 2.24, 2.26, 2.35, 2.37, 2.40, 2.47, 2.54,
-    2.62, 2.64, 2.90, 2.92, 2.92, 2.93, 3.21, 3.26, 3.30, 3.59, 3.68, 4.30, 4.64, 5.34, 5.42, 6.01,
+    -0.25, 0.68, 0.94, 1.15, 1.20, 1.26, 1.26, 1.34, 1.38, 1.43, 1.49, 1.49, 1.55, 1.56, 1.58, 1.65, 1.69,
+    1.70, 1.76, 1.77, 1.81, 1.91, 1.94, 1.96, 1.99, 2.06, 2.09, 2.10, 2.14, 2.15, 2.23, 2.24, 2.26, 2.35,
+    2.37, 2.40, 2.47, 2.54, 2.62, 2.64, 2.90, 2.92, 2.92, 2.93, 3.21, 3.26, 3.30, 3.59, 3.68, 4.30, 4.64,
+    5.34, 5.42, 6.01,
 ];
 
 #[test]

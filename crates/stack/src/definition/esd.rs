@@ -29,17 +29,17 @@ pub fn esd(sorted: &[f64], critical: &[f64], share: f64) -> (usize, usize) {
         // Differences from one of them, so that a large common value does not drown theirs.
         let d = |value: f64| value - left[left.len() / 2];
         let mean = left.iter().map(|value| d(*value)).sum::<f64>() / m;
-        let deviation =
-            (left.iter().map(|value| (d(*value) - mean).powi(2)).sum::<f64>() / (m - 1.0)).sqrt();
+        let deviation = (left.iter().map(|value| (d(*value) - mean).powi(2)).sum::<f64>() / (m - 1.0)).sqrt();
         let (below, above) = (mean - d(left[0]), d(left[left.len() - 1]) - mean);
         let is_low = below > above * (1.0 + TIE);
         let studentised = if is_low { below } else { above } / deviation;
-        let (gone, next) = if is_low {
-            (left[0], left[1])
+        let (gone, next) =
+            if is_low { (left[0], left[1]) } else { (left[left.len() - 1], left[left.len() - 2]) };
+        if is_low {
+            start += 1
         } else {
-            (left[left.len() - 1], left[left.len() - 2])
-        };
-        if is_low { start += 1 } else { end -= 1 }
+            end -= 1
+        }
         if studentised > critical[left.len()] && gone != next {
             survivors = (start, end);
         }
