@@ -10,7 +10,6 @@ pub const WIDTH: usize = 4;
 ///
 /// # Safety
 /// All functions: the processor has the instructions.
-#[expect(clippy::missing_safety_doc, reason = "one condition for all, above")]
 pub trait Doubles: Copy {
     unsafe fn splat(value: f64) -> Self;
     unsafe fn load(from: &[f64; WIDTH]) -> Self;

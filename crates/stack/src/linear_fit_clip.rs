@@ -335,12 +335,10 @@ impl<R: Doubles> Survivors<R> {
                     break;
                 }
             }
-            for half in 0..HALVES {
-                if LOW {
-                    self.low[half] = self.low[half].add(count[half]);
-                } else {
-                    self.high[half] = self.high[half].sub(count[half]);
-                }
+            if LOW {
+                self.low = [self.low[0].add(count[0]), self.low[1].add(count[1])];
+            } else {
+                self.high = [self.high[0].sub(count[0]), self.high[1].sub(count[1])];
             }
             count.map(|count| zero.less(count))
         }

@@ -36,9 +36,9 @@ pub fn esd(sorted: &[f64], critical: &[f64], share: f64) -> (usize, usize) {
         let (gone, next) =
             if is_low { (left[0], left[1]) } else { (left[left.len() - 1], left[left.len() - 2]) };
         if is_low {
-            start += 1
+            start += 1;
         } else {
-            end -= 1
+            end -= 1;
         }
         if studentised > critical[left.len()] && gone != next {
             survivors = (start, end);
