@@ -85,7 +85,7 @@ pub enum RejectMethod {
     Mad,
     /// Iterated clip about the straight line through the sorted survivors over their rank, spread = their mean absolute
     /// deviation from it ([`crate::definition::linear_fit`]). That is far less than a standard deviation: limits of 5 below
-    /// and 3.5 above are usual.
+    /// and 3.5 above suit it better than 3.
     #[serde(alias = "linear_fit_clip", alias = "linear-fit-clip", alias = "linear_fit")]
     LinearFit,
     /// Generalised extreme Studentised deviate test (Rosner 1983), at the level `esd_alpha` for up to a share `esd_outliers`
