@@ -40,6 +40,9 @@ fn stacks(criterion: &mut Criterion) {
     let methods = methods.into_iter().flat_map(|(name, method)| {
         [8, 30, 100].map(|frames| (name, frames, Combine::Mean, RejectOptions { method, ..sigma }))
     });
+    let linear = RejectOptions { method: RejectMethod::LinearFit, ..sigma };
+    let wide_linear = RejectOptions { kappa_low: 5.0, kappa_high: 3.5, ..linear };
+    let esd = RejectOptions { method: RejectMethod::Esd, ..sigma };
     let cases = [
         ("mean", 30, Combine::Mean, none),
         ("relative mean", 30, Combine::Mean, none),
@@ -52,6 +55,15 @@ fn stacks(criterion: &mut Criterion) {
         ("sigma mean", 100, Combine::Mean, sigma),
         ("sigma mean", 300, Combine::Mean, sigma),
         ("sigma mean", 1000, Combine::Mean, sigma),
+        ("linear mean", 8, Combine::Mean, linear),
+        ("linear mean", 30, Combine::Mean, linear),
+        ("linear mean", 100, Combine::Mean, linear),
+        ("linear 5 3.5 mean", 8, Combine::Mean, wide_linear),
+        ("linear 5 3.5 mean", 30, Combine::Mean, wide_linear),
+        ("linear 5 3.5 mean", 100, Combine::Mean, wide_linear),
+        ("esd mean", 8, Combine::Mean, esd),
+        ("esd mean", 30, Combine::Mean, esd),
+        ("esd mean", 100, Combine::Mean, esd),
         ("median", 32, Combine::Median, none),
         ("sigma median", 30, Combine::Median, sigma),
     ];

@@ -7,15 +7,21 @@
 //! changes. Fewer than [`FEWEST`] survivors are left alone, and so are survivors whose MAD is 0: it only says
 //! that more than half of them are equal. The Winsorised clips are the same with other intervals.
 
+mod esd;
+mod linear_fit;
 mod noise;
 mod ranks;
+mod student;
 mod winsor;
 
+pub use esd::{esd, esd_most_outliers};
+pub use linear_fit::{FEWEST_OF_LINE, limit, linear_fit};
 pub use noise::{DEEPEST, NoiseClipped, clip_by_noise, of_median};
 pub(crate) use ranks::middle;
 pub use ranks::{min_max, percentile_limits, percentile_survivors};
 pub(crate) use winsor::quantile_ranks;
 pub use winsor::{HELD_ROUNDS, HELD_TO_SIGMA, HELD_WITHIN, SETTLED};
+pub use student::esd_critical_values;
 
 use crate::options::{Combine, RejectMethod, RejectOptions};
 
@@ -163,6 +169,11 @@ fn survivors_of(sorted: &[f64], reject: &RejectOptions) -> (usize, usize) {
         }
         RejectMethod::WinsorizedQuantile => {
             clip(sorted, reject, |survivors| Some(winsor::by_quantiles(survivors, reject)))
+        }
+        RejectMethod::LinearFit => linear_fit(sorted, reject),
+        RejectMethod::Esd => {
+            let critical = esd_critical_values(reject.esd_alpha, sorted.len());
+            esd(sorted, &critical, reject.esd_outliers)
         }
         RejectMethod::MinMax => min_max(sorted.len(), reject),
         RejectMethod::Percentile => percentile_survivors(sorted, reject),

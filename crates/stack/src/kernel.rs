@@ -8,25 +8,25 @@ use zemosaic_image::simd::SimdLevel;
 
 use crate::block::{StackBlock, StackOutput};
 use crate::block_sort::{BLOCK, Register, sort_blocks};
+use crate::doubles::{Doubles, WIDTH};
 use crate::lanes::{Counts, LANES, Lane, Range, lanes_at, median_of, percentile_of};
 use crate::options::{Combine, RejectMethod, RejectOptions};
-use crate::reject::survivors;
+use crate::reject::{RejectScratch, survivors};
 use crate::sort::Network;
 use crate::sums::Sums;
 use crate::terms::{FrameWeight, Mean, RelativeMean, RelativeSum, Sum, Terms};
-use crate::winsor::OneLane;
 
 /// Buffers and sorting network of one thread.
 #[derive(Debug, Default)]
 pub struct StackScratch {
     /// A row per frame, then rows of infinities up to a whole block.
     sorted: Vec<Lane>,
-    /// Samples of one pixel.
-    one: OneLane,
     /// Over rows for the portable sort, over blocks of rows for the others.
     network: Network,
     /// Weight and weight^2 x noise variance per frame.
     weights: Vec<FrameWeight>,
+    /// For methods that need the samples in f64.
+    reject: RejectScratch,
 }
 
 impl StackScratch {
@@ -48,6 +48,9 @@ impl StackScratch {
 
 /// How the rows of a stack are sorted.
 trait Sorter {
+    /// What the processor has for f64.
+    type Doubles: Doubles;
+
     fn sort(rows: &mut [Lane], network: &Network);
 }
 
@@ -55,16 +58,20 @@ trait Sorter {
 struct ByRow;
 
 impl Sorter for ByRow {
+    type Doubles = [f64; WIDTH];
+
     #[inline(always)]
     fn sort(rows: &mut [Lane], network: &Network) {
         network.sort(rows);
     }
 }
 
-/// Block by block, in the registers `R`; only used inside functions that have their instructions.
-struct ByBlock<R>(std::marker::PhantomData<R>);
+/// Block by block, in the registers `R`; only used inside functions that have their instructions, and those of `D`.
+struct ByBlock<R, D>(std::marker::PhantomData<(R, D)>);
 
-impl<R: Register> Sorter for ByBlock<R> {
+impl<R: Register, D: Doubles> Sorter for ByBlock<R, D> {
+    type Doubles = D;
+
     #[inline(always)]
     fn sort(rows: &mut [Lane], network: &Network) {
         // SAFETY: `stack_avx2` alone names this type with its registers, and has their instructions.
@@ -87,6 +94,7 @@ pub fn stack(
 ) {
     block.check();
     scratch.prepare(block, level);
+    scratch.reject.critical.prepare(block.frames, reject);
     match level {
         SimdLevel::Portable => stack_body::<ByRow>(block, combine, reject, scratch, &mut out),
         #[cfg(target_arch = "x86_64")]
@@ -108,7 +116,8 @@ fn stack_avx2(
     scratch: &mut StackScratch,
     out: &mut StackOutput<'_>,
 ) {
-    stack_body::<ByBlock<std::arch::x86_64::__m256>>(block, combine, reject, scratch, out);
+    use std::arch::x86_64::{__m256, __m256d};
+    stack_body::<ByBlock<__m256, __m256d>>(block, combine, reject, scratch, out);
 }
 
 #[inline(always)]
@@ -158,7 +167,8 @@ fn stack_sixteen<S: Sorter, T: Terms>(
     scratch: &mut StackScratch,
 ) -> Pixels {
     let depth = load_sorted::<S, T>(block, start, scratch);
-    let range = survivors(&scratch.sorted, &depth, reject, &mut scratch.one);
+    // SAFETY: arrays need nothing; `stack_avx2` alone names the registers, and has their instructions.
+    let range = unsafe { survivors::<S::Doubles>(&scratch.sorted, &depth, reject, &mut scratch.reject) };
     let sums = Sums::survivors::<T>(block, &scratch.weights, start, &range);
     let mut pixels = Pixels::of_sums::<T>(&sums, &depth, &range);
     match combine {

@@ -15,10 +15,14 @@
 mod accumulate;
 mod block;
 mod block_sort;
+mod centred;
 mod clip;
 pub mod definition;
+mod doubles;
+mod esd;
 mod kernel;
 mod lanes;
+mod linear_fit_clip;
 mod mad_clip;
 mod noise_clip;
 mod options;

@@ -42,6 +42,8 @@ const NOT_NEGATIVE: Allowed =
     Allowed { words: "finite and not below 0", holds: |x| x.is_finite() && x >= 0.0 };
 /// Of both tails together less than 1 is then taken.
 const TAIL: Allowed = Allowed { words: "from 0 to below 0.5", holds: |x| (0.0..0.5).contains(&x) };
+const CHANCE: Allowed = Allowed { words: "above 0 and up to 1", holds: |x| (1e-100..=1.0).contains(&x) };
+const UP_TO_HALF: Allowed = Allowed { words: "from 0 to 0.5", holds: |x| (0.0..=0.5).contains(&x) };
 const ROUNDS: Allowed = Allowed { words: "at least 1", holds: |x| x >= 1.0 };
 
 impl Allowed {
@@ -84,6 +86,16 @@ fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> 
     }
 }
 
+/// A chance.
+fn chance<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    CHANCE.read(deserializer)
+}
+
+/// A share up to a half.
+fn up_to_half<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    UP_TO_HALF.read(deserializer)
+}
+
 /// Which samples are outliers.
 ///
 /// `kappa_sigma` and `winsorized_sigma_clip` are names of `ZeMosaic`, with hyphens too.
@@ -114,6 +126,15 @@ pub enum RejectMethod {
     /// Samples further from the median than a share of it, `percentile_low` or `percentile_high`.
     #[serde(alias = "percentile-clip")]
     Percentile,
+    /// Iterated clip about the straight line through the sorted survivors over their rank, spread = their mean absolute
+    /// deviation from it ([`crate::definition::linear_fit`]). That is far less than a standard deviation: limits of 5 below
+    /// and 3.5 above suit it better than 3.
+    #[serde(alias = "linear_fit_clip", alias = "linear-fit-clip", alias = "linear_fit")]
+    LinearFit,
+    /// Generalised extreme Studentised deviate test (Rosner 1983), at the level `esd_alpha` for up to a share `esd_outliers`
+    /// of the samples ([`crate::definition::esd`]).
+    #[serde(alias = "gesd", alias = "generalized_esd")]
+    Esd,
     /// By the depth of the pixel: below 6 only the noise of the frames, up to 20 `winsorized`, above `sigma`.
     Auto,
 }
@@ -191,6 +212,14 @@ pub struct RejectOptions {
     #[serde(deserialize_with = "not_negative")]
     #[schemars(range(min = 0.0))]
     pub noise_amplitude: f64,
+    /// ESD: chance that a pixel of normal noise without outliers loses a sample.
+    #[serde(deserialize_with = "chance")]
+    #[schemars(range(min = 1e-100, max = 1.0))]
+    pub esd_alpha: f64,
+    /// ESD: largest share of the samples that may be outliers.
+    #[serde(deserialize_with = "up_to_half")]
+    #[schemars(range(min = 0.0, max = 0.5))]
+    pub esd_outliers: f64,
 }
 
 impl Default for RejectOptions {
@@ -209,6 +238,8 @@ impl Default for RejectOptions {
             low_depth: LowDepth::default(),
             noise_kappa: 4.0,
             noise_amplitude: 0.5,
+            esd_alpha: 0.05,
+            esd_outliers: 0.3,
         }
     }
 }
@@ -234,6 +265,8 @@ impl RejectOptions {
             ("percentile-high", self.percentile_high, NOT_NEGATIVE),
             ("noise-kappa", self.noise_kappa, NOT_NEGATIVE),
             ("noise-amplitude", self.noise_amplitude, NOT_NEGATIVE),
+            ("esd-alpha", self.esd_alpha, CHANCE),
+            ("esd-outliers", self.esd_outliers, UP_TO_HALF),
         ];
         match rules.into_iter().find(|(_, value, allowed)| !(allowed.holds)(*value)) {
             Some((name, value, Allowed { words, .. })) => Err(RejectError { name, allowed: words, value }),
@@ -305,10 +338,20 @@ mod tests {
             assert!(toml::from_str::<RejectOptions>(wrong).is_err(), "{wrong}");
         }
         for wrong in
-            ["percentile-low = -0.1", "reject-lowest = -1", "kappa = 3", "method = \"linear_fit_clip\""]
+            ["percentile-low = -0.1", "reject-lowest = -1", "kappa = 3"]
         {
             assert!(toml::from_str::<RejectOptions>(wrong).is_err(), "{wrong}");
         }
+        let by_hand = "method = \"linear_fit_clip\"\nesd-alpha = 0.01\nesd-outliers = 0.1\n";
+        let reject = toml::from_str::<RejectOptions>(by_hand).unwrap();
+        assert_eq!(
+            (reject.method, reject.esd_alpha, reject.esd_outliers),
+            (RejectMethod::LinearFit, 0.01, 0.1)
+        );
+        for wrong in ["esd-alpha = 0", "esd-alpha = 1.5", "esd-outliers = 0.6", "esd-outliers = -0.1"] {
+            assert!(toml::from_str::<RejectOptions>(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(serde_json::to_string(&RejectMethod::LinearFit).unwrap(), "\"linear-fit\"");
         let by_hand = "combine = { percentile = 25 }\n[reject]\n";
         assert_eq!(toml::from_str::<File>(by_hand).unwrap().combine, Combine::Percentile(25.0));
         for wrong in ["{\"percentile\":-1.0}", "{\"percentile\":100.5}"] {

@@ -1,6 +1,8 @@
 //! Random blocks and their stacks.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub mod stacks;
+
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_stack::definition::{Pixel, Sample, stack_pixel};
 use zemosaic_stack::{
@@ -298,12 +300,14 @@ pub const NO_REJECTION: RejectOptions = RejectOptions {
     low_depth: LowDepth::Noise,
     noise_kappa: 4.0,
     noise_amplitude: 0.3,
+    esd_alpha: 0.05,
+    esd_outliers: 0.3,
 };
 
 /// Every combination of methods, with narrow, wide, lopsided and early-ending clips.
 pub fn all_options() -> Vec<(Combine, RejectOptions)> {
     let mut rejects = vec![NO_REJECTION];
-    for method in [RejectMethod::Sigma, RejectMethod::Mad, RejectMethod::Winsorized] {
+    for method in [RejectMethod::Sigma, RejectMethod::Mad, RejectMethod::Winsorized, RejectMethod::LinearFit] {
         let with = |kappa_low, kappa_high, max_iterations| RejectOptions {
             method,
             kappa_low,
@@ -342,6 +346,7 @@ pub fn other_rejections() -> Vec<RejectOptions> {
         min_max,
         RejectOptions { reject_lowest: 0, reject_highest: 3, ..min_max },
         RejectOptions { reject_lowest: 20, reject_highest: u32::MAX, ..min_max },
+        of(RejectMethod::Esd),
         percentile,
         RejectOptions { percentile_low: 0.005, percentile_high: 0.0, ..percentile },
         RejectOptions { max_iterations: 2, kappa_high: 2.0, ..of(RejectMethod::Auto) },
