@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{mosaic, sources};
-use zemosaic_coadd::source::set_weights;
+use zemosaic_coadd::weights::set_weights;
 use zemosaic_coadd::{CoaddOptions, KernelName, Source, Weights};
 use zemosaic_fits::ImageData;
 use zemosaic_frames::IngestOptions;

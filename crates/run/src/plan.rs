@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zemosaic_coadd::options::LEAST_PIXFRAC;
 use zemosaic_coadd::sink::Rejecting;
-use zemosaic_coadd::source::set_weights;
+use zemosaic_coadd::weights::set_weights;
 use zemosaic_coadd::{
     BackgroundMethod, DepthPlanes, Measured, MemoryBudget, PatchPlan, PlaceError, ProductPlane, SharedGrid,
     Source, available_memory_bytes, plan_merge, plan_patches,
