@@ -109,8 +109,7 @@ fn sums_fast(values: &[f32], pivot: f32, low: f32, high: f32) -> (f64, f64, f64)
         for row in rows {
             for lane in 0..LANES {
                 let value = row[lane];
-                // Not &&: without a branch the lanes are one vector.
-                let keep = (value >= low) & (value <= high);
+                let keep = value >= low && value <= high;
                 let deviation = if keep { value - pivot } else { 0.0 };
                 n[lane] += if keep { 1.0 } else { 0.0 };
                 s[lane] += deviation;
