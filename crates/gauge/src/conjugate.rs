@@ -3,9 +3,6 @@
 
 use crate::laplacian::Network;
 
-/// The residual in the norm of the preconditioner at which a solution is done, over that of the right-hand side.
-const TOLERANCE: f64 = 1e-12;
-
 /// A network's parts by place, to take means out.
 #[derive(Debug)]
 pub(crate) struct Parts {
@@ -43,13 +40,14 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).fold(0.0, |sum, (a, b)| sum + a * b)
 }
 
-/// Solve for `x`, which holds a first guess, all by place; returns the iterations it took.
+/// Solve for `x`, which holds a first guess, all by place; returns the iterations it took. Done when the residual in the
+/// norm of the preconditioner is `tolerance` of that of the right-hand side.
 pub(crate) fn solve(
     network: &Network,
     parts: &Parts,
-    weights: &[f64],
-    right: &[f64],
+    (weights, right): (&[f64], &[f64]),
     x: &mut [f64],
+    tolerance: f64,
 ) -> usize {
     let n = network.nodes();
     let factor = network.factor(weights);
@@ -62,7 +60,7 @@ pub(crate) fn solve(
     let (mut residual, mut z, mut image) = (right.to_vec(), Vec::with_capacity(n), vec![0.0; n]);
     parts.centre(&mut residual);
     precondition(&residual, &mut z);
-    let goal = dot(&residual, &z) * TOLERANCE * TOLERANCE;
+    let goal = dot(&residual, &z) * tolerance * tolerance;
     network.multiply(weights, x, &mut image);
     for (residual, image) in residual.iter_mut().zip(&image) {
         *residual -= image;

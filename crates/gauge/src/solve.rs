@@ -16,6 +16,10 @@ const ROUNDS: usize = 10;
 const SETTLED: f64 = 1e-4;
 /// No pair's weight falls below this share, so that parts stay connected.
 const LEAST_WEIGHT: f64 = 1e-4;
+/// Residual of the solution over the right-hand side.
+const TOLERANCE: f64 = 1e-12;
+/// The same in rounds before the last.
+const ROUGH_TOLERANCE: f64 = 1e-7;
 /// MAD about 0 to standard deviation.
 const MAD_TO_SIGMA: f64 = 1.4826;
 
@@ -88,8 +92,9 @@ pub fn solve_offsets(frames: usize, differences: &[Difference]) -> OffsetSolutio
             right[d.a] -= weight * d.value;
             right[d.b] += weight * d.value;
         }
+        let right = network.to_places(&right);
         solution.iterations +=
-            conjugate::solve(&network, &by_place, &weights, &network.to_places(&right), &mut x);
+            conjugate::solve(&network, &by_place, (&weights, &right), &mut x, ROUGH_TOLERANCE);
         let offsets = network.to_nodes(&x);
         let change = offsets
             .iter()
@@ -101,6 +106,9 @@ pub fn solve_offsets(frames: usize, differences: &[Difference]) -> OffsetSolutio
         let is_last_weight = round > HUBER_ROUNDS || solution.weight.iter().all(|weight| *weight == 1.0);
         let settled = round > 0 && is_last_weight && change <= SETTLED * (typical + solution.excess).sqrt();
         if settled || solution.degrees_of_freedom == 0 || round + 1 == ROUNDS {
+            solution.iterations +=
+                conjugate::solve(&network, &by_place, (&weights, &right), &mut x, TOLERANCE);
+            solution.offsets = network.to_nodes(&x);
             break;
         }
         let fitted = links.len() as f64 / solution.degrees_of_freedom as f64;
