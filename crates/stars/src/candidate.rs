@@ -129,7 +129,7 @@ impl Judge<'_> {
         let mut peak: Option<(f64, i64, i64)> = None;
         for y in reach(|lit| lit.y) {
             for x in reach(|lit| lit.x) {
-                let Some(excess) = self.excess(band, x, y) else { continue };
+                let Some(excess) = Self::excess(band, x, y) else { continue };
                 if peak.is_none_or(|(best, ..)| excess > best) {
                     peak = Some((excess, x, y));
                 }
@@ -137,13 +137,13 @@ impl Judge<'_> {
         }
         let Some((peak, x, y)) = peak else { return false };
         let beside = [(1, 0), (-1, 0), (0, 1), (0, -1)].into_iter();
-        let beside = beside.filter_map(|(dx, dy)| self.excess(band, x + dx, y + dy));
+        let beside = beside.filter_map(|(dx, dy)| Self::excess(band, x + dx, y + dy));
         let beside = beside.fold(f64::NEG_INFINITY, f64::max);
         beside < HOT_SHARE * peak + 1.5 * self.noise_adu
     }
 
     /// A raw pixel above the mean of eight pixels of the same colour four pixels away.
-    fn excess(&self, band: &RawBand, x: i64, y: i64) -> Option<f64> {
+    fn excess(band: &RawBand, x: i64, y: i64) -> Option<f64> {
         const AWAY: i64 = 4;
         let value = band.pixel(x, y)?;
         let (mut sum, mut count) = (0.0, 0);
