@@ -72,7 +72,7 @@ const SHARED: usize = 5;
 const PARAMETERS: usize = SHARED + 3;
 const MAX_ROUNDS: usize = 40;
 /// The fit ends when a step changes the residuals by less than this share.
-const CONVERGED: f64 = 1e-7;
+const CONVERGED: f64 = 1e-5;
 const LARGEST_DAMPING: f64 = 1e8;
 
 type Vector = [f64; PARAMETERS];
