@@ -48,7 +48,7 @@ fn scene(folder: &std::path::Path, planes: usize, options: &CoaddOptions) -> (Ve
         }
         let path = folder.join(format!("f{index}.fits"));
         write_test_frame(&path, &frame, ImageData::F32(&pixels), |header| {
-            header.set_f64("EXPTIME", exposure, "")
+            header.set_f64("EXPTIME", exposure, "");
         })
         .unwrap();
     }

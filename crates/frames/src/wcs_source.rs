@@ -43,7 +43,7 @@ pub fn placeholder_wcs(width: usize, height: usize) -> Result<Wcs, Reason> {
     for (axis, name, pixels) in [(1, "RA---TAN", width), (2, "DEC--TAN", height)] {
         header.set_str(&format!("CTYPE{axis}"), name, "");
         header.set_f64(&format!("CRVAL{axis}"), 0.0, "");
-        header.set_f64(&format!("CRPIX{axis}"), (pixels as f64 + 1.0) / 2.0, "");
+        header.set_f64(&format!("CRPIX{axis}"), 0.5 * (pixels + 1) as f64, "");
         header.set_f64(&format!("CDELT{axis}"), if axis == 1 { -1.0 } else { 1.0 } / 3600.0, "");
     }
     Wcs::from_header(&header).map_err(|error| Reason::BadWcs(error.code(), error.to_string()))

@@ -3,7 +3,6 @@
 //! The figures: photutils 2 on means of 2 x 2 pixels at every place (full resolution), `Background2D` of 128 px;
 //! `DAOStarFinder(fwhm=2.6, threshold=6 rms)` counts; a `Moffat2D` with free exponent through the green pixels of stars
 //! above 20 rms, which does not integrate over pixels, gives widths.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;

@@ -55,6 +55,8 @@ const LINE_WIDTH: f64 = 5.0;
 /// Components of so few pixels, or so long for their width, may be pieces of a line.
 const PIECE_PIXELS: usize = 5;
 const PIECE_ELONGATION: f64 = 2.5;
+/// The core of a star is what has this share of its peak.
+const CORE_SHARE: f64 = 0.2;
 /// A second peak counts from this share of the first.
 const PEAK_SHARE: f32 = 0.15;
 /// Peaks are told apart in components whose bounding box is not larger.
@@ -99,6 +101,10 @@ impl Judge<'_> {
         let sum = pixels.iter().map(|lit| f64::from(lit.value)).sum::<f64>();
         let sigmas = pixels.iter().map(|lit| f64::from(lit.sigmas)).sum::<f64>();
         let peak_adu = pixels.iter().fold(0.0_f64, |peak, lit| peak.max(f64::from(lit.value)));
+        // How wide it is its core tells: the wings of a bright star are above the threshold too.
+        let is_core = |lit: &&Lit| f64::from(lit.value) >= CORE_SHARE * peak_adu;
+        let core: Vec<Lit> = pixels.iter().filter(is_core).copied().collect();
+        let core = Shape::of(&core);
         let mut flags = flags;
         let (last_x, last_y) = (self.info.width as u32 / 2 - 1, self.info.height as u32 / 2 - 1);
         if pixels.iter().any(|lit| lit.x == 0 || lit.y == 0 || lit.x >= last_x || lit.y >= last_y) {
@@ -113,8 +119,8 @@ impl Judge<'_> {
             flux_adu: 4.0 * sum,
             peak_adu,
             snr: sigmas / (pixels.len() as f64).sqrt(),
-            axes_px: shape.axes.map(|axis| 2.0 * axis),
-            angle_rad: shape.angle_rad,
+            axes_px: core.axes.map(|axis| 2.0 * axis),
+            angle_rad: core.angle_rad,
             flags,
         }
     }
@@ -129,7 +135,7 @@ impl Judge<'_> {
         let mut peak: Option<(f64, i64, i64)> = None;
         for y in reach(|lit| lit.y) {
             for x in reach(|lit| lit.x) {
-                let Some(excess) = self.excess(band, x, y) else { continue };
+                let Some(excess) = Self::excess(band, x, y) else { continue };
                 if peak.is_none_or(|(best, ..)| excess > best) {
                     peak = Some((excess, x, y));
                 }
@@ -137,13 +143,13 @@ impl Judge<'_> {
         }
         let Some((peak, x, y)) = peak else { return false };
         let beside = [(1, 0), (-1, 0), (0, 1), (0, -1)].into_iter();
-        let beside = beside.filter_map(|(dx, dy)| self.excess(band, x + dx, y + dy));
+        let beside = beside.filter_map(|(dx, dy)| Self::excess(band, x + dx, y + dy));
         let beside = beside.fold(f64::NEG_INFINITY, f64::max);
         beside < HOT_SHARE * peak + 1.5 * self.noise_adu
     }
 
     /// A raw pixel above the mean of eight pixels of the same colour four pixels away.
-    fn excess(&self, band: &RawBand, x: i64, y: i64) -> Option<f64> {
+    fn excess(band: &RawBand, x: i64, y: i64) -> Option<f64> {
         const AWAY: i64 = 4;
         let value = band.pixel(x, y)?;
         let (mut sum, mut count) = (0.0, 0);

@@ -168,7 +168,8 @@ const BLOCK: usize = 16;
 fn for_runs(values: &[f32], threshold: f32, mut run: impl FnMut(usize, usize)) {
     let mut start = None;
     for (block, chunk) in values.chunks(BLOCK).enumerate() {
-        let any = chunk.iter().fold(false, |any, value| any | (*value > threshold));
+        // The largest value, not the first above: a loop without a branch. NaN is never the largest.
+        let any = chunk.iter().fold(f32::NEG_INFINITY, |most, value| value.max(most)) > threshold;
         if !any && start.is_none() {
             continue;
         }

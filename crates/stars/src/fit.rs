@@ -72,7 +72,7 @@ const SHARED: usize = 5;
 const PARAMETERS: usize = SHARED + 3;
 const MAX_ROUNDS: usize = 40;
 /// The fit ends when a step changes the residuals by less than this share.
-const CONVERGED: f64 = 1e-7;
+const CONVERGED: f64 = 1e-5;
 const LARGEST_DAMPING: f64 = 1e8;
 
 type Vector = [f64; PARAMETERS];
@@ -104,24 +104,21 @@ pub(crate) fn fit(samples: &[Sample], colours: usize, profile: Profile, start: F
         };
         let tried = stepped(&best, &step);
         let next = tried.is_possible().then(|| normal_equations(samples, profile, &tried));
-        match next.filter(|next| next.rss <= normal.rss) {
-            Some(next) => {
-                let gain = normal.rss - next.rss;
-                let done = gain <= CONVERGED * normal.rss;
-                (best, normal) = (tried, next);
-                damping = (damping * 0.1).max(1e-9);
-                if done {
-                    best.rss = normal.rss;
-                    return Some(best);
-                }
+        if let Some(next) = next.filter(|next| next.rss <= normal.rss) {
+            let gain = normal.rss - next.rss;
+            let done = gain <= CONVERGED * normal.rss;
+            (best, normal) = (tried, next);
+            damping = (damping * 0.1).max(1e-9);
+            if done {
+                best.rss = normal.rss;
+                return Some(best);
             }
-            None => {
-                damping *= 10.0;
-                if damping > LARGEST_DAMPING {
-                    // No step is better: this is the place.
-                    best.rss = normal.rss;
-                    return Some(best);
-                }
+        } else {
+            damping *= 10.0;
+            if damping > LARGEST_DAMPING {
+                // No step is better: this is the place.
+                best.rss = normal.rss;
+                return Some(best);
             }
         }
     }
@@ -163,7 +160,9 @@ fn normal_equations(samples: &[Sample], profile: Profile, fit: &Fit) -> Normal {
     for sample in samples {
         let (value, mut slopes) = model(sample, profile, fit);
         let amplitude = fit.amplitude[sample.colour];
-        slopes.iter_mut().for_each(|slope| *slope *= amplitude);
+        for slope in &mut slopes {
+            *slope *= amplitude;
+        }
         let residual = sample.value - amplitude * value;
         normal.rss += residual * residual;
         let own = SHARED + sample.colour;
@@ -189,8 +188,8 @@ fn solve(normal: &Normal, count: usize, damping: f64) -> Option<Vector> {
             if i == j {
                 sum *= 1.0 + damping;
             }
-            for k in 0..j {
-                sum -= lower[i][k] * lower[j][k];
+            for (a, b) in lower[i].iter().zip(&lower[j]).take(j) {
+                sum -= a * b;
             }
             if i == j {
                 if sum.is_nan() || sum <= 0.0 {

@@ -221,7 +221,7 @@ struct Limit<'a> {
     figure: &'a Figure,
     night: &'a str,
     median: f64,
-    limit: f64,
+    at: f64,
 }
 
 fn limits_of<'a>(frames: &[GateFrame<'a>], members: &[usize], options: &GateOptions) -> Vec<Limit<'a>> {
@@ -231,7 +231,12 @@ fn limits_of<'a>(frames: &[GateFrame<'a>], members: &[usize], options: &GateOpti
         let sigma = SIGMA_OF_MAD * median(values().map(|value| (value - centre).abs()));
         let reach = (options.kappa * sigma).max((figure.slack)(options, centre));
         let limit = centre + figure.bad * reach;
-        limit.is_finite().then(|| Limit { figure, night: frames[members[0]].night, median: centre, limit })
+        limit.is_finite().then(|| Limit {
+            figure,
+            night: frames[members[0]].night,
+            median: centre,
+            at: limit,
+        })
     };
     FIGURES.iter().filter_map(limit).collect()
 }
@@ -240,7 +245,7 @@ fn limits_of<'a>(frames: &[GateFrame<'a>], members: &[usize], options: &GateOpti
 fn worst(frame: &GateFrame<'_>, limits: &[Limit<'_>]) -> Option<(f64, String)> {
     let mut worst: Option<(f64, String)> = None;
     for limit in limits {
-        let Limit { figure, night, median, limit } = limit;
+        let Limit { figure, night, median, at: limit } = limit;
         let value = frame.quality.map_or(f64::NAN, figure.of);
         let (severity, reason) = if value.is_nan() {
             let reason = format!(

@@ -74,7 +74,7 @@ impl Votes {
         let centre = [(lamps.width as f64 - 1.0) / 2.0, (lamps.height as f64 - 1.0) / 2.0];
         let lit: Vec<[f64; 2]> =
             lamps.lit().map(|[x, y]| [x as f64 - centre[0], y as f64 - centre[1]]).collect();
-        let share = lit.len() as f64 / lamps.lamps.len().max(1) as f64;
+        let share = lit.len() as f64 / lamps.states.len().max(1) as f64;
         let mut counts = vec![0_u32; angles * distances];
         let middle = 0.5 * distances as f64;
         for (angle, row) in counts.chunks_exact_mut(distances).enumerate() {
@@ -140,14 +140,14 @@ impl Line {
 
 impl Lamps {
     fn lit(&self) -> impl Iterator<Item = [usize; 2]> {
-        let lit = self.lamps.iter().enumerate().filter(|(_, lamp)| **lamp == Lamp::Lit);
+        let lit = self.states.iter().enumerate().filter(|(_, lamp)| **lamp == Lamp::Lit);
         lit.map(|(index, _)| [index % self.width, index / self.width])
     }
 
     fn lamp(&self, [x, y]: [f64; 2]) -> Option<Lamp> {
         let (x, y) = (x.round(), y.round());
         let inside = x >= 0.0 && y >= 0.0 && x < self.width as f64 && y < self.height as f64;
-        inside.then(|| self.lamps[y as usize * self.width + x as usize])
+        inside.then(|| self.states[y as usize * self.width + x as usize])
     }
 
     /// Where along it a line enters and leaves the frame.
@@ -244,7 +244,7 @@ impl Lamps {
 
     fn darken(&mut self, segment: &Segment) {
         for [x, y] in self.near(segment, 2.5) {
-            self.lamps[y * self.width + x] = Lamp::Dark;
+            self.states[y * self.width + x] = Lamp::Dark;
         }
     }
 }
@@ -255,7 +255,7 @@ mod tests {
 
     fn lamps(width: usize, height: usize, lit: impl Fn(usize, usize) -> bool) -> Lamps {
         let lamp = |index: usize| if lit(index % width, index / width) { Lamp::Lit } else { Lamp::Dark };
-        Lamps { block: 4, width, height, lamps: (0..width * height).map(lamp).collect() }
+        Lamps { block: 4, width, height, states: (0..width * height).map(lamp).collect() }
     }
 
     fn random(x: usize, y: usize) -> u64 {

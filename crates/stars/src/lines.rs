@@ -44,7 +44,7 @@ pub(crate) struct Lamps {
     pub block: usize,
     pub width: usize,
     pub height: usize,
-    pub lamps: Vec<Lamp>,
+    pub states: Vec<Lamp>,
 }
 
 fn clipped(sigmas: f32) -> f32 {
@@ -101,8 +101,8 @@ impl LinePicture {
             value if f64::from(*value) > threshold => Lamp::Lit,
             _ => Lamp::Dark,
         };
-        let lamps = excess.iter().map(lamp).collect();
-        Lamps { block: self.block, width: self.width, height: self.height, lamps }
+        let states = excess.iter().map(lamp).collect();
+        Lamps { block: self.block, width: self.width, height: self.height, states }
     }
 
     /// Sigmas of each block above the clipped mean of those around it; NaN where it is masked.

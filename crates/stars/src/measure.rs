@@ -48,7 +48,7 @@ pub(crate) fn measure_stars<P: Pixels>(
     let chosen = candidates.iter().enumerate().filter(|(_, candidate)| !candidate.flags.has(unfit));
     for (index, candidate) in chosen.take(options.max_fitted) {
         let [major, _] = fwhm_guess(candidate);
-        let inner = (2.5 * major).clamp(6.0, MAX_STAMP_PX as f64 - 8.0);
+        let inner = (3.0 * major).clamp(6.0, MAX_STAMP_PX as f64 - 8.0);
         let radius = ((1.5 * inner).ceil() as usize).clamp(10, MAX_STAMP_PX);
         let centre = [candidate.x_px, candidate.y_px];
         let Some(stamp) = Stamp::read(source, info, centre, radius, inner)? else { continue };

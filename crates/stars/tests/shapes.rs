@@ -1,5 +1,4 @@
 //! Rendered stars with truth: FWHM, half-flux radius, flux, place, roundness.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Rendered fields with truth.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use zemosaic_image::{CfaPattern, Sites};
