@@ -1,5 +1,5 @@
 //! Groups of frames, and the merge of master tiles.
-#![expect(missing_docs, clippy::unwrap_used, reason = "a bench")]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot go on may panic")]
 
 use std::sync::atomic::AtomicBool;
 
