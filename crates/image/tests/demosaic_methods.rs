@@ -300,6 +300,25 @@ fn white_noise_has_the_stated_covariances() {
     }
 }
 
+/// The ratios of RCD take in the colour of the sky: how far the stated gains are from those of a Seestar's.
+#[test]
+fn a_coloured_sky_changes_the_gains_little() {
+    let mut random = Random(8);
+    let (width, height) = (600, 600);
+    let level = [730.0, 1000.0, 640.0];
+    let pattern = CfaPattern::Grbg;
+    let frame = Frame::new(width, height, |i| {
+        level[pattern.colour_at((i % width) as i64, (i / width) as i64)] + random.normal() as f32
+    });
+    for method in [Demosaic::Vng, Demosaic::Rcd] {
+        for (channel, plane) in frame.whole(method, pattern).iter().enumerate() {
+            let found = covariances::<1>(plane, (width, height), f64::from(level[channel]))[0][0];
+            println!("{method:?} {channel}: {found:.4}, stated {:.4}", method.variance_gain(channel));
+            assert!((found / method.variance_gain(channel) - 1.0).abs() < 0.1);
+        }
+    }
+}
+
 #[test]
 fn names_sizes_and_windows() {
     for (method, name, halo) in [

@@ -161,24 +161,34 @@ fn deviations_body(pixels: Pixels<'_>, y: i64, x0: i64, out: &mut [f32]) {
     let last = (region.x1() - 2 - x0).clamp(first as i64, out.len() as i64) as usize;
     let inner = if whole_rows { first..last } else { 0..0 };
     if !inner.is_empty() {
+        let count = inner.len();
         let at = |dx: i64, dy: i64| {
             let start = (y + dy - region.y0) as usize * region.width;
             let start = start + (x0 + inner.start as i64 + dx - region.x0) as usize;
-            &pixels.raw[start..start + inner.len()]
+            &pixels.raw[start..start + count]
         };
-        let same = SAME.map(|(dx, dy)| at(dx, dy));
+        let [a, b, c, d, e, f, g, h] = SAME.map(|(dx, dy)| at(dx, dy));
         let own = at(0, 0);
-        for (i, out) in out[inner.clone()].iter_mut().enumerate() {
-            let values = same.map(|values| values[i]);
-            let sum = values.iter().fold(0.0, |sum, value| sum + value);
+        for (i, out) in out[inner.start..inner.start + count].iter_mut().enumerate() {
+            let values = [a[i], b[i], c[i], d[i], e[i], f[i], g[i], h[i]];
+            let sum = ((values[0] + values[1]) + (values[2] + values[3]))
+                + ((values[4] + values[5]) + (values[6] + values[7]));
             let deviation = own[i] - median_of_eight(values);
             *out = if sum.is_nan() { f32::NAN } else { deviation };
         }
     }
-    for (i, out) in out.iter_mut().enumerate() {
-        if !inner.contains(&i) || out.is_nan() {
-            let x = x0 + i as i64;
-            *out = pixels.surroundings(x, y).map_or(f32::NAN, |around| pixels.at(x, y) - around.median);
+    let slow = |i: usize| {
+        let x = x0 + i as i64;
+        pixels.surroundings(x, y).map_or(f32::NAN, |around| pixels.at(x, y) - around.median)
+    };
+    for i in (0..inner.start).chain(inner.end..out.len()) {
+        out[i] = slow(i);
+    }
+    if out[inner.clone()].iter().fold(false, |any, value| any | value.is_nan()) {
+        for i in inner {
+            if out[i].is_nan() {
+                out[i] = slow(i);
+            }
         }
     }
 }

@@ -199,7 +199,7 @@ fn fill(colour: usize, at: impl Fn(i64, i64) -> f32) -> f32 {
 
 /// Even and odd columns together again: `row` starts at the frame column `skip` after that of the first even site.
 #[inline(always)]
-pub(super) fn interleave([even, odd]: [&[f32]; 2], skip: usize, row: &mut [f32]) {
+fn interleave([even, odd]: [&[f32]; 2], skip: usize, row: &mut [f32]) {
     let mut row = row;
     let mut first = skip / 2;
     if skip % 2 == 1 {
@@ -216,6 +216,12 @@ pub(super) fn interleave([even, odd]: [&[f32]; 2], skip: usize, row: &mut [f32])
     if row.len() % 2 == 1 {
         row[2 * whole] = even[first + whole];
     }
+}
+
+/// [`interleave`] of a half row of sites of parity `first_parity` and one of the others.
+#[inline(always)]
+pub(super) fn join(first_parity: usize, first: &[f32], second: &[f32], skip: usize, row: &mut [f32]) {
+    interleave(if first_parity == 0 { [first, second] } else { [second, first] }, skip, row);
 }
 
 #[inline(always)]

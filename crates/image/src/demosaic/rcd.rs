@@ -10,7 +10,7 @@
 //! has sites of one kind only.
 
 use super::bilinear::CfaWindow;
-use super::halves::{HalfRows, interleave};
+use super::halves::{HalfRows, join};
 use super::rcd_steps as steps;
 use super::ring::Ring;
 use crate::region::Region;
@@ -128,13 +128,9 @@ fn body(
         let start = (y - out_region.y0) as usize * width;
         let span = start..start + width;
         let mut out = [&mut red[span.clone()], &mut green[span.clone()], &mut blue[span]];
-        let join = |at_site: &[f32], at_green: &[f32], plane: &mut [f32]| {
-            let halves = if site == 0 { [at_site, at_green] } else { [at_green, at_site] };
-            interleave(halves, skip, plane);
-        };
-        join(planes.raw[site].row(y), &scratch[0], out[row_colour]);
-        join(planes.green.row(y), planes.raw[1 - site].row(y), out[1]);
-        join(planes.other.row(y), &scratch[1], out[2 - row_colour]);
+        join(site, planes.raw[site].row(y), &scratch[0], skip, out[row_colour]);
+        join(site, planes.green.row(y), planes.raw[1 - site].row(y), skip, out[1]);
+        join(site, planes.other.row(y), &scratch[1], skip, out[2 - row_colour]);
         rows.mend(level, y, out_region, &mut out);
     }
 }

@@ -3,8 +3,8 @@
 use super::rcd::Planes;
 use super::ring::{Ring, tap};
 
-/// Keeps a weight of two nothings at one half.
-const TINY: f32 = 1e-30;
+/// Keeps a weight of two nothings at one half; large enough that no weight is subnormal, which would be slow.
+const TINY: f32 = 1e-20;
 
 /// `a`'s share of `a + b`, one half when both are 0.
 #[inline(always)]
@@ -39,9 +39,12 @@ fn line<'a>(at: impl Fn(i64) -> &'a [f32]) -> [&'a [f32]; 7] {
 
 #[inline(always)]
 fn high_pass_row(taps: &[&[f32]; 7], out: &mut [f32]) {
-    let taps = taps.map(|tap| &tap[..out.len()]);
+    let len = out.len();
+    let [a0, b0, c0, d, c1, b1, a1] = taps;
+    let (a0, b0, c0, d) = (&a0[..len], &b0[..len], &c0[..len], &d[..len]);
+    let (a1, b1, c1) = (&a1[..len], &b1[..len], &c1[..len]);
     for (i, out) in out.iter_mut().enumerate() {
-        *out = high_pass(taps.map(|tap| tap[i]));
+        *out = high_pass([a0[i], b0[i], c0[i], d[i], c1[i], b1[i], a1[i]]);
     }
 }
 

@@ -5,7 +5,7 @@
 //! pixel's own plus the mean colour difference on their side. [`crate::definition::vng_pixel`] says it plainly.
 
 use super::bilinear::CfaWindow;
-use super::halves::{HalfRows, interleave};
+use super::halves::{HalfRows, join};
 use super::ring::{Ring, tap};
 use crate::region::Region;
 use crate::simd::SimdLevel;
@@ -80,13 +80,9 @@ fn body(
         let start = (y - out_region.y0) as usize * width;
         let span = start..start + width;
         let mut planes = [&mut red[span.clone()], &mut green[span.clone()], &mut blue[span]];
-        let join = |at_green: &[f32], at_colour: &[f32], plane: &mut [f32]| {
-            let halves = if green_parity == 0 { [at_green, at_colour] } else { [at_colour, at_green] };
-            interleave(halves, skip, plane);
-        };
-        join(colour_at_green, raw[1 - green_parity].row(y), planes[row_colour]);
-        join(raw[green_parity].row(y), green_at_colour, planes[1]);
-        join(other_at_green, other_at_colour, planes[2 - row_colour]);
+        join(green_parity, colour_at_green, raw[1 - green_parity].row(y), skip, planes[row_colour]);
+        join(green_parity, raw[green_parity].row(y), green_at_colour, skip, planes[1]);
+        join(green_parity, other_at_green, other_at_colour, skip, planes[2 - row_colour]);
         rows.mend(level, y, out_region, &mut planes);
     }
 }
