@@ -55,7 +55,9 @@ impl PlaneMap {
 impl PlaneCell {
     fn convert(&self, values: &mut [f64]) {
         if self.binning > 1 {
-            values.iter_mut().for_each(|value| *value = to_plane(*value, self.binning));
+            for value in values {
+                *value = to_plane(*value, self.binning);
+            }
         }
     }
 

@@ -281,7 +281,9 @@ impl SampleRow {
             if binning > 1 {
                 // The unit is the frame's stored pixel.
                 let stored = (binning * binning) as f32;
-                self.area_ratio[..n].iter_mut().for_each(|ratio| *ratio *= stored);
+                for ratio in &mut self.area_ratio[..n] {
+                    *ratio *= stored;
+                }
             }
             for channel in 0..channels {
                 let samples = self.value[channel][..n].iter_mut().zip(&mut self.factor[channel][..n]);

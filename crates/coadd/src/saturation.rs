@@ -25,12 +25,11 @@ impl Saturation {
         if level == f32::INFINITY {
             return;
         }
-        let (planes, region): (Vec<&[f32]>, Region) = match pixels.raw {
-            Some((raw, region)) => (vec![raw], region),
-            None => {
-                let planes = pixels.planes.iter().map(|plane| &**plane);
-                (planes.filter(|plane| !plane.is_empty()).collect(), pixels.region)
-            }
+        let (planes, region): (Vec<&[f32]>, Region) = if let Some((raw, region)) = pixels.raw {
+            (vec![raw], region)
+        } else {
+            let planes = pixels.planes.iter().map(|plane| &**plane);
+            (planes.filter(|plane| !plane.is_empty()).collect(), pixels.region)
         };
         let highest = |plane: &&[f32]| plane.iter().fold(f32::NEG_INFINITY, |a, b| a.max(*b));
         if planes.iter().all(|plane| highest(plane) < level) {

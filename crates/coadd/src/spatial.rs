@@ -78,7 +78,7 @@ pub struct SpatialWeight {
 impl SpatialWeight {
     /// For planes of `size` pixels, of which an output pixel covers `scale_ratio` a side; `None` where all weights are 1.
     pub fn new(options: SpatialOptions, size: (usize, usize), scale_ratio: f64) -> Option<Self> {
-        options.is_active().then(|| Self {
+        options.is_active().then_some(Self {
             size: [size.0 as f64, size.1 as f64],
             taper: options.taper_px * scale_ratio,
             radial: options.radial,

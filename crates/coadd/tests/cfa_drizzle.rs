@@ -248,9 +248,9 @@ fn depth_counts_the_frames_that_have_the_colour_there() {
     }
     let (mut compared, mut bad) = (0, 0);
     for at in (0..pixels).filter(|at| !unsure[*at]) {
-        for channel in 0..3 {
-            assert_eq!(mosaic.depth_of(channel)[at], depth[at][channel], "pixel {at}, channel {channel}");
-            assert_eq!(mosaic.float(channel)[at].is_nan(), depth[at][channel] == 0);
+        for (channel, expected) in depth[at].into_iter().enumerate() {
+            assert_eq!(mosaic.depth_of(channel)[at], expected, "pixel {at}, channel {channel}");
+            assert_eq!(f32::from_bits(mosaic.floats[channel][at]).is_nan(), expected == 0);
         }
         assert_eq!(mosaic.depth()[at], *depth[at].iter().max().unwrap());
         assert_eq!(mosaic.counts[1][at] & dq::MASKED != 0, masked[at], "pixel {at}");

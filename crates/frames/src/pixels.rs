@@ -147,14 +147,20 @@ pub fn read_planes_scaled<'a>(
     };
     let channels = frame.kind.channels();
     let [first, second, third] = planes;
-    let (planes, raw): ([&mut [f32]; 3], Option<(&[f32], Region)>) = match (cfa, frame.kind) {
-        (Some(_), _) => ([raw, &mut [], &mut []], None),
-        (None, FrameKind::Mono) => ([first, &mut [], &mut []], None),
-        (None, FrameKind::Rgb) => ([first, second, third], None),
-        (None, FrameKind::Cfa(_)) => ([first, second, third], Some((raw, stored))),
+    let mut raw_window: Option<(&[f32], Region)> = None;
+    let planes: [&mut [f32]; 3] = match (cfa, frame.kind) {
+        (Some(_), _) => [raw, &mut [], &mut []],
+        (None, FrameKind::Mono) => [first, &mut [], &mut []],
+        (None, FrameKind::Rgb) => [first, second, third],
+        (None, FrameKind::Cfa(_)) => {
+            raw_window = Some((raw, stored));
+            [first, second, third]
+        }
     };
-    let raw = if keeps_uncalibrated(frame) { Some((uncalibrated.as_slice(), stored)) } else { raw };
-    Ok(FramePixels { planes, channels, cfa, region, raw, relative_variance })
+    if keeps_uncalibrated(frame) {
+        raw_window = Some((uncalibrated.as_slice(), stored));
+    }
+    Ok(FramePixels { planes, channels, cfa, region, raw: raw_window, relative_variance })
 }
 
 /// What must be read for `region` of the planes: of a CFA frame what its demosaic needs.

@@ -1,5 +1,4 @@
 //! Drizzle of raw CFA planes against drizzle of three planes in which the other colours are NaN: equal bits.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_image::{CfaPattern, Region};

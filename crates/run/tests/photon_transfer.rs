@@ -1,5 +1,4 @@
 //! Photon transfer of real Seestar frames: the gain of the camera's profile.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use std::path::{Path, PathBuf};
 

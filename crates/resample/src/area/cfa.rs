@@ -71,7 +71,9 @@ fn run(
         weigh(kernel, corners, start, count, &mut quads, &mut block);
         for k in 0..count {
             if quads.area[k] == 0.0 {
-                outs.iter_mut().for_each(|out| out.none(start + k, 0));
+                for out in outs.iter_mut() {
+                    out.none(start + k, 0);
+                }
                 continue;
             }
             let sums = colour_sums(&quads, &block, k, window, pattern, noise);
