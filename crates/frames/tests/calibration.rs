@@ -247,7 +247,7 @@ fn a_flat_spreads_noise_and_flattens_the_sky() {
     let noise = measure_noise(&pool, &frame).unwrap();
     assert!((noise.level_adu[0] - 1000.0).abs() < 5.0, "{}", noise.level_adu[0]);
     // The reference is the variance where the flat is at its median, here near 1.
-    let reference = noise.reference(FrameKind::Mono, WeightRescale::Auto);
+    let reference = noise.reference(&frame, WeightRescale::Auto);
     let median = noise.map_variance[0];
     assert!((reference.variance[0] / (4000.0 * median) - 1.0).abs() < 0.08, "{reference:?}");
     // With a known gain and read noise the share of photons follows the level.

@@ -105,7 +105,6 @@ pub enum RejectMethod {
     /// None.
     None,
     /// Iterated clip: centre = median of the survivors, spread = their population standard deviation.
-    #[default]
     #[serde(alias = "kappa-sigma", alias = "kappa_sigma", alias = "sci05-kappa-sigma")]
     Sigma,
     /// Iterated clip: centre = median of the survivors, spread = 1.4826 x the median of their absolute
@@ -136,6 +135,7 @@ pub enum RejectMethod {
     #[serde(alias = "gesd", alias = "generalized_esd")]
     Esd,
     /// By the depth of the pixel: below 6 only the noise of the frames, up to 20 `winsorized`, above `sigma`.
+    #[default]
     Auto,
 }
 

@@ -54,7 +54,8 @@ fn keep_all(sorted: &[Lane], depth: &Counts, reject: &RejectOptions) -> [bool; L
         let reach_low = spread * (reject.kappa_low - slack * (1.0 + reject.kappa_low));
         let reach_high = spread * (reject.kappa_high - slack * (1.0 + reject.kappa_high));
         let is_sound = most - least < 1e16 && spread > 1e-14;
-        keeps_all[lane] = is_sound && least >= mean - reach_low && most <= mean + reach_high;
+        let holds = least >= mean - reach_low && most <= mean + reach_high;
+        keeps_all[lane] = is_sound && holds || least == most;
     }
     keeps_all
 }

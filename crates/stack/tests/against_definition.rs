@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Block, COMBINES, NO_REJECTION, Random, all_options};
+use common::{Block, COMBINES, NO_REJECTION, Random, SIGMA, all_options};
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_stack::{Combine, RejectMethod, RejectOptions};
 
@@ -117,7 +117,7 @@ fn known_values() {
     block.factor.fill(0.5);
     block.noise_variance.fill(8.0);
     for level in SimdLevel::available() {
-        let planes = block.stack(Combine::Mean, &RejectOptions::default(), level);
+        let planes = block.stack(Combine::Mean, &SIGMA, level);
         assert_eq!((planes.value[0], planes.weight[0], planes.depth[0]), (10.5, 24.0, 13));
         assert_eq!((planes.rejected_low[0], planes.rejected_high[0]), (0, 1));
         // Twelve equal weights: v / 12 with v = 8 x 0.5.
@@ -126,7 +126,7 @@ fn known_values() {
         assert_eq!((planes.weight[1], planes.depth[1]), (0.0, 0));
         assert_eq!((planes.value[2], planes.variance[2], planes.depth[2]), (6.0, 2.0, 2));
 
-        let planes = block.stack(Combine::Median, &RejectOptions::default(), level);
+        let planes = block.stack(Combine::Median, &SIGMA, level);
         assert_eq!((planes.value[0], planes.weight[0]), (10.5, 24.0));
         assert!((f64::from(planes.variance[0]) - std::f64::consts::FRAC_PI_2 / 3.0).abs() < 1e-7);
         assert_eq!((planes.value[2], planes.variance[2]), (6.0, 2.0));
@@ -184,7 +184,7 @@ fn a_mad_of_zero_rejects_nothing_and_a_lone_outlier_among_four_goes() {
         assert!(planes.rejected_high.iter().all(|n| *n == 0) && planes.value.iter().all(|x| *x == 90.0));
         let planes = apart.stack(Combine::Max, &mad, level);
         assert!(planes.rejected_high.iter().all(|n| *n == 1) && planes.value.iter().all(|x| *x == 11.0));
-        let sigma = apart.stack(Combine::Max, &RejectOptions::default(), level);
+        let sigma = apart.stack(Combine::Max, &SIGMA, level);
         assert!(sigma.rejected_high.iter().all(|n| *n == 0));
     }
 }
@@ -192,7 +192,7 @@ fn a_mad_of_zero_rejects_nothing_and_a_lone_outlier_among_four_goes() {
 #[test]
 fn a_sample_exactly_on_the_limit_stays() {
     // Four equal samples and one outlier: the outlier lies exactly 2.5 spreads from the median.
-    let on_limit = RejectOptions { kappa_low: 2.5, kappa_high: 2.5, ..RejectOptions::default() };
+    let on_limit = RejectOptions { kappa_low: 2.5, kappa_high: 2.5, ..SIGMA };
     let inside_limit = RejectOptions { kappa_high: 2.499_999, ..on_limit };
     for (base, outlier) in [(0.0, 1.0), (1000.0, 1007.3), (0.1, 0.7), (-3.3, 1e5)] {
         let block = Block::new(5, 16, |_, frame| if frame == 3 { outlier } else { base });
@@ -217,7 +217,7 @@ fn unknown_noise_gives_unknown_variance_only_where_the_frame_counts() {
         );
     block.noise_variance[2] = f64::NAN;
     for level in SimdLevel::available() {
-        for reject in [NO_REJECTION, RejectOptions::default()] {
+        for reject in [NO_REJECTION, SIGMA] {
             let planes = block.stack(Combine::Mean, &reject, level);
             for pixel in 0..32 {
                 assert_eq!(planes.variance[pixel].is_nan(), pixel % 2 == 1);

@@ -304,6 +304,8 @@ pub const NO_REJECTION: RejectOptions = RejectOptions {
     esd_outliers: 0.3,
 };
 
+pub const SIGMA: RejectOptions = RejectOptions { method: RejectMethod::Sigma, ..NO_REJECTION };
+
 /// Every combination of methods, with narrow, wide, lopsided and early-ending clips.
 pub fn all_options() -> Vec<(Combine, RejectOptions)> {
     let mut rejects = vec![NO_REJECTION];
