@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicBool;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use zemosaic_coadd::{
-    CoaddObserver, DepthPlanes, MemoryBudget, MergeJob, MergeRule, Patch, PatchResult, PatchSink, ProductPlane, Tile,
-    TilePlane, merge, plan_merge,
+    CoaddObserver, DepthPlanes, MemoryBudget, MergeJob, MergeRule, Patch, PatchResult, PatchSink,
+    ProductPlane, Tile, TilePlane, merge, plan_merge,
 };
 use zemosaic_fits::{
     DataSpec, FilePool, FitsError, HduRole, HduSpec, Header, Overwrite, ProductWriter, SampleType, Window,
@@ -100,8 +100,15 @@ fn merges(criterion: &mut Criterion) {
     let budget = MemoryBudget { total_bytes: 1 << 30, workers: 1 };
     let plan = plan_merge(SIDE, SIDE, &[region, region], 1, budget).unwrap();
     let pool = FilePool::new(4);
-    let job =
-        MergeJob { tiles: &tiles, channels: 1, depth: DepthPlanes::Shared, rule: MergeRule::Mean, plan: &plan, threads: 1, pool: &pool };
+    let job = MergeJob {
+        tiles: &tiles,
+        channels: 1,
+        depth: DepthPlanes::Shared,
+        rule: MergeRule::Mean,
+        plan: &plan,
+        threads: 1,
+        pool: &pool,
+    };
     let mut group = criterion.benchmark_group("merge");
     group.throughput(Throughput::Elements((SIDE * SIDE) as u64));
     group.bench_function("2 mono tiles", |bencher| {

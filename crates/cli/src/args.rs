@@ -10,24 +10,25 @@ use zemosaic_coadd::{
 };
 use zemosaic_fits::{CompressOptions, ProductCodec};
 use zemosaic_frames::{
-    CalibrationOptions, CfaChoice, DarkScaling, DemosaicMethod, HotPixels, IngestOptions, MapOptions, NoiseOptions,
-    OverscanMode, WcsPolicy, WeightRescale, WeightType,
+    CalibrationOptions, CfaChoice, DarkScaling, DemosaicMethod, HotPixels, IngestOptions, MapOptions,
+    NoiseOptions, OverscanMode, WcsPolicy, WeightRescale, WeightType,
 };
 use zemosaic_gauge::{NormalizeMethod, NormalizeOptions};
 use zemosaic_image::background::BackgroundOptions;
 use zemosaic_run::options::Existing;
 use zemosaic_run::units::parse_size;
 use zemosaic_run::{
-    GridSource, GroupChoice, InputKind, MosaicOptions, MosaicRequest, QualityOptions, RgbEqualizeChoice, RunCommand,
-    RunMode, TileKeeping,
+    GridSource, GroupChoice, InputKind, MosaicOptions, MosaicRequest, QualityOptions, RgbEqualizeChoice,
+    RunCommand, RunMode, TileKeeping,
 };
 use zemosaic_sky::{ClusterOptions, GridOptions, GridProjection, Rotation};
-use zemosaic_stack::{Combine, LowDepth, RejectMethod, RejectOptions};
+use zemosaic_stack::Combine;
 use zemosaic_stars::GateMode;
 
 use crate::gate_args::GateArgs;
 use crate::named::{name_of, named};
 use crate::parse;
+use crate::reject_args::RejectArgs;
 use crate::run_args::RunArgs;
 
 /// Large astronomical mosaics from FITS frames: one resampling, honest variance, bounded memory.
@@ -104,21 +105,9 @@ pub struct MosaicArgs {
     /// How samples become a pixel: mean (weighted), median, min, max, sum, or percentile:Q with Q from 0 to 100
     #[arg(long, value_parser = parse::combine, default_value = name_of(Combine::default()))]
     pub combine: Combine,
-    /// Outlier rejection
-    #[arg(long, value_parser = named::<RejectMethod>(), default_value = name_of(RejectMethod::default()))]
-    pub reject: RejectMethod,
-    /// Rejection thresholds in standard deviations
-    #[arg(long, value_name = "LOW[,HIGH]", default_value = "3,3", value_parser = parse::kappa)]
-    pub kappa: (f64, f64),
-    /// Outliers among 2 to 5 samples, which cannot tell by themselves
-    #[arg(long, value_parser = named::<LowDepth>(), default_value = name_of(LowDepth::default()))]
-    pub low_depth: LowDepth,
-    /// Threshold among 2 to 5 samples in standard deviations of the frames' noise
-    #[arg(long, value_name = "KAPPA", default_value_t = RejectOptions::default().noise_kappa, value_parser = parse::limit)]
-    pub noise_kappa: f64,
-    /// Share of the brightness above the sky that is allowed on top, for the cores of stars
-    #[arg(long, value_name = "SHARE", default_value_t = RejectOptions::default().noise_amplitude, value_parser = parse::limit)]
-    pub noise_amplitude: f64,
+    /// Outliers
+    #[command(flatten)]
+    pub reject: RejectArgs,
     /// Weights of frames in a mean
     #[arg(long, value_parser = named::<Weights>(), default_value = name_of(Weights::default()))]
     pub weights: Weights,
@@ -417,8 +406,6 @@ impl MosaicArgs {
         let drizzles = matches!(self.kernel, KernelName::Drizzle | KernelName::DrizzleTurbo);
         let meshes = self.background == BackgroundMethod::Mesh;
         let rices = matches!(self.compress, CompressName::Rice);
-        let clips = self.reject != RejectMethod::None;
-        let by_noise = clips && self.low_depth == LowDepth::Noise;
         let refers = self.normalize.is_some_and(NormalizeMethod::has_reference);
         let rules = [
             ("normalize-reference", refers, "a --normalize other than none and additive"),
@@ -426,14 +413,11 @@ impl MosaicArgs {
             ("back-size", meshes, "--background mesh"),
             ("back-filter-size", meshes, "--background mesh"),
             ("quantize", rices, "--compress rice"),
-            ("kappa", clips, "--reject sigma or mad"),
-            ("low-depth", clips, "--reject sigma or mad"),
-            ("noise-kappa", by_noise, "--reject sigma or mad and --low-depth noise"),
-            ("noise-amplitude", by_noise, "--reject sigma or mad and --low-depth noise"),
             ("dark-scaling", !self.dark.is_empty(), "--dark"),
             ("pedestal", !self.flat.is_empty(), "--flat"),
         ];
         refuse_idle(&rules, given)?;
+        self.reject.check(given)?;
         self.gate.check(default_gates(run_command), given)
     }
 
@@ -493,7 +477,10 @@ impl MosaicArgs {
                 ..NormalizeOptions::default()
             },
             coadd: self.coadd_options(),
-            quality: QualityOptions { gates: self.gate.options(default_gates(run_command)), ..QualityOptions::default() },
+            quality: QualityOptions {
+                gates: self.gate.options(default_gates(run_command)),
+                ..QualityOptions::default()
+            },
             hot_pixels: self.hot_pixels.unwrap_or(match run_command {
                 RunCommand::Mosaic => HotPixels::Off,
                 RunCommand::Run | RunCommand::Stack => HotPixels::Auto,
@@ -558,15 +545,7 @@ impl MosaicArgs {
             spatial: SpatialOptions { taper_px: self.taper, radial: self.radial_weight },
             photon_noise: self.photon_noise,
             combine: self.combine,
-            reject: RejectOptions {
-                method: self.reject,
-                kappa_low: self.kappa.0,
-                kappa_high: self.kappa.1,
-                low_depth: self.low_depth,
-                noise_kappa: self.noise_kappa,
-                noise_amplitude: self.noise_amplitude,
-                ..RejectOptions::default()
-            },
+            reject: self.reject.options(),
         }
     }
 }

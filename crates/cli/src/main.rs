@@ -9,6 +9,7 @@ mod gate_args;
 mod named;
 mod parse;
 mod progress;
+mod reject_args;
 mod run_args;
 
 use std::panic::AssertUnwindSafe;

@@ -18,6 +18,23 @@ pub fn kappa(text: &str) -> Result<(f64, f64), String> {
     Ok((value(low)?, value(high)?))
 }
 
+/// One number for both sides, or two.
+pub fn pair(text: &str) -> Result<(f64, f64), String> {
+    let (low, high) = text.split_once(',').unwrap_or((text, text));
+    let value = |part: &str| {
+        let number = part.trim().parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+        number.ok_or_else(|| format!("'{part}' is not a number of at least 0"))
+    };
+    Ok((value(low)?, value(high)?))
+}
+
+/// One count for both sides, or two.
+pub fn pair_of_counts(text: &str) -> Result<(u32, u32), String> {
+    let (low, high) = text.split_once(',').unwrap_or((text, text));
+    let count = |part: &str| part.trim().parse::<u32>().map_err(|error| format!("'{part}': {error}"));
+    Ok((count(low)?, count(high)?))
+}
+
 /// A limit of the noise clip: finite, 0 or more.
 pub fn limit(text: &str) -> Result<f64, String> {
     let value = text.trim().parse::<f64>().ok().filter(|limit| limit.is_finite() && *limit >= 0.0);

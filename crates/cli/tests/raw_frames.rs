@@ -78,7 +78,9 @@ impl Judged {
             let tan = frame.tan();
             for (index, bits) in mask.iter().enumerate().filter(|(_, bits)| **bits != 0.0) {
                 let (ra, dec) = tan.pixel_to_sky((index % columns) as f64, (index / columns) as f64);
-                let Some((x, y)) = grid.sky_to_pixel(ra, dec).filter(|at| grid.holds(*at, 1.0)) else { continue };
+                let Some((x, y)) = grid.sky_to_pixel(ra, dec).filter(|at| grid.holds(*at, 1.0)) else {
+                    continue;
+                };
                 let at = y.round() as usize * width + x.round() as usize;
                 judged.trail[at] |= *bits as u8 & TRAIL != 0;
                 judged.hot[at] |= *bits as u8 & HOT != 0;
@@ -106,7 +108,8 @@ impl Judged {
         let (columns, rows) = (self.width.div_ceil(CELL_PX), height.div_ceil(CELL_PX));
         let mut medians = vec![f32::NAN; columns * rows];
         for (cell, median) in medians.iter_mut().enumerate() {
-            let span = |at: usize, limit: usize| at.saturating_sub(1) * CELL_PX..((at + 2) * CELL_PX).min(limit);
+            let span =
+                |at: usize, limit: usize| at.saturating_sub(1) * CELL_PX..((at + 2) * CELL_PX).min(limit);
             let mut values = Vec::new();
             for row in span(cell / columns, height) {
                 for column in span(cell % columns, self.width) {
@@ -157,13 +160,23 @@ fn steps_trails_and_hot_pixels_leave_nothing_and_stars_stay() {
         let trail = judged.distances(|all, at| all.trail[at] && !all.hot[at]);
         let hot = judged.distances(|all, at| all.hot[at] && !all.trail[at]);
         let (mut samples, mut rejected) = (0.0, 0.0);
-        for star in truth.stars.iter().filter(|star| star.isolated && (500.0..60_000.0).contains(&star.flux_adu[1])) {
-            let Some(at) = grid.sky_to_pixel(star.ra_deg, star.dec_deg).filter(|at| grid.holds(*at, 6.0)) else { continue };
+        for star in
+            truth.stars.iter().filter(|star| star.isolated && (500.0..60_000.0).contains(&star.flux_adu[1]))
+        {
+            let Some(at) = grid.sky_to_pixel(star.ra_deg, star.dec_deg).filter(|at| grid.holds(*at, 6.0))
+            else {
+                continue;
+            };
             let near = |reach: i64| {
-                (-reach..=reach).flat_map(move |dy| (-reach..=reach).map(move |dx| (at.0.round() as i64 + dx, at.1.round() as i64 + dy)))
+                (-reach..=reach)
+                    .flat_map(move |dy| {
+                        (-reach..=reach).map(move |dx| (at.0.round() as i64 + dx, at.1.round() as i64 + dy))
+                    })
                     .map(|(x, y)| y as usize * judged.width + x as usize)
             };
-            if near(2).any(|at| judged.trail[at] || judged.hot[at]) { continue }
+            if near(2).any(|at| judged.trail[at] || judged.hot[at]) {
+                continue;
+            }
             for at in near(1) {
                 samples += f64::from(judged.depth[at]);
                 rejected += f64::from(judged.rejected[at]);
@@ -172,8 +185,13 @@ fn steps_trails_and_hot_pixels_leave_nothing_and_stars_stay() {
         let expected = share_above(&sky, 3.0);
         println!(
             "channel {channel}: above 3 sigma sky {expected:.5} of {}, trail {:.5} of {}, hot {:.5} of {} (max {:.2}); cores {:.5} of {samples}",
-            sky.len(), share_above(&trail, 3.0), trail.len(), share_above(&hot, 3.0), hot.len(),
-            hot.iter().copied().fold(0.0, f32::max), rejected / samples
+            sky.len(),
+            share_above(&trail, 3.0),
+            trail.len(),
+            share_above(&hot, 3.0),
+            hot.len(),
+            hot.iter().copied().fold(0.0, f32::max),
+            rejected / samples
         );
     }
 }

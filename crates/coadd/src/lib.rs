@@ -31,15 +31,15 @@ mod samples;
 mod saturation;
 pub mod sink;
 pub mod source;
-pub mod weights;
 pub mod spatial;
+pub mod weights;
 mod window;
 pub mod worker;
 
 pub use budget::{MemoryBudget, available_memory_bytes};
 pub use engine::{CoaddJob, CoaddObserver, CoaddSummary, coadd};
 pub use error::CoaddError;
-pub use merge::{MergeJob, MergeRule, merged_depth, Tile, TilePlane, merge, plan_merge};
+pub use merge::{MergeJob, MergeRule, Tile, TilePlane, merge, merged_depth, plan_merge};
 pub use options::{
     Antialias, BackgroundMethod, CoaddOptions, FluxConvention, KernelName, PhotonNoise, Weights,
 };

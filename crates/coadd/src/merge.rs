@@ -266,7 +266,8 @@ fn wanted(channels: usize, depth: DepthPlanes) -> Vec<(ProductPlane, usize)> {
     let of_channels = |planes: &[ProductPlane]| -> Vec<(ProductPlane, usize)> {
         (0..channels).flat_map(|channel| planes.iter().map(move |plane| (*plane, channel))).collect()
     };
-    let depths = (0..ProductPlane::Depth.images(channels, depth)).map(|channel| (ProductPlane::Depth, channel));
+    let depths =
+        (0..ProductPlane::Depth.images(channels, depth)).map(|channel| (ProductPlane::Depth, channel));
     let single = vec![(ProductPlane::Dq, 0)];
     [of_channels(&floats), depths.collect(), single, of_channels(&rejected)].concat()
 }

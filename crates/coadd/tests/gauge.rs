@@ -37,7 +37,7 @@ fn a_gauge_does_what_a_scaled_frame_does() {
         let mut sources = common::sources(raw.path(), &ingest, &grid(), &options);
         sources[0].set_gauge([1.5; 3], [-70.0; 3]);
         let unknown = set_weights(&mut sources, options.weights);
-    assert!(unknown.noise.is_empty() && unknown.weight.is_empty());
+        assert!(unknown.noise.is_empty() && unknown.weight.is_empty());
         let expected = common::sources(made.path(), &ingest, &grid(), &options);
         let close = |a: f64, b: f64| (a - b).abs() <= 1e-4 * b.abs();
         let (own, other) = (&sources[0], &expected[0]);

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use zemosaic_coadd::{
-    CoaddObserver, CoaddSummary, DepthPlanes, MemoryBudget, MergeJob, MergeRule, Patch, PatchResult, PatchSink,
-    ProductPlane, Tile, TilePlane, dq, merge, plan_merge,
+    CoaddObserver, CoaddSummary, DepthPlanes, MemoryBudget, MergeJob, MergeRule, Patch, PatchResult,
+    PatchSink, ProductPlane, Tile, TilePlane, dq, merge, plan_merge,
 };
 use zemosaic_fits::{
     DataSpec, FilePool, FitsError, HduRole, HduSpec, Header, Overwrite, ProductWriter, SampleType, Window,
@@ -122,7 +122,15 @@ fn merged(tiles: &[Tile], total_bytes: u64, threads: usize) -> (Pixels, CoaddSum
     let budget = MemoryBudget { total_bytes, workers: threads };
     let plan = plan_merge(GRID.0, GRID.1, &regions, 1, budget).unwrap();
     let pool = FilePool::new(8);
-    let job = MergeJob { tiles, channels: 1, depth: DepthPlanes::Shared, rule: MergeRule::Mean, plan: &plan, threads, pool: &pool };
+    let job = MergeJob {
+        tiles,
+        channels: 1,
+        depth: DepthPlanes::Shared,
+        rule: MergeRule::Mean,
+        plan: &plan,
+        threads,
+        pool: &pool,
+    };
     let sink = Memory(Mutex::new(vec![([0; 3], [-1; 4]); GRID.0 * GRID.1]));
     let summary = merge(&job, &sink, &Silent, &AtomicBool::new(false)).unwrap();
     (sink.0.into_inner().unwrap(), summary, plan.patches.len())

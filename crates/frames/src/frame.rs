@@ -8,8 +8,8 @@ use zemosaic_fits::ImageLayout;
 use zemosaic_image::{CfaPattern, Region};
 use zemosaic_sky::Wcs;
 
-use crate::calibration::{AppliedSteps, CameraSetup, FrameCalibration, ImageFacts, files::pattern_of};
 use crate::bad_pixels::Defects;
+use crate::calibration::{AppliedSteps, CameraSetup, FrameCalibration, ImageFacts, files::pattern_of};
 use crate::cfa::DemosaicMethod;
 use crate::noise_model::NoiseModel;
 

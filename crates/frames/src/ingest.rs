@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 use zemosaic_fits::{FitsError, open_unpacked};
 
 use crate::bad_pixels::Defects;
-use crate::cfa::{CfaChoice, DemosaicMethod};
 use crate::calibration::{CalibrationOptions, files::image_facts, image_type};
+use crate::cfa::{CfaChoice, DemosaicMethod};
 use crate::dialect::{frame_kind, frame_meta, is_own_product};
 use crate::discover::InputFile;
 use crate::flux_scale::flux_scale;
 use crate::frame::{Frame, FrameKind, FrameMap, LeftOut, Reason, WcsOrigin};
 use crate::images::{ImagePart, Part, images_of};
 use crate::map_source::{FileMaps, Folders, MapOptions, why_maps};
-use crate::wcs_source::{FoundWcs, Place, WcsNeed, WcsPolicy, find_wcs, placeholder_wcs};
 use crate::noise_model::{NoiseModel, NoiseOptions};
+use crate::wcs_source::{FoundWcs, Place, WcsNeed, WcsPolicy, find_wcs, placeholder_wcs};
 
 /// What to do while scanning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -20,8 +20,8 @@
 //! - [`calibration`]: bias, dark, flat, bad pixels, overscan
 
 pub mod background;
-pub mod calibration;
 pub mod bad_pixels;
+pub mod calibration;
 pub mod cfa;
 pub mod dialect;
 pub mod discover;
@@ -41,8 +41,8 @@ pub mod transfer;
 pub mod wcs_source;
 
 pub use background::measure_background;
-pub use calibration::{CalibrationOptions, DarkScaling, FrameCalibration, OverscanMode};
 pub use bad_pixels::{BadPixels, Defects, HotPixels};
+pub use calibration::{CalibrationOptions, DarkScaling, FrameCalibration, OverscanMode};
 pub use cfa::{CfaChoice, DemosaicMethod, gain_of};
 pub use discover::{Given, InputFile, MapSource, discover};
 pub use error::FramesError;

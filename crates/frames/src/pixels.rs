@@ -187,7 +187,15 @@ pub fn read_stored(
     };
     for (index, plane) in stored.iter_mut().enumerate() {
         fit(plane, window.area());
-        read_window(pool, &frame.pixels_path, &frame.layout, index, frame.stored_window(window), read, plane)?;
+        read_window(
+            pool,
+            &frame.pixels_path,
+            &frame.layout,
+            index,
+            frame.stored_window(window),
+            read,
+            plane,
+        )?;
         if keeps_uncalibrated(frame) {
             keep_highest(index, plane, uncalibrated);
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use zemosaic_coadd::sink::Rejecting;
 use zemosaic_coadd::{
-    DepthPlanes, CoaddJob, MergeJob, PatchPlan, ProductPlane, ProductSink, Tile, coadd, merge, plan_merge,
+    CoaddJob, DepthPlanes, MergeJob, PatchPlan, ProductPlane, ProductSink, Tile, coadd, merge, plan_merge,
 };
 use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, ProductWriter};
 use zemosaic_image::Region;
@@ -20,13 +20,13 @@ use crate::options::MosaicRequest;
 use crate::output::{overwrite, publish_mosaic};
 use crate::plan::{Placed, PlannedRun, rejecting};
 use crate::products::facts::Facts;
-use crate::products::header::plane_header;
 use crate::products::gauge::gauge_table;
+use crate::products::header::plane_header;
 use crate::products::inputs_table::inputs_table;
 use crate::products::report::{Costs, report_json};
 use crate::products::staged::StagedFiles;
-use crate::rgb_equalize::equalize_product;
 use crate::products::{PRODUCT_NAMES, frames_csv::frames_csv, preview::preview_png, run_toml::run_toml};
+use crate::rgb_equalize::equalize_product;
 
 /// The merge of the tiles that were made.
 pub(crate) fn merge_work(tiles: MadeTiles, planned: &PlannedRun) -> Result<Work, RunError> {
@@ -124,7 +124,13 @@ impl Product {
     ) -> Result<Vec<Warning>, RunError> {
         let channels = self.facts.channels;
         let total = self.facts.grid.width as u64 * self.facts.grid.height as u64;
-        let sink = ProductSink { writer: &self.writer, planes: &self.planes, channels, depth: self.facts.depth, origin_px: (0, 0) };
+        let sink = ProductSink {
+            writer: &self.writer,
+            planes: &self.planes,
+            channels,
+            depth: self.facts.depth,
+            origin_px: (0, 0),
+        };
         let threads = request.worker_threads();
         match &self.work {
             Work::Coadd(plan) => {
@@ -142,7 +148,15 @@ impl Product {
                     |tile: &Tile| tile.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 let names = tiles.tiles.iter().map(name).collect();
                 let observer = Observer::new(reporter, Stage::Merge, names, total);
-                let job = MergeJob { tiles: &tiles.tiles, channels, depth: self.facts.depth, rule: tiles.rule, plan, threads, pool };
+                let job = MergeJob {
+                    tiles: &tiles.tiles,
+                    channels,
+                    depth: self.facts.depth,
+                    rule: tiles.rule,
+                    plan,
+                    threads,
+                    pool,
+                };
                 let merged = reporter.stage(Stage::Merge, total, || merge(&job, &sink, &observer, cancel))?;
                 let summary = &mut self.facts.summary;
                 if self.facts.from_existing_tiles {

@@ -13,8 +13,8 @@ use zemosaic_frames::{IngestOptions, InputFile, LeftOut, MapSource, discover};
 use zemosaic_image::Region;
 
 use crate::assemble::{Product, Work, merge_work};
-use crate::classic::MadeTiles;
 use crate::calibrate::CalibrationPlan;
+use crate::classic::MadeTiles;
 use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage};
 use crate::layout::Layout;

@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use zemosaic_coadd::source::depth_planes;
 use zemosaic_coadd::{CoaddObserver, CoaddSummary, Patch, PatchPlan, Source, plan_patches};
 use zemosaic_fits::{FilePool, Header};
-use zemosaic_coadd::source::depth_planes;
 use zemosaic_frames::{LeftOut, Reason};
 use zemosaic_sky::Footprint;
 
 use crate::assemble::{Product, Work, merge_work};
-use crate::classic::make_tiles;
 use crate::calibrate::build_masters;
 use crate::camera::know_cameras;
+use crate::classic::make_tiles;
 use crate::error::{ExitCode, RunError};
 use crate::events::{Event, Reporter, Stage, Warning};
 use crate::existing::from_tiles;

@@ -88,7 +88,11 @@ pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedR
         reporter.warn(warning);
     }
     let budget = memory_budget(request, reporter, &mut warnings);
-    let tiles = plan_tiles(&layout, request, pixel_bytes(layout.channels, depth_of(&layout), rejecting(&request.options)))?;
+    let tiles = plan_tiles(
+        &layout,
+        request,
+        pixel_bytes(layout.channels, depth_of(&layout), rejecting(&request.options)),
+    )?;
     // A stack is its tile and nothing else.
     let mosaic_bytes = match request.run_command {
         RunCommand::Stack => 0,
@@ -130,6 +134,7 @@ fn check_options(options: &MosaicOptions) -> Result<(), RunError> {
     let (ingest, options) = (&options.ingest, &options.coadd);
     ingest.noise.check().map_err(|message| RunError::Usage(format!("--{message}")))?;
     options.spatial.check().map_err(RunError::Usage)?;
+    options.reject.check().map_err(|error| RunError::Usage(format!("rejection: {error}")))?;
     if ingest.demosaic == DemosaicMethod::None && !options.kernel.is_drizzle() {
         return Err(RunError::Usage(
             "--demosaic none leaves gaps between the pixels of a colour, which only --kernel drizzle, drizzle-turbo and \

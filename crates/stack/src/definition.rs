@@ -19,9 +19,9 @@ pub use linear_fit::{FEWEST_OF_LINE, limit, linear_fit};
 pub use noise::{DEEPEST, NoiseClipped, clip_by_noise, of_median};
 pub(crate) use ranks::middle;
 pub use ranks::{min_max, percentile_limits, percentile_survivors};
+pub use student::esd_critical_values;
 pub(crate) use winsor::quantile_ranks;
 pub use winsor::{HELD_ROUNDS, HELD_TO_SIGMA, HELD_WITHIN, SETTLED};
-pub use student::esd_critical_values;
 
 use crate::options::{Combine, RejectMethod, RejectOptions};
 

@@ -337,9 +337,7 @@ mod tests {
         ] {
             assert!(toml::from_str::<RejectOptions>(wrong).is_err(), "{wrong}");
         }
-        for wrong in
-            ["percentile-low = -0.1", "reject-lowest = -1", "kappa = 3"]
-        {
+        for wrong in ["percentile-low = -0.1", "reject-lowest = -1", "kappa = 3"] {
             assert!(toml::from_str::<RejectOptions>(wrong).is_err(), "{wrong}");
         }
         let by_hand = "method = \"linear_fit_clip\"\nesd-alpha = 0.01\nesd-outliers = 0.1\n";

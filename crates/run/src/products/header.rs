@@ -1,12 +1,13 @@
 //! Headers of `mosaic.fits`: the contract of the science product.
 
-use zemosaic_image::rgb_equalize::RgbDecision;
 use zemosaic_coadd::{BackgroundMethod, FluxConvention, KernelName, ProductPlane, RadialWeight};
 use zemosaic_fits::Header;
 use zemosaic_frames::FrameMeta;
+use zemosaic_image::rgb_equalize::RgbDecision;
 
 use crate::options::MosaicOptions;
 use crate::products::facts::Facts;
+use crate::products::tile_header::name;
 use crate::time;
 
 /// Name and version of this program.
@@ -239,10 +240,14 @@ fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
             mesh.mesh_px, mesh.filter_meshes
         ));
     }
-    lines.push(format!("coadd: combine {:?}, weights {:?}", coadd.combine, coadd.weights));
+    lines.push(format!("coadd: combine {:?}, weights {}", coadd.combine, name(coadd.weights)));
     let reject = coadd.reject;
-    lines
-        .push(format!("coadd: reject {:?}, kappa {} {}", reject.method, reject.kappa_low, reject.kappa_high));
+    lines.push(format!(
+        "coadd: reject {}, kappa {} {}",
+        name(reject.method),
+        reject.kappa_low,
+        reject.kappa_high
+    ));
     if reject.clips_by_noise() {
         lines.push(format!(
             "coadd: below 6 samples by noise, kappa {}, amplitude {}",

@@ -84,7 +84,7 @@ fn known_to_zemosaic(header: &mut Header, facts: &Facts, options: &MosaicOptions
 }
 
 /// The name of an option's value.
-fn name(value: impl Serialize) -> String {
+pub(crate) fn name(value: impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(name)) => name,
         other => format!("{other:?}"),

@@ -309,7 +309,8 @@ pub const SIGMA: RejectOptions = RejectOptions { method: RejectMethod::Sigma, ..
 /// Every combination of methods, with narrow, wide, lopsided and early-ending clips.
 pub fn all_options() -> Vec<(Combine, RejectOptions)> {
     let mut rejects = vec![NO_REJECTION];
-    for method in [RejectMethod::Sigma, RejectMethod::Mad, RejectMethod::Winsorized, RejectMethod::LinearFit] {
+    for method in [RejectMethod::Sigma, RejectMethod::Mad, RejectMethod::Winsorized, RejectMethod::LinearFit]
+    {
         let with = |kappa_low, kappa_high, max_iterations| RejectOptions {
             method,
             kappa_low,
