@@ -106,11 +106,12 @@ fn one_group_gives_the_bytes_of_a_direct_mosaic() {
 }
 
 #[test]
-fn run_is_mosaic_by_default() {
+fn run_without_normalisation_gates_and_hot_pixels_is_mosaic() {
     let dir = folder();
     let frames = mono_frames(dir.path(), 4);
     let (a, b) = (dir.path().join("a"), dir.path().join("b"));
-    zemosaic("run", &[&frames], &a, &[]).expect(0, "");
+    let plain = ["--normalize", "none", "--gate", "off", "--hot-pixels", "off"];
+    zemosaic("run", &[&frames], &a, &plain).expect(0, "");
     mosaic(&[&frames], &b, &[]).expect(0, "");
     assert_products(dir.path(), &a);
     for name in ["mosaic.fits", "frames.csv", "mosaic_preview.png"] {
@@ -181,7 +182,7 @@ fn what_a_run_with_tiles_leaves_behind() {
     let frames = panels(dir.path(), 3);
     let out = dir.path().join("out");
     let tile = |number: usize| out.join(format!("tiles/master_tile_{number:03}.fits"));
-    zemosaic("run", &[&frames], &out, &TWO).expect(0, "");
+    zemosaic("run", &[&frames], &out, &[&TWO[..], &["--gate", "off"]].concat()).expect(0, "");
     assert_tidy(dir.path());
     assert!(tile(1).exists() && tile(2).exists() && !tile(3).exists());
     let header = Mosaic::open(&tile(2)).header("SCI").clone();
@@ -190,7 +191,8 @@ fn what_a_run_with_tiles_leaves_behind() {
     {
         assert_eq!(header.get_i64(key), Some(value), "{key}");
     }
-    assert_eq!(header.get_str("ZMT_REJ").unwrap(), "sigma");
+    assert_eq!(header.get_str("ZMT_REJ").unwrap(), "auto");
+    assert_eq!(header.get_str("ZMT_NORM").unwrap(), "additive");
     assert_eq!(header.get_f64("ZMT_KAPLO"), Some(3.0));
     let mosaic = Mosaic::open(&out.join("mosaic.fits"));
     let origin = header.get_i64("ZMT_X0").unwrap() as f64;
@@ -277,7 +279,7 @@ fn stacks_on_one_grid_are_tiles_of_its_mosaic() {
     let dir = folder();
     let frames = panels(dir.path(), 4);
     let out = dir.path().join("out");
-    zemosaic("run", &[&frames], &out, &["--reject", "none"]).expect(0, "");
+    zemosaic("run", &[&frames], &out, &["--reject", "none", "--gate", "off"]).expect(0, "");
     let reference = out.join("mosaic.fits");
     let grid = reference.to_str().unwrap();
     let of_panel = |name: &str| -> Vec<PathBuf> {

@@ -115,7 +115,10 @@ fn options_out_of_range_are_told_before_anything_is_read() {
         (&["--pixfrac", "0.5"], "only with --kernel drizzle"),
         (&["--back-size", "64"], "only with --background mesh"),
         (&["--quantize", "4", "--compress", "gzip"], "only with --compress rice"),
-        (&["--reject", "none", "--kappa", "2"], "only with --reject"),
+        (&["--reject", "none", "--kappa", "2"], "only with a --reject"),
+        (&["--reject", "esd", "--kappa", "2"], "only with a --reject"),
+        (&["--reject", "sigma", "--esd-alpha", "0.1"], "only with --reject esd"),
+        (&["--reject", "esd", "--esd-alpha", "2"], "esd-alpha"),
         (&["--reject", "sigma", "--noise-kappa=-1"], "noise-kappa"),
     ] {
         mosaic(&[&frames], &out, options).expect(2, what);

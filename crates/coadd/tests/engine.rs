@@ -72,6 +72,7 @@ fn scene(edit: impl FnOnce(&mut CoaddOptions)) -> Scene {
         .collect();
     let grid = automatic_grid(&geometries, &GridOptions::default()).unwrap();
     let mut options = CoaddOptions::default();
+    options.reject.method = RejectMethod::Sigma;
     edit(&mut options);
     let pool = FilePool::new(4);
     let shared_grid = SharedGrid::new(&grid);

@@ -88,7 +88,13 @@ pub fn stack_pixel(samples: &[Sample], combine: Combine, reject: &RejectOptions)
     // + 0.0 makes -0 a 0.
     let mut sorted: Vec<f64> = valid.iter().map(|sample| f64::from(sample.value) + 0.0).collect();
     sorted.sort_by(f64::total_cmp);
-    let (start, end) = survivors_of(&sorted, reject);
+    let mut survivors = survivors_of(&sorted, reject);
+    if reject.method == RejectMethod::Auto && sorted.len() > DEEPEST {
+        let variances = valid.iter().map(|sample| sample.noise_variance * f64::from(sample.variance_factor));
+        let variance = variances.sum::<f64>() / sorted.len() as f64;
+        survivors = spare(&sorted, survivors, variance, reject);
+    }
+    let (start, end) = survivors;
     let (depth, rejected_low, rejected_high) =
         (sorted.len() as i32, start as i32, (sorted.len() - end) as i32);
     let survivors = &sorted[start..end];
@@ -178,6 +184,24 @@ fn survivors_of(sorted: &[f64], reject: &RejectOptions) -> (usize, usize) {
         RejectMethod::MinMax => min_max(sorted.len(), reject),
         RejectMethod::Percentile => percentile_survivors(sorted, reject),
     }
+}
+
+/// `auto`: a sample that the noise of the frames explains is no outlier. Rejected samples within kappa x the noise (the
+/// root of the mean `variance` of all valid samples) of the median of the survivors `start .. end` are given back: among few
+/// samples the spread often comes out too small, and bright sky has a tail. Nothing where the noise is not known.
+pub fn spare(
+    sorted: &[f64],
+    (start, end): (usize, usize),
+    variance: f64,
+    reject: &RejectOptions,
+) -> (usize, usize) {
+    if start == end || variance.is_nan() {
+        return (start, end);
+    }
+    let (low, high) = interval(median(&sorted[start..end]), variance.sqrt(), reject);
+    let below = sorted.partition_point(|value| *value < low);
+    let inside = sorted.partition_point(|value| *value <= high);
+    (start.min(below), end.max(inside))
 }
 
 /// What remains of `sorted`, as `start .. end`, when round after round only samples in the interval of the survivors

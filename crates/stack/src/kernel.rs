@@ -13,6 +13,7 @@ use crate::lanes::{Counts, LANES, Lane, Range, lanes_at, median_of, percentile_o
 use crate::options::{Combine, RejectMethod, RejectOptions};
 use crate::reject::{RejectScratch, survivors};
 use crate::sort::Network;
+use crate::spare::spare;
 use crate::sums::Sums;
 use crate::terms::{FrameWeight, Mean, RelativeMean, RelativeSum, Sum, Terms};
 
@@ -168,7 +169,10 @@ fn stack_sixteen<S: Sorter, T: Terms>(
 ) -> Pixels {
     let depth = load_sorted::<S, T>(block, start, scratch);
     // SAFETY: arrays need nothing; `stack_avx2` alone names the registers, and has their instructions.
-    let range = unsafe { survivors::<S::Doubles>(&scratch.sorted, &depth, reject, &mut scratch.reject) };
+    let mut range = unsafe { survivors::<S::Doubles>(&scratch.sorted, &depth, reject, &mut scratch.reject) };
+    if reject.method == RejectMethod::Auto {
+        spare(block, start, &scratch.sorted, &depth, reject, &mut range);
+    }
     let sums = Sums::survivors::<T>(block, &scratch.weights, start, &range);
     let mut pixels = Pixels::of_sums::<T>(&sums, &depth, &range);
     match combine {

@@ -30,6 +30,7 @@ mod quantile_clip;
 mod rank_clip;
 mod reject;
 mod sort;
+mod spare;
 mod sums;
 mod terms;
 mod winsor;

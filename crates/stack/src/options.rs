@@ -134,7 +134,8 @@ pub enum RejectMethod {
     /// of the samples ([`crate::definition::esd`]).
     #[serde(alias = "gesd", alias = "generalized_esd")]
     Esd,
-    /// By the depth of the pixel: below 6 only the noise of the frames, up to 20 `winsorized`, above `sigma`.
+    /// By the depth of the pixel: below 6 only the noise of the frames, up to 20 `winsorized`, above `sigma`; what lies
+    /// within kappa times the noise of the frames of the survivors' median is no outlier.
     #[default]
     Auto,
 }
