@@ -10,8 +10,8 @@ use zemosaic_coadd::{
 };
 use zemosaic_fits::{CompressOptions, ProductCodec};
 use zemosaic_frames::{
-    CalibrationOptions, CfaChoice, DarkScaling, DemosaicMethod, HotPixels, IngestOptions, MapOptions,
-    NoiseOptions, OverscanMode, WcsPolicy, WeightRescale, WeightType,
+    CfaChoice, DemosaicMethod, HotPixels, IngestOptions, MapOptions, NoiseOptions, WcsPolicy, WeightRescale,
+    WeightType,
 };
 use zemosaic_gauge::{NormalizeMethod, NormalizeOptions};
 use zemosaic_image::background::BackgroundOptions;
@@ -25,6 +25,7 @@ use zemosaic_sky::{ClusterOptions, GridOptions, GridProjection, Rotation};
 use zemosaic_stack::Combine;
 use zemosaic_stars::GateMode;
 
+use crate::calibration_args::CalibrationArgs;
 use crate::gate_args::GateArgs;
 use crate::named::{name_of, named};
 use crate::parse;
@@ -131,28 +132,9 @@ pub struct MosaicArgs {
     /// Keyword of the factor that a frame's pixels are multiplied with; none: no factor
     #[arg(long, value_name = "KEY", default_value = IngestOptions::default().flux_scale_key)]
     pub flux_scale_key: String,
-    /// Bias frames or a master: files, folders, @lists; may be given several times
-    #[arg(long, value_name = "PATH")]
-    pub bias: Vec<PathBuf>,
-    /// Dark frames or masters, those of flats too
-    #[arg(long, value_name = "PATH")]
-    pub dark: Vec<PathBuf>,
-    /// Flat frames or masters
-    #[arg(long, value_name = "PATH")]
-    pub flat: Vec<PathBuf>,
-    /// Images of the camera's size that are not 0 where a pixel is bad
-    #[arg(long, value_name = "PATH")]
-    pub bad_pixels: Vec<PathBuf>,
-    /// Darks of another exposure
-    #[arg(long, value_parser = named::<DarkScaling>(), default_value = name_of(DarkScaling::default()))]
-    pub dark_scaling: DarkScaling,
-    /// Overscan
-    #[arg(long, value_parser = named::<OverscanMode>(), default_value = name_of(OverscanMode::default()))]
-    pub overscan: OverscanMode,
-    /// Level of a pixel without light, on which a flat does not act, of frames without bias and dark; default: PEDESTAL
-    /// of the header, else 0
-    #[arg(long, value_name = "ADU", allow_hyphen_values = true)]
-    pub pedestal: Option<f64>,
+    /// Calibration of raw frames
+    #[command(flatten)]
+    pub calibration: CalibrationArgs,
     /// How raw Bayer pixels become three planes
     #[arg(long, value_parser = named::<DemosaicMethod>(), default_value = name_of(DemosaicMethod::default()))]
     pub demosaic: DemosaicMethod,
@@ -413,11 +395,10 @@ impl MosaicArgs {
             ("back-size", meshes, "--background mesh"),
             ("back-filter-size", meshes, "--background mesh"),
             ("quantize", rices, "--compress rice"),
-            ("dark-scaling", !self.dark.is_empty(), "--dark"),
-            ("pedestal", !self.flat.is_empty(), "--flat"),
         ];
         refuse_idle(&rules, given)?;
         self.reject.check(given)?;
+        self.calibration.check(given)?;
         self.gate.check(default_gates(run_command), given)
     }
 
@@ -450,7 +431,7 @@ impl MosaicArgs {
                     rescale: self.weight_rescale,
                 },
                 flux_scale_key: self.flux_scale_key.clone(),
-                calibration: self.calibration_options(),
+                calibration: self.calibration.options(),
                 demosaic: self.demosaic,
                 cfa: self.cfa,
                 noise: NoiseOptions {
@@ -502,19 +483,6 @@ impl MosaicArgs {
             existing: if self.force { Existing::Replace } else { Existing::Refuse },
             command: command_line(),
             given: given.to_vec(),
-        }
-    }
-
-    fn calibration_options(&self) -> CalibrationOptions {
-        CalibrationOptions {
-            bias: self.bias.clone(),
-            dark: self.dark.clone(),
-            flat: self.flat.clone(),
-            bad_pixels: self.bad_pixels.clone(),
-            dark_scaling: self.dark_scaling,
-            overscan: self.overscan,
-            pedestal_adu: self.pedestal,
-            ..CalibrationOptions::default()
         }
     }
 

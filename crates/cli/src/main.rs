@@ -4,6 +4,7 @@
 mod say;
 
 mod args;
+mod calibration_args;
 mod commands;
 mod gate_args;
 mod named;

@@ -214,7 +214,7 @@ fn what_a_run_with_tiles_leaves_behind() {
     std::fs::remove_file(tile(9)).unwrap();
     // The tiles of an earlier run are no frames of the next, and not those of this one when they are removed.
     let other = dir.path().join("other");
-    let flags = [&TWO[..], &["--tiles", "remove"]].concat();
+    let flags = [&TWO[..], &["--tiles", "remove", "--gate", "off"]].concat();
     zemosaic("run", &[dir.path()], &other, &flags).expect(0, "W-FRAME-PRODUCT");
     assert!(!other.join("tiles").exists());
     assert_eq!(used_frames(&other).len(), 6);

@@ -254,13 +254,8 @@ fn compare<T>(
     }
 }
 
-/// Where the frame lies on the master and how well it fits.
-fn fit_of(
-    kind: CalibrationKind,
-    frame: &ImageFacts,
-    master: &ImageFacts,
-    options: &CalibrationOptions,
-) -> Result<((usize, usize), Distance), String> {
+/// The master's pixel under the frame's pixel (0, 0).
+fn offset_of(frame: &ImageFacts, master: &ImageFacts) -> Result<(usize, usize), String> {
     let (origin, trimmed) = frame.trimmed_px;
     let offset = if master.stored_px == frame.stored_px {
         origin
@@ -273,6 +268,18 @@ fn fit_of(
     if master.planes != 1 && master.planes != frame.planes {
         return Err(format!("{} planes instead of {}", master.planes, frame.planes));
     }
+    Ok(offset)
+}
+
+/// Where the frame lies on the master and how well it fits.
+fn fit_of(
+    kind: CalibrationKind,
+    frame: &ImageFacts,
+    master: &ImageFacts,
+    options: &CalibrationOptions,
+) -> Result<((usize, usize), Distance), String> {
+    let origin = frame.trimmed_px.0;
+    let offset = offset_of(frame, master)?;
     let (own, other) = (&frame.setup, &master.setup);
     // Patterns of one place: that of pixel (0, 0) of the trimmed frame.
     let shifted = |facts: &ImageFacts, by: (usize, usize)| {
