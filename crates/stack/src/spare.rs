@@ -3,7 +3,7 @@
 
 use crate::block::StackBlock;
 use crate::definition::{DEEPEST, interval};
-use crate::lanes::{Counts, LANES, Lane, Range, median_of};
+use crate::lanes::{Counts, Lane, Range, median_of};
 use crate::options::RejectOptions;
 
 /// Give back the rejected samples of the pixels from `start` on that lie within kappa x the noise of their frames of the
@@ -17,8 +17,7 @@ pub fn spare(
     reject: &RejectOptions,
     range: &mut Range,
 ) {
-    for lane in 0..LANES {
-        let n = depth[lane];
+    for (lane, &n) in depth.iter().enumerate() {
         let (mut low, mut high) = (range.low[lane], range.high[lane]);
         if n as usize > DEEPEST && high > low && high - low < n {
             let spread = mean_variance(block, start + lane, n).sqrt();
