@@ -10,10 +10,13 @@ use std::path::Path;
 use common::*;
 use zemosaic_fits::{FilePool, HduKind, ReadScratch, Window, read_window, scan};
 use zemosaic_testkit::defects::{HOT, TRAIL};
-use zemosaic_testkit::{SimulateOptions, Truth, load_truth, simulate};
+use zemosaic_testkit::{SimulateOptions, TanFrame, Truth, TruthStar, load_truth, simulate};
 
 /// Side of the cells whose median is the background, pixels.
 const CELL_PX: usize = 24;
+
+/// Flux of a faint star, ADU: signal to noise 3 to 25 in a frame.
+const FAINT_ADU: std::ops::Range<f64> = 300.0..5000.0;
 
 /// 40 frames with steps of 250 ADU between them, one trail in 20 frames, 200 hot pixels.
 fn options() -> SimulateOptions {
@@ -140,8 +143,34 @@ impl Judged {
     }
 }
 
-fn share_above(distances: &[f32], limit: f32) -> f64 {
-    distances.iter().filter(|distance| **distance > limit).count() as f64 / distances.len() as f64
+/// How many of `distances` are above 3 sigma, and how many may be where the sky has a share of `expected`: three standard
+/// deviations more.
+fn above(distances: &[f32], expected: f64) -> (usize, f64) {
+    let found = distances.iter().filter(|distance| **distance > 3.0).count();
+    let mean = expected * distances.len() as f64;
+    (found, mean + 3.0 * mean.sqrt())
+}
+
+/// Samples at the cores (3 x 3 pixels) of isolated faint stars where no defect is near, and how many of them are rejected.
+fn cores(judged: &Judged, grid: &TanFrame, truth: &Truth) -> (f64, f64) {
+    let (mut samples, mut rejected) = (0.0, 0.0);
+    let faint = |star: &&TruthStar| star.isolated && FAINT_ADU.contains(&star.flux_adu[1]);
+    for star in truth.stars.iter().filter(faint) {
+        let Some((x, y)) = grid.sky_to_pixel(star.ra_deg, star.dec_deg).filter(|at| grid.holds(*at, 6.0))
+        else {
+            continue;
+        };
+        let near = |reach: usize| {
+            let (x, y) = (x.round() as usize, y.round() as usize);
+            let rows = y - reach..=y + reach;
+            rows.flat_map(move |row| (x - reach..=x + reach).map(move |column| row * judged.width + column))
+        };
+        if near(2).all(|at| !judged.trail[at] && !judged.hot[at]) {
+            samples += near(1).map(|at| f64::from(judged.depth[at])).sum::<f64>();
+            rejected += near(1).map(|at| f64::from(judged.rejected[at])).sum::<f64>();
+        }
+    }
+    (samples, rejected)
 }
 
 #[test]
@@ -153,45 +182,22 @@ fn steps_trails_and_hot_pixels_leave_nothing_and_stars_stay() {
     let out = dir.path().join("out");
     run(program().arg("run").arg(sim.join("frames")).arg("-o").arg(&out)).expect(0, "");
     let product = Mosaic::open(&out.join("mosaic.fits"));
-    let grid = product.grid();
+    let (mut samples, mut rejected) = (0.0, 0.0);
     for channel in 0..3 {
         let judged = Judged::new(&product, &sim, &truth, channel);
         let sky = judged.distances(|all, at| !all.trail[at] && !all.hot[at]);
+        let expected = above(&sky, 0.0).0 as f64 / sky.len() as f64;
+        assert!(sky.len() > 100_000 && expected < 0.003, "{expected} of {} sky pixels", sky.len());
         let trail = judged.distances(|all, at| all.trail[at] && !all.hot[at]);
         let hot = judged.distances(|all, at| all.hot[at] && !all.trail[at]);
-        let (mut samples, mut rejected) = (0.0, 0.0);
-        for star in
-            truth.stars.iter().filter(|star| star.isolated && (500.0..60_000.0).contains(&star.flux_adu[1]))
-        {
-            let Some(at) = grid.sky_to_pixel(star.ra_deg, star.dec_deg).filter(|at| grid.holds(*at, 6.0))
-            else {
-                continue;
-            };
-            let near = |reach: i64| {
-                (-reach..=reach)
-                    .flat_map(move |dy| {
-                        (-reach..=reach).map(move |dx| (at.0.round() as i64 + dx, at.1.round() as i64 + dy))
-                    })
-                    .map(|(x, y)| y as usize * judged.width + x as usize)
-            };
-            if near(2).any(|at| judged.trail[at] || judged.hot[at]) {
-                continue;
-            }
-            for at in near(1) {
-                samples += f64::from(judged.depth[at]);
-                rejected += f64::from(judged.rejected[at]);
-            }
+        for (name, distances) in [("trail", &trail), ("hot", &hot)] {
+            let (found, allowed) = above(distances, expected);
+            assert!(distances.len() > 3000, "{} {name} pixels", distances.len());
+            assert!(found as f64 <= allowed, "{name}: {found} of {}, {allowed} allowed", distances.len());
         }
-        let expected = share_above(&sky, 3.0);
-        println!(
-            "channel {channel}: above 3 sigma sky {expected:.5} of {}, trail {:.5} of {}, hot {:.5} of {} (max {:.2}); cores {:.5} of {samples}",
-            sky.len(),
-            share_above(&trail, 3.0),
-            trail.len(),
-            share_above(&hot, 3.0),
-            hot.len(),
-            hot.iter().copied().fold(0.0, f32::max),
-            rejected / samples
-        );
+        assert!(hot.iter().all(|distance| distance.abs() < 5.0), "a hot pixel is left");
+        let (own_samples, own_rejected) = cores(&judged, &product.grid(), &truth);
+        (samples, rejected) = (samples + own_samples, rejected + own_rejected);
     }
+    assert!(samples > 8000.0 && rejected < 0.003 * samples, "{rejected} of {samples} samples of cores");
 }

@@ -65,7 +65,8 @@ pub struct Source {
     pub level_variance: [f64; 3],
     /// What the variance of a weight map is multiplied with to be relative to the frame's, per channel.
     pub map_scale: [f64; 3],
-    /// Whether its samples are given with weights of their own: where it, or since [`set_weights`] any source of the run,
+    /// Whether its samples are given with weights of their own: where it, or since
+    /// [`crate::weights::set_weights`] any source of the run,
     /// has such weights. A stack has them for all its samples or for none; those of a source without are 1.
     pub weighs_samples: bool,
     /// Whether a weight map goes into its own samples' weights; of this source alone.
@@ -178,7 +179,7 @@ impl Source {
     }
 
     /// Photometric solution of a source that has none yet: values become gain x value + offset per channel, and with them
-    /// noise and level. Weights must be set anew ([`set_weights`]).
+    /// noise and level. Weights must be set anew ([`crate::weights::set_weights`]).
     pub fn set_gauge(&mut self, gain: [f64; 3], offset: [f64; 3]) {
         let area = pixel_area(self.flux, self.scale_ratio * self.frame.binning() as f64);
         for channel in 0..3 {
