@@ -71,6 +71,7 @@ fn stacks(criterion: &mut Criterion) {
         let (value, factor) = (samples(frames), vec![0.8; frames * PIXELS]);
         let relative: Vec<f32> = (0..frames * PIXELS).map(|k| 1.0 - (k % 1000) as f32 * 5e-4).collect();
         let (weight, noise_variance) = (vec![1.0; frames], vec![100.0; frames]);
+        let level = vec![1000.0; frames];
         let block = StackBlock {
             frames,
             pixels: PIXELS,
@@ -80,6 +81,7 @@ fn stacks(criterion: &mut Criterion) {
             relative_weight: name.starts_with("relative").then_some(&relative),
             weight: &weight,
             noise_variance: &noise_variance,
+            level: &level,
         };
         let mut planes = [vec![0.0; PIXELS], vec![0.0; PIXELS], vec![0.0; PIXELS]];
         let mut counts = [vec![0; PIXELS], vec![0; PIXELS], vec![0; PIXELS]];

@@ -145,10 +145,10 @@ pub struct MosaicArgs {
     #[arg(long, value_parser = named::<HotPixels>())]
     pub hot_pixels: Option<HotPixels>,
     /// Gain of the camera; default: header, profile of the camera, or photon transfer over the frames
-    #[arg(long, value_name = "E_PER_ADU")]
+    #[arg(long, value_name = "E_PER_ADU", allow_hyphen_values = true)]
     pub gain: Option<f64>,
     /// Read noise of a raw pixel; default: the header's
-    #[arg(long, value_name = "E")]
+    #[arg(long, value_name = "E", allow_hyphen_values = true)]
     pub read_noise: Option<f64>,
     /// Level at and above which a pixel is saturated; default: the header's, or the end of the range
     #[arg(long, value_name = "ADU")]
@@ -388,6 +388,11 @@ impl MosaicArgs {
         let drizzles = matches!(self.kernel, KernelName::Drizzle | KernelName::DrizzleTurbo);
         let meshes = self.background == BackgroundMethod::Mesh;
         let rices = matches!(self.compress, CompressName::Rice);
+        let equalizes = match run_command {
+            RunCommand::Stack => self.rgb_equalize != RgbEqualizeChoice::Final,
+            RunCommand::Mosaic => self.rgb_equalize != RgbEqualizeChoice::Tile,
+            RunCommand::Run => true,
+        };
         let refers = self.normalize.is_some_and(NormalizeMethod::has_reference);
         let rules = [
             ("normalize-reference", refers, "a --normalize other than none and additive"),
@@ -395,6 +400,7 @@ impl MosaicArgs {
             ("back-size", meshes, "--background mesh"),
             ("back-filter-size", meshes, "--background mesh"),
             ("quantize", rices, "--compress rice"),
+            ("rgb-equalize", equalizes, "--mode classic (tile), stack (tile), or a mosaic (final)"),
         ];
         refuse_idle(&rules, given)?;
         self.reject.check(given)?;

@@ -9,8 +9,9 @@ use crate::parse;
 /// Quality gates.
 #[derive(Debug, Args)]
 pub struct GateArgs {
-    /// Leave out frames that are far worse than their night; default: off for mosaic, auto for quality
-    #[arg(long = "gate", value_name = "MODE", value_parser = named::<GateMode>())]
+    /// Leave out frames that are far worse than their night; default: auto for run and quality, off for
+    /// mosaic and stack
+    #[arg(id = "gate", long, value_name = "MODE", value_parser = named::<GateMode>())]
     pub gate_mode: Option<GateMode>,
     /// Limits of a night: its median and this many standard deviations
     #[arg(long, value_name = "K", default_value_t = GateOptions::default().kappa, value_parser = parse::limit)]

@@ -61,7 +61,8 @@ where
         value: &OsStr,
     ) -> Result<T, clap::Error> {
         let text = value.to_string_lossy().to_lowercase();
-        serde_json::from_value(Value::String(text)).map_err(|_| {
+        let parse = |text: String| serde_json::from_value(Value::String(text));
+        parse(text.clone()).or_else(|_| parse(text.replace('_', "-"))).map_err(|_: serde_json::Error| {
             let mut error = clap::Error::new(ErrorKind::InvalidValue).with_cmd(command);
             if let Some(arg) = arg {
                 error.insert(ContextKind::InvalidArg, ContextValue::String(arg.to_string()));

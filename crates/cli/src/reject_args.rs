@@ -11,7 +11,7 @@ use crate::parse;
 #[derive(Debug, Args)]
 pub struct RejectArgs {
     /// Outlier rejection
-    #[arg(long = "reject", value_name = "METHOD", value_parser = named::<RejectMethod>(), default_value = name_of(RejectMethod::default()))]
+    #[arg(id = "reject", long, value_name = "METHOD", value_parser = named::<RejectMethod>(), default_value = name_of(RejectMethod::default()))]
     pub method: RejectMethod,
     /// Rejection thresholds in standard deviations; default: 3, of linear-fit 5,3.5
     #[arg(long, value_name = "LOW[,HIGH]", value_parser = parse::kappa)]

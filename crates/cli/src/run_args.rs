@@ -3,10 +3,27 @@
 use clap::Args;
 use zemosaic_run::{InputKind, MosaicRequest, RunCommand, RunMode, TileKeeping};
 use zemosaic_sky::ClusterOptions;
+use zemosaic_stars::GateMode;
 
 use crate::args::{MosaicArgs, refuse_idle};
 use crate::named::{name_of, named};
 use crate::parse;
+
+/// Options that act on raw frames, which master tiles never are.
+const ONLY_RAW: [&str; 12] = [
+    "bias",
+    "dark",
+    "flat",
+    "bad-pixels",
+    "dark-scaling",
+    "overscan",
+    "pedestal",
+    "demosaic",
+    "cfa",
+    "hot-pixels",
+    "gain",
+    "read-noise",
+];
 
 /// Arguments of `run` and `plan`.
 #[derive(Debug, Args)]
@@ -73,8 +90,16 @@ impl RunArgs {
             ("max-frames-per-tile", makes_tiles, needed),
             ("min-group-size", makes_tiles, needed),
             ("tiles", makes_tiles, needed),
+            ("rgb-equalize", classic || self.mosaic.rgb_equalize.of_mosaic(), "--mode classic, or final"),
         ];
-        refuse_idle(&rules, given)
+        refuse_idle(&rules, given)?;
+        let is_given = |name: &&&str| tiles.existing_tiles && given.iter().any(|own| own == **name);
+        if tiles.existing_tiles && self.mosaic.rgb_equalize.of_tiles() {
+            let what = name_of(self.mosaic.rgb_equalize);
+            return Err(format!("--rgb-equalize {what} has no effect on --existing-tiles; final has"));
+        }
+        let idle = ONLY_RAW.iter().find(is_given);
+        idle.map_or(Ok(()), |name| Err(format!("--{name} has no effect with --existing-tiles")))
     }
 
     /// The request these arguments make.
@@ -90,6 +115,10 @@ impl RunArgs {
             max_frames: tiles.max_frames_per_tile,
             min_group_size: tiles.min_group_size,
         };
+        // Master tiles are no frames of one night.
+        if tiles.existing_tiles && self.mosaic.gate.gate_mode.is_none() {
+            request.options.quality.gates.mode = GateMode::Off;
+        }
         request.tile_keeping = tiles.tiles;
         request.input_kind = if tiles.existing_tiles { InputKind::MasterTiles } else { InputKind::Frames };
         request

@@ -784,3 +784,135 @@ fn copies_left_by_a_killed_run_are_removed() {
     mosaic(&[&frames], &out, &[]).expect(0, "");
     assert_tidy(dir.path());
 }
+
+/// `zemosaic COMMAND INPUT... -o OUT MORE...`
+fn zemosaic<P: AsRef<Path>>(command: &str, inputs: &[P], out: &Path, more: &[&str]) -> Ran {
+    run(program().arg(command).args(inputs.iter().map(AsRef::as_ref)).arg("-o").arg(out).args(more))
+}
+
+/// An image of one value as a calibration file of this kind, and its path as text.
+fn write_master(path: &Path, kind: &str, value: f32) -> String {
+    let mut header = Header::new();
+    header.set_str("IMAGETYP", kind, "");
+    write_image(path, &header, ImageData::F32(&vec![value; WIDTH * HEIGHT]), &[WIDTH, HEIGHT]).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn inputs_are_never_replaced() {
+    let dir = folder();
+    let frames = mono_frames(dir.path(), 3);
+    let masters = dir.path().join("masters");
+    std::fs::create_dir(&masters).unwrap();
+    let dark = write_master(&masters.join("dark.fits"), "Master Dark", 0.0);
+    std::fs::write(frames.join("left_out.fit"), b"not FITS at all").unwrap();
+    let lists = dir.path().join("lists");
+    std::fs::create_dir(&lists).unwrap();
+    std::fs::write(lists.join("frames.csv"), format!("path\n{}\n", frames.join("f0.fits").display()))
+        .unwrap();
+    let before = hashes(dir.path());
+    for name in ["f1.fits", "left_out.fit"] {
+        let out = frames.join(name);
+        zemosaic("quality", &[&frames], &out, &["--force"]).expect(2, "E-USAGE").tells("is an input");
+        zemosaic("stack", &[&frames], &out, &["--force"]).expect(2, "E-USAGE").tells("is an input");
+    }
+    let one = [frames.join("f0.fits")];
+    for given in [dark.as_str(), masters.to_str().unwrap()] {
+        let flags = ["--dark", given, "--force"];
+        zemosaic("stack", &one, Path::new(&dark), &flags).expect(2, "E-USAGE").tells("dark.fits is an input");
+    }
+    zemosaic("mosaic", &[lists.join("frames.csv")], &lists, &["--force"]).expect(2, "is an input");
+    assert_eq!(hashes(dir.path()), before);
+    // Beside the inputs, and over what an earlier run has put there.
+    std::fs::remove_file(frames.join("left_out.fit")).unwrap();
+    for more in [&[][..], &["--force"]] {
+        zemosaic("stack", &[&frames], &frames.join("stack.fits"), more).expect(0, "");
+        zemosaic("quality", &[&frames], &frames.join("quality.csv"), more).expect(0, "");
+    }
+    assert_tidy(dir.path());
+}
+
+#[test]
+fn tiles_of_an_earlier_run() {
+    let dir = folder();
+    let frames = mono_frames(dir.path(), 3);
+    let out = dir.path().join("out");
+    let tile = out.join("tiles/master_tile_001.fits");
+    let again: [&[&str]; 2] = [&["--mode", "direct"], &["--mode", "classic", "--tiles", "remove"]];
+    for flags in again {
+        zemosaic("run", &[&frames], &out, &["--mode", "classic", "--force"]).expect(0, "");
+        assert!(tile.exists());
+        zemosaic("run", &[&frames], &out, &[flags, &["--force"]].concat()).expect(0, "");
+        assert_products(dir.path(), &out);
+    }
+    // A file of the user's that has the name of a tile stays, whatever is asked.
+    std::fs::create_dir(out.join("tiles")).unwrap();
+    std::fs::write(&tile, "mine").unwrap();
+    zemosaic("run", &[&frames], &out, &["--mode", "classic", "--force"])
+        .expect(8, "E-OUTPUT-EXISTS")
+        .tells("master_tile_001.fits");
+    zemosaic("run", &[&frames], &out, &["--mode", "direct", "--force"]).expect(0, "");
+    assert_eq!(std::fs::read(&tile).unwrap(), b"mine");
+    // Something that is no folder has its name: told before the work.
+    let other = dir.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("tiles"), "mine").unwrap();
+    zemosaic("run", &[&frames], &other, &["--mode", "classic"]).expect(7, "E-OUTPUT-WRITE").tells("tiles");
+    assert_eq!(listing(&other), [PathBuf::from("tiles")]);
+}
+
+#[test]
+fn masters_that_leave_nothing() {
+    let dir = folder();
+    let frames = mono_frames(dir.path(), 2);
+    let path = dir.path().join("master.fits");
+    for (option, kind, value, why) in [
+        ("--dark", "Master Dark", f32::NAN, "no pixel with a value"),
+        ("--bias", "Master Bias", f32::NAN, "no pixel with a value"),
+        ("--flat", "Master Flat", 0.0, "no pixel above 0"),
+        ("--bad-pixels", "", 1.0, "marks every pixel as bad"),
+    ] {
+        let master = write_master(&path, kind, value);
+        let ran = expect_failure(dir.path(), &[&frames], &[option, &master], 2, "E-USAGE");
+        ran.tells("master.fits").tells(why);
+    }
+}
+
+#[test]
+fn stack_without_data_on_its_grid() {
+    let dir = folder();
+    let frames = dir.path().join("frames");
+    std::fs::create_dir(&frames).unwrap();
+    let frame = pointing(0, 0.0);
+    let mut image = noise_image(WIDTH, HEIGHT, LEVEL_ADU, SIGMA_ADU, 1);
+    for row in image.chunks_exact_mut(WIDTH) {
+        row[..WIDTH / 2].fill(f32::NAN);
+    }
+    write_test_frame(&frames.join("f0.fits"), &frame, ImageData::F32(&image), |_| {}).unwrap();
+    let grid = dir.path().join("grid.fits");
+    let small = TanFrame { width_px: WIDTH / 4, ..frame };
+    let empty = vec![0.0; small.width_px * small.height_px];
+    write_test_frame(&grid, &small, ImageData::F32(&empty), |_| {}).unwrap();
+    let out = dir.path().join("stack.fits");
+    zemosaic("stack", &[&frames], &out, &["--grid", grid.to_str().unwrap()])
+        .expect(3, "E-INPUT-UNUSABLE")
+        .tells("no frame has data on the grid");
+    assert!(!out.exists());
+}
+
+#[test]
+fn names_that_a_stack_cannot_have() {
+    let dir = folder();
+    let frames = mono_frames(dir.path(), 2);
+    for name in ["s.fits.gz", "s.fits.fz", "s.xisf", "s.TIF"] {
+        let out = dir.path().join(name);
+        zemosaic("stack", &[&frames], &out, &[]).expect(2, "E-USAGE").tells(".fits, .fit or .fts");
+        assert!(!out.exists());
+    }
+    // A folder may have a dot, and is checked by its tile.
+    let out = dir.path().join("night.2");
+    zemosaic("stack", &[&frames], &out, &[]).expect(0, "");
+    run(program().arg("check").arg(&out)).expect(0, "");
+    cut(&out.join("master_tile_001.fits"), 2880);
+    run(program().arg("check").arg(&out)).expect(7, "");
+}

@@ -389,6 +389,11 @@ fn options_of_tiles_without_an_effect_are_mistakes() {
         &["--cluster-threshold", "0.1"],
         &["--existing-tiles"],
         &["--mode", "classic", "--existing-tiles", "--min-group-size", "2"],
+        &["--mode", "classic", "--existing-tiles", "--demosaic", "bilinear"],
+        &["--mode", "classic", "--existing-tiles", "--dark", "dark.fits"],
+        &["--mode", "classic", "--existing-tiles", "--hot-pixels", "off"],
+        &["--mode", "classic", "--existing-tiles", "--gain", "2"],
+        &["--mode", "classic", "--existing-tiles", "--rgb-equalize", "both"],
         &["--mode", "classic", "--cluster-groups", "2", "--max-tile-width", "2"],
         &["--mode", "classic", "--cluster-groups", "2", "--cluster-threshold", "2"],
         &["--mode", "classic", "--orientation-split", "-3"],
@@ -416,4 +421,146 @@ fn the_plan_tells_of_tiles_and_of_too_little_disk() {
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(json["tiles"][1]["frames"], 3);
     assert!(json["tiles_bytes"].as_u64().unwrap() > 1 << 20);
+}
+
+const EXISTING: [&str; 3] = ["--mode", "classic", "--existing-tiles"];
+
+/// Copy a FITS file, the cards of its first header as `edit` leaves them.
+fn edited(from: &Path, to: &Path, edit: impl Fn(&str) -> Option<String>) {
+    let mut bytes = std::fs::read(from).unwrap();
+    let end = zemosaic_fits::scan(from).unwrap().hdus[0].data_offset as usize;
+    for card in bytes[..end].chunks_mut(80) {
+        let text = String::from_utf8(card.to_vec()).unwrap();
+        if let Some(new) = edit(&text) {
+            card.copy_from_slice(format!("{new:80}").as_bytes());
+        }
+    }
+    std::fs::write(to, bytes).unwrap();
+}
+
+/// `KEY = value` in place of the card `key`.
+fn with_value(key: &'static str, value: String) -> impl Fn(&str) -> Option<String> {
+    move |card| card.starts_with(&format!("{key:8}=")).then(|| format!("{key:8}= {value:>20}"))
+}
+
+/// Two tiles of two panels, and the folder they are in.
+fn two_tiles(dir: &Path) -> (PathBuf, [PathBuf; 2]) {
+    let frames = panels(dir, 3);
+    let out = dir.join("out");
+    zemosaic("run", &[&frames], &out, &[&TWO[..], &["--gate", "off"]].concat()).expect(0, "");
+    let tiles = out.join("tiles");
+    let files = [1, 2].map(|number| tiles.join(format!("master_tile_{number:03}.fits")));
+    (tiles, files)
+}
+
+#[test]
+fn a_tile_that_was_moved_goes_by_its_wcs() {
+    let dir = folder();
+    let (tiles, [_, second]) = two_tiles(dir.path());
+    let whole = second.with_extension("whole");
+    std::fs::copy(&second, &whole).unwrap();
+    let header = Mosaic::open(&second).header("SCI").clone();
+    let crpix = header.get_f64("CRPIX1").unwrap();
+    for (key, value, why) in [
+        ("CRPIX1", format!("{:?}", crpix - 20.0), "was cut or moved: CRPIX1"),
+        ("ZMT_X0", i64::MAX.to_string(), "outside of its mosaic grid"),
+        ("ZMT_Y0", "-1".to_owned(), "outside of its mosaic grid"),
+        ("ZMT_GW", "30".to_owned(), "outside of its mosaic grid"),
+        ("CRPIX2", "NaN".to_owned(), ""),
+    ] {
+        edited(&whole, &second, with_value(key, value));
+        let again = dir.path().join(format!("again_{key}"));
+        let ran = zemosaic("run", &[&tiles], &again, &EXISTING);
+        assert!(ran.stderr.contains("W-TILE") && ran.stderr.contains(why), "{key}: {}", ran.stderr);
+        assert!(ran.stderr.contains("master_tile_002"), "{key}: {}", ran.stderr);
+    }
+    // As far off as numbers in a header may be rounded.
+    edited(&whole, &second, with_value("CRPIX1", format!("{:?}", crpix + 1e-9)));
+    let ran = zemosaic("run", &[&tiles], &dir.path().join("near"), &EXISTING);
+    assert!(ran.code == 0 && !ran.stderr.contains("W-TILE"), "{}", ran.stderr);
+}
+
+#[test]
+fn options_of_the_engine_are_heeded_for_existing_tiles() {
+    let dir = folder();
+    let (tiles, _) = two_tiles(dir.path());
+    let pixel = |out: &Path| Mosaic::open(&out.join("mosaic.fits")).header("SCI").get_f64("CD2_2").unwrap();
+    let plain = dir.path().join("plain");
+    let ran = zemosaic("run", &[&tiles], &plain, &EXISTING);
+    assert!(!ran.stderr.contains("W-TILE"), "{}", ran.stderr);
+    let coarse = format!("{}", 2.0 * SCALE_ARCSEC);
+    for flags in [["--scale", coarse.as_str()], ["--reject", "none"], ["--gate", "auto"]] {
+        let out = dir.path().join(flags[0].trim_start_matches('-'));
+        let ran = zemosaic("run", &[&tiles], &out, &[&EXISTING[..], &flags].concat());
+        ran.expect(0, "W-TILE").tells(&format!("{} asks for it", flags[0]));
+        assert_eq!(ran.stderr.matches("W-TILE").count(), 1, "{}", ran.stderr);
+    }
+    assert!((pixel(&dir.path().join("scale")) / pixel(&plain) - 2.0).abs() < 1e-3);
+    // What a merge does anyway.
+    let ran =
+        zemosaic("run", &[&tiles], &dir.path().join("off"), &[&EXISTING[..], &["--gate", "off"]].concat());
+    assert!(ran.code == 0 && !ran.stderr.contains("W-TILE"), "{}", ran.stderr);
+}
+
+#[test]
+fn frames_in_two_tiles_are_told() {
+    let dir = folder();
+    let (tiles, [first, _]) = two_tiles(dir.path());
+    let ran = zemosaic("run", &[&tiles], &dir.path().join("once"), &EXISTING);
+    assert!(!ran.stderr.contains("W-TILE-TWICE"), "{}", ran.stderr);
+    std::fs::copy(&first, tiles.join("master_tile_009.fits")).unwrap();
+    let ran = zemosaic("run", &[&tiles], &dir.path().join("twice"), &EXISTING);
+    ran.expect(0, "W-TILE-TWICE")
+        .tells("3 frames in common")
+        .tells("master_tile_001")
+        .tells("master_tile_009");
+    let report = std::fs::read_to_string(dir.path().join("twice/report.json")).unwrap();
+    assert!(report.contains("W-TILE-TWICE"), "{report}");
+}
+
+#[test]
+fn tiles_that_do_not_say_their_samples_are_not_empty() {
+    let dir = folder();
+    let (tiles, files) = two_tiles(dir.path());
+    let samples = || -> Vec<u64> {
+        let out = dir.path().join("again");
+        let ran = zemosaic("run", &[&tiles], &out, &EXISTING);
+        assert!(ran.code == 0 && !ran.stderr.contains("W-EMPTY"), "{}", ran.stderr);
+        let report = std::fs::read(out.join("report.json")).unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+        std::fs::remove_dir_all(&out).unwrap();
+        report["tiles"].as_array().unwrap().iter().map(|tile| tile["samples"].as_u64().unwrap()).collect()
+    };
+    let stated = samples();
+    for file in &files {
+        let forget = |card: &str| card.starts_with("ZMT_NSMP").then(|| "COMMENT".to_owned());
+        edited(file, file, forget);
+    }
+    assert!(stated.iter().all(|count| *count > 0));
+    assert_eq!(samples(), stated);
+}
+
+#[test]
+fn a_packed_tile_is_not_used_without_its_weights() {
+    let dir = folder();
+    let tiles = dir.path().join("tiles");
+    std::fs::create_dir_all(&tiles).unwrap();
+    for index in 0..2 {
+        let path = tiles.join(format!("master_tile_{index:03}.fits"));
+        write_foreign(&path, &pointing(index, 0.0), 900 + 10 * index as u64);
+    }
+    let plain = tiles.join("master_tile_001.fits");
+    let packed = std::fs::File::create(tiles.join("master_tile_001.fits.gz")).unwrap();
+    let mut encoder = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, &std::fs::read(&plain).unwrap()).unwrap();
+    encoder.finish().unwrap();
+    std::fs::remove_file(&plain).unwrap();
+    let out = dir.path().join("out");
+    let ran = zemosaic("run", &[&tiles], &out, &EXISTING);
+    assert!(
+        ran.stderr.contains("ALPHA cannot be read while the file is packed; unpack it first"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(used_frames(&out).len(), 1, "{}", ran.stderr);
 }

@@ -13,7 +13,9 @@ use zemosaic_testkit::{TanFrame, write_test_frame};
 const FRAMES: usize = 9;
 /// What must be equal to the byte.
 const FIXED: [&str; 3] = ["mosaic.fits", "mosaic_preview.png", "frames.csv"];
-const OPTIONS: [&[&str]; 6] = [
+const OPTIONS: [&[&str]; 8] = [
+    &["--normalize", "additive", "--hot-pixels", "auto", "--gate", "auto", "--reject", "auto"],
+    &["--normalize", "sky-mean", "--weights", "noise-fwhm", "--reject", "winsorized", "--taper", "9"],
     &["--reject", "none"],
     &["--kernel", "bicubic", "--background", "mesh", "--back-size", "32"],
     &["--kernel", "drizzle", "--pixfrac", "0.7", "--reject", "mad", "--flux", "flux"],

@@ -17,7 +17,7 @@ use crate::patch::{Patch, PatchPlan};
 use crate::result::PatchResult;
 use crate::sink::PatchSink;
 use crate::source::{ReadFailure, Source};
-use crate::worker::{Shared, Worker};
+use crate::worker::{Shared, Worker, rejection_of};
 
 /// Everything a coadd works on.
 pub struct CoaddJob<'a> {
@@ -109,6 +109,7 @@ pub fn coadd(
         sources: job.sources,
         channels: job.channels,
         options: job.options,
+        reject: rejection_of(job.sources, &job.options.reject),
         pool: job.pool,
         level: SimdLevel::detect(),
         cancel,

@@ -179,7 +179,7 @@ struct Sums {
     value: f64,
     /// Of weight squared times variance; of variances for a sum.
     variance: f64,
-    /// The first tile with data as it is stored; without data the first tile of all.
+    /// The first tile with data as it is stored.
     first: [f32; 3],
     state: State,
 }
@@ -187,11 +187,9 @@ struct Sums {
 /// What was met at a pixel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum State {
-    /// No tile.
+    /// No tile, or tiles without data.
     #[default]
     Nothing,
-    /// Tiles without data.
-    Covered,
     /// One tile with data.
     One,
     /// Several tiles with data.
@@ -199,16 +197,13 @@ enum State {
 }
 
 impl Sums {
-    /// Add a tile's value, weight and variance.
+    /// Add a tile's value, weight and variance; without a value, or a weight above 0, it has no data here.
     fn add(&mut self, rule: MergeRule, stored: [f32; 3]) {
         let [x, w, v] = stored.map(f64::from);
         if x.is_nan() || w.is_nan() || w <= 0.0 {
-            if self.state == State::Nothing {
-                (self.state, self.first) = (State::Covered, stored);
-            }
             return;
         }
-        let is_first = matches!(self.state, State::Nothing | State::Covered);
+        let is_first = self.state == State::Nothing;
         if is_first {
             self.first = stored;
         }
@@ -237,7 +232,7 @@ impl Sums {
     fn finish(&self, rule: MergeRule) -> [f32; 3] {
         match (self.state, rule) {
             (State::Nothing, _) => [f32::NAN, 0.0, f32::NAN],
-            (State::Covered | State::One, _) => self.first,
+            (State::One, _) => self.first,
             (State::Several, MergeRule::Mean) => {
                 let value = self.value / self.weight;
                 [value as f32, self.weight as f32, (self.variance / (self.weight * self.weight)) as f32]
@@ -415,8 +410,20 @@ mod tests {
                 assert_eq!(bits(merged(rule, &[NONE, tile, NONE])), bits(tile));
             }
         }
-        let odd = [f32::NAN, 0.0, 5.0];
-        assert_eq!(bits(merged(MergeRule::Mean, &[odd, NONE])), bits(odd), "also without data");
         assert_eq!(bits(merged(MergeRule::Mean, &[])), bits(NONE));
+    }
+
+    #[test]
+    fn a_weight_not_above_zero_is_no_data_and_is_not_carried() {
+        let bits = |values: [f32; 3]| values.map(f32::to_bits);
+        let sound = [10.0, 2.0, 4.0];
+        for weight in [f32::NAN, -1.0, 0.0, -0.0, f32::NEG_INFINITY] {
+            for odd in [[7.0, weight, 5.0], [f32::NAN, weight, 5.0]] {
+                for rule in [MergeRule::Mean, MergeRule::Sum, MergeRule::Min, MergeRule::Max] {
+                    assert_eq!(bits(merged(rule, &[odd])), bits(NONE), "{odd:?}");
+                    assert_eq!(bits(merged(rule, &[odd, sound, odd])), bits(sound), "{odd:?}");
+                }
+            }
+        }
     }
 }

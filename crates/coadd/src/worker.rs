@@ -6,12 +6,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use zemosaic_fits::{FilePool, FitsError};
+use zemosaic_frames::FrameKind;
 use zemosaic_image::Region;
 use zemosaic_image::simd::SimdLevel;
 use zemosaic_resample::flags as warp_flags;
 use zemosaic_stack::{
-    Accumulator, Clipped, FrameSamples, NoiseBlock, NoiseScratch, RejectMethod, StackBlock, StackOutput,
-    StackScratch, clip_by_noise, stack,
+    Accumulator, Clipped, FrameSamples, NoiseBlock, NoiseScratch, RejectMethod, RejectOptions, StackBlock,
+    StackOutput, StackScratch, clip_by_noise, stack,
 };
 
 use crate::budget::{block_stride, columns_of, needs_block};
@@ -41,12 +42,28 @@ pub struct Shared<'a> {
     pub channels: usize,
     /// Options of the coadd.
     pub options: &'a CoaddOptions,
+    /// The rejection, as these sources need it ([`rejection_of`]).
+    pub reject: RejectOptions,
     /// Open files.
     pub pool: &'a FilePool,
     /// Instruction set of the kernels.
     pub level: SimdLevel,
     /// Set when the user asks to stop.
     pub cancel: &'a AtomicBool,
+}
+
+/// The rejection for a run over `sources`: what stars may differ from frame to frame grows with the coarseness of their
+/// sampling. A demosaiced pixel of red or blue is made of pixels 2 apart, a drizzled one may come from a pixel 1 away and from
+/// none nearer. The factors keep the flux of stars of FWHM 1.8 px (docs/methods/stacking.md); of all sources the largest
+/// counts, so that no cut of the grid changes anything.
+pub fn rejection_of(sources: &[Source], options: &RejectOptions) -> RejectOptions {
+    let coarseness = |source: &Source| match source.frame.kind {
+        FrameKind::Mono | FrameKind::Rgb => 1.0,
+        FrameKind::Cfa(_) if source.frame.raw_cfa().is_some() => 20.0,
+        FrameKind::Cfa(_) => 4.0,
+    };
+    let coarsest = sources.iter().map(coarseness).fold(1.0, f64::max);
+    RejectOptions { noise_amplitude: options.noise_amplitude * coarsest, ..*options }
 }
 
 /// Buffers of one thread.
@@ -262,7 +279,7 @@ impl Worker {
         let variance_factor = &self.block.factor[channel][..samples];
         let relative_weight = Some(&self.block.weight[channel]).filter(|plane| !plane.is_empty());
         let relative_weight = relative_weight.map(|plane| &plane[..samples]);
-        let (frames, combine, reject) = (slots.len(), shared.options.combine, &shared.options.reject);
+        let (frames, combine, reject) = (slots.len(), shared.options.combine, &shared.reject);
         let clipped = self.clipped.get_mut(channel);
         let clipped = clipped.map(|clipped| {
             let mut block = NoiseBlock {
@@ -288,6 +305,7 @@ impl Worker {
             relative_weight,
             weight: &weight,
             noise_variance: &noise_variance,
+            level: &pick(|s| s.level),
         };
         let out = output_of(&mut self.result, &mut self.depth, channel, stride);
         stack(&block, combine, reject, shared.level, &mut self.stack, out);

@@ -19,6 +19,15 @@ pub struct TransferPoint {
     pub variance_adu2: f64,
 }
 
+/// Whether so low a level may have lost what was below 0: of unsigned integers as they were read. Where a bias or an overscan
+/// was subtracted, 0 is no limit.
+pub fn may_be_cut(frame: &Frame, point: &TransferPoint) -> bool {
+    let subtracts =
+        frame.calibration.as_ref().is_some_and(|own| !own.subtract.is_empty() || own.level.is_some());
+    let as_read = frame.layout.is_unsigned16() && !subtracts && frame.overscan.is_none();
+    as_read && point.level_adu < 4.0 * point.variance_adu2.sqrt()
+}
+
 /// Blocks of a band.
 const BAND_PARTS: usize = 4;
 
@@ -61,7 +70,7 @@ pub fn transfer_points(pool: &FilePool, frame: &Frame) -> Result<Vec<TransferPoi
                 let sigma = noise_of(&block, 1);
                 let point =
                     TransferPoint { level_adu: median_of(&mut block.concat()), variance_adu2: sigma * sigma };
-                let is_cut = frame.layout.is_unsigned16() && point.level_adu < 4.0 * sigma;
+                let is_cut = may_be_cut(frame, &point);
                 if sigma > 0.0 && point.level_adu.is_finite() && !is_cut {
                     points.push(point);
                 }

@@ -186,7 +186,8 @@ impl<'a> Builder<'a> {
         for (plane, row) in rows.enumerate() {
             for run in runs {
                 let Some(values) = &mut self.open[run.slot] else { continue };
-                if values[0].capacity() == 0
+                // A first row of a CFA frame may have no red.
+                if values.iter().all(|own| own.capacity() == 0)
                     && let Some(used) = scratch.spare.pop()
                 {
                     *values = used;

@@ -9,15 +9,15 @@ use zemosaic_coadd::sink::Rejecting;
 use zemosaic_coadd::{
     CoaddJob, DepthPlanes, MergeJob, PatchPlan, ProductPlane, ProductSink, Tile, coadd, merge, plan_merge,
 };
-use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, ProductWriter};
+use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, Overwrite, ProductWriter};
 use zemosaic_image::Region;
 
 use crate::classic::MadeTiles;
 use crate::error::{ExitCode, RunError};
 use crate::events::{Reporter, Stage, Warning};
-use crate::mosaic::{Observer, RunOutcome};
+use crate::mosaic::{Observer, RunOutcome, SPILL_PREFIX};
 use crate::options::MosaicRequest;
-use crate::output::{overwrite, publish_mosaic};
+use crate::output::{publish_mosaic, stage_mosaic};
 use crate::plan::{Placed, PlannedRun, rejecting};
 use crate::products::facts::Facts;
 use crate::products::gauge::gauge_table;
@@ -91,6 +91,8 @@ pub(crate) struct Product {
     planes: Vec<ProductPlane>,
     facts: Facts,
     writer: ProductWriter,
+    /// Where the mosaic is until it gets its name: only a rename away from it.
+    staging: tempfile::TempDir,
 }
 
 impl Product {
@@ -107,11 +109,14 @@ impl Product {
         let size = (facts.grid.width, facts.grid.height, facts.channels);
         let header = |plane, index| plane_header(plane, index, &facts, &request.options);
         let hdus = product_hdus(&planes, size, facts.depth, &header);
-        let policy = overwrite(request);
+        let staging = tempfile::Builder::new()
+            .prefix(SPILL_PREFIX)
+            .tempdir_in(&request.out)
+            .map_err(RunError::output(&request.out))?;
         // What is compressed in the end is written beside the unpacked copies first.
-        let folder = if request.compress.is_some() { spill } else { &request.out };
-        let writer = ProductWriter::create(&folder.join(PRODUCT_NAMES[0]), hdus, policy)?;
-        Ok(Self { planned, placed, work, planes, facts, writer })
+        let folder = if request.compress.is_some() { spill } else { staging.path() };
+        let writer = ProductWriter::create(&folder.join(PRODUCT_NAMES[0]), hdus, Overwrite::Replace)?;
+        Ok(Self { planned, placed, work, planes, facts, writer, staging })
     }
 
     /// Fill it with pixels; what the user should know goes to the result.
@@ -184,7 +189,7 @@ impl Product {
         let mut warnings = std::mem::take(&mut self.planned.warnings);
         warnings.extend(self.fill(request, pool, reporter, cancel)?);
         let mut late = self.placed.warnings(channels);
-        if self.facts.summary.samples == 0 {
+        if self.facts.summary.depth_histogram.keys().all(|depth| *depth <= 0) {
             let message = "no frame has data on the grid: every pixel is empty".to_owned();
             late.push(Warning { code: "W-EMPTY", message });
         }
@@ -212,14 +217,14 @@ impl Product {
         reporter.stage(Stage::Finish, 1, || self.finish(request, costs, warnings))
     }
 
-    /// Tables, preview and report, then the mosaic itself under its final name.
+    /// Everything complete, then names: first the tiles, then preview, tables and report, last the mosaic itself.
     fn finish(
         self,
         request: &MosaicRequest,
         mut costs: Costs,
         warnings: Vec<Warning>,
     ) -> Result<RunOutcome, RunError> {
-        let Self { planned, planes, mut facts, writer, work, .. } = self;
+        let Self { planned, planes, mut facts, writer, work, staging, .. } = self;
         if request.options.rgb_equalize.of_mosaic() {
             let size = (facts.grid.width, facts.grid.height);
             facts.rgb_equalize = equalize_product(&writer, &planes, size, facts.channels)?;
@@ -246,11 +251,13 @@ impl Product {
         let with_pairs = facts.gauge.as_ref().filter(|gauge| gauge.pairs > 0);
         tables.extend(with_pairs.map(|gauge| gauge_table(gauge, facts.unit().as_deref())));
         writer.finish_with_tables(headers, tables)?;
-        if let Work::Merge { tiles, .. } = work {
-            tiles.publish(request)?;
-        }
-        let mosaic = publish_mosaic(request, written)?;
+        let complete = stage_mosaic(request, written, staging.path())?;
+        let tiles = match work {
+            Work::Merge { tiles, .. } => tiles.publish(request)?,
+            Work::Coadd(_) => Vec::new(),
+        };
         staged.publish()?;
+        let mosaic = publish_mosaic(request, &complete, &tiles)?;
         Ok(RunOutcome {
             exit_code: exit_code_of(&facts),
             mosaics: vec![mosaic],

@@ -1,7 +1,7 @@
 //! `zemosaic check`: is a product what it says it is? Checksums of every HDU, the WCS there and back,
 //! planes that belong together, depth against the footprints in INPUTS.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use zemosaic_coadd::dq;
@@ -10,6 +10,9 @@ use zemosaic_fits::{
     read_compressed_window, read_table, read_window, scan, verify_checksums,
 };
 use zemosaic_sky::{Grid, unit_vector};
+
+use crate::output::master_tiles_of;
+use crate::products::{COMPRESSED_NAME, PRODUCT_NAMES};
 
 /// One finding.
 #[derive(Debug, Clone, Serialize)]
@@ -31,6 +34,23 @@ const SAMPLES_PER_AXIS: usize = 400;
 /// Share of compared pixels whose depth may be below the footprints' count without a DQ bit that says why
 /// (a frame that could not be read for a patch).
 const MISSING_SHARE: f64 = 0.01;
+
+/// The products that `input` means: itself; of a folder the mosaic in it, or where there is none the master tiles that lie
+/// in it.
+pub fn products_of(input: &Path) -> Vec<PathBuf> {
+    if !input.is_dir() {
+        return vec![input.to_path_buf()];
+    }
+    let [plain, compressed] = [PRODUCT_NAMES[0], COMPRESSED_NAME].map(|name| input.join(name));
+    if plain.exists() {
+        return vec![plain];
+    }
+    if compressed.exists() {
+        return vec![compressed];
+    }
+    let tiles = master_tiles_of(input);
+    if tiles.is_empty() { vec![plain] } else { tiles }
+}
 
 /// Verify the product at `path`.
 ///

@@ -2,7 +2,7 @@
 //! were prepared, weighed and placed once for the whole mosaic. Tiles are made in a folder of their own and get their names
 //! when the mosaic is complete.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use zemosaic_coadd::sink::Rejecting;
@@ -17,7 +17,7 @@ use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
 use crate::mosaic::{Observer, SPILL_PREFIX};
 use crate::options::{Existing, MosaicRequest, TileKeeping};
-use crate::output::{is_own, tiles_in};
+use crate::output::is_own;
 use crate::plan::{Placed, PlannedRun, rejecting};
 use crate::products::facts::{Facts, TileRecord, input_hash, time_facts};
 use crate::products::inputs_table::inputs_table;
@@ -46,29 +46,26 @@ pub(crate) struct MadeTiles {
 }
 
 impl MadeTiles {
-    /// Give the tiles their names; those of an earlier run that this one has not made go.
+    /// Give the tiles their names; returns these. A file that is not ours is not replaced.
     ///
     /// # Errors
-    /// When a file cannot be renamed or removed.
-    pub(crate) fn publish(self, request: &MosaicRequest) -> Result<(), RunError> {
+    /// When a file cannot be renamed, or is in the way.
+    pub(crate) fn publish(self, request: &MosaicRequest) -> Result<Vec<PathBuf>, RunError> {
         if self.staging.is_none() || request.tile_keeping == TileKeeping::Remove {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let folder = request.out.join(TILES_FOLDER);
         std::fs::create_dir_all(&folder).map_err(RunError::output(&folder))?;
-        let old = tiles_in(&request.out);
-        let mut new = Vec::with_capacity(self.tiles.len());
-        for tile in &self.tiles {
-            let path = folder.join(tile.path.file_name().unwrap_or_default());
-            std::fs::rename(&tile.path, &path).map_err(RunError::output(&path))?;
-            new.push(path);
+        let named = |tile: &Tile| folder.join(tile.path.file_name().unwrap_or_default());
+        let new: Vec<PathBuf> = self.tiles.iter().map(named).collect();
+        let may_replace = |path: &Path| request.existing == Existing::Replace && is_own(path);
+        if let Some(path) = new.iter().find(|path| path.exists() && !may_replace(path)) {
+            return Err(RunError::Exists { path: path.clone() });
         }
-        if request.existing == Existing::Replace {
-            for path in old.into_iter().filter(|path| !new.contains(path) && is_own(path)) {
-                std::fs::remove_file(&path).map_err(RunError::output(&path))?;
-            }
+        for (tile, path) in self.tiles.iter().zip(&new) {
+            std::fs::rename(&tile.path, path).map_err(RunError::output(path))?;
         }
-        Ok(())
+        Ok(new)
     }
 }
 

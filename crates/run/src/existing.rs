@@ -1,22 +1,26 @@
 //! A mosaic of master tiles that are there already. Tiles of this program on one grid are added up as they are; any others
 //! (another grid, or ZeMosaic's own with their ALPHA extension) go through the engine as frames with a weight map.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use zemosaic_coadd::sink::Rejecting;
 use zemosaic_coadd::{CoaddSummary, ProductPlane, merged_depth};
-use zemosaic_fits::{FilePool, Header, is_packed, scan};
+use zemosaic_fits::{
+    FilePool, FitsError, Header, ReadScratch, Window, is_packed, open_unpacked, read_window, scan,
+};
 use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::{IngestOptions, InputFile, LeftOut, MapSource, discover};
 use zemosaic_image::Region;
+use zemosaic_stars::GateMode;
 
 use crate::assemble::{Product, Work, merge_work};
 use crate::calibrate::CalibrationPlan;
 use crate::classic::MadeTiles;
 use crate::error::RunError;
-use crate::events::{Event, Reporter, Stage};
+use crate::events::{Event, Reporter, Stage, Warning};
 use crate::layout::Layout;
 use crate::mosaic::{MAX_OPEN_FILES, RunOutcome, one_group, open_run_folder};
 use crate::options::MosaicRequest;
@@ -24,7 +28,7 @@ use crate::output::{refuse_existing, refuse_inputs_as_products};
 use crate::plan::{Placed, PlannedRun, check_disk, memory_budget, product_bytes_of};
 use crate::products::TILE_PREFIX;
 use crate::products::facts::{Facts, TileRecord, input_hash, parameter_hash, time_facts};
-use crate::products::tile_file::{TileFile, open_tile};
+use crate::products::tile_file::{Opened, TileFile, open_tile};
 use crate::products::tile_inputs::frames_of_tile;
 use crate::rgb_equalize::asked;
 use crate::scan::{no_input, tell_left_out};
@@ -65,12 +69,117 @@ pub(crate) fn tile_inputs(
     Ok(files)
 }
 
+/// The extension of `path` that holds its weights. Of a packed file ingest cannot read it where the first HDU is an
+/// image; as it is named it is missed there, and the tile left out rather than taken without its weights.
 fn weights_of(path: &Path) -> Option<String> {
-    let file = scan(path).ok()?;
-    let names: Vec<String> = file.hdus.iter().filter_map(|hdu| hdu.header.get_str("EXTNAME")).collect();
+    let names = if is_packed(path).ok()? { packed_extensions(path) } else { extensions(path).ok()? };
     let known = WEIGHTS.iter().find(|known| names.iter().any(|name| name.trim() == **known));
     known.map(|name| (*name).to_owned())
 }
+
+fn extensions(path: &Path) -> Result<Vec<String>, FitsError> {
+    let hdus = scan(path)?.hdus;
+    Ok(hdus.iter().filter_map(|hdu| hdu.header.get_str("EXTNAME")).collect())
+}
+
+const BLOCK_BYTES: u64 = 2880;
+const CARD_BYTES: usize = 80;
+/// Blocks of a header and HDUs of a file that are looked at: a small packed file can hold any number of them.
+const MAX_BLOCKS: usize = 20_000;
+const MAX_HDUS: usize = 1000;
+
+/// Names of the extensions of a packed file, up to what cannot be read; it is unpacked in memory, piece by piece.
+fn packed_extensions(path: &Path) -> Vec<String> {
+    let Ok(mut stream) = open_unpacked(path) else { return Vec::new() };
+    let mut names = Vec::new();
+    for _ in 0..MAX_HDUS {
+        let Some(header) = next_header(&mut *stream) else { break };
+        names.extend(header.get_str("EXTNAME"));
+        let Some(bytes) = padded_data_bytes(&header) else { break };
+        let skipped = std::io::copy(&mut (&mut *stream).take(bytes), &mut std::io::sink());
+        if skipped.ok() != Some(bytes) {
+            break;
+        }
+    }
+    names
+}
+
+fn next_header(stream: &mut dyn Read) -> Option<Header> {
+    let is_end = |card: &[u8]| card.starts_with(b"END") && card[3..].iter().all(|byte| *byte == b' ');
+    let mut bytes = Vec::new();
+    for _ in 0..MAX_BLOCKS {
+        let start = bytes.len();
+        let got = stream.take(BLOCK_BYTES).read_to_end(&mut bytes).ok()?;
+        if got as u64 != BLOCK_BYTES {
+            return None;
+        }
+        if bytes[start..].chunks_exact(CARD_BYTES).any(is_end) {
+            return Header::parse(&bytes).ok().map(|(header, _)| header);
+        }
+    }
+    None
+}
+
+/// Bytes of the data behind a header (FITS 4.0, eq. 2), with padding.
+fn padded_data_bytes(header: &Header) -> Option<u64> {
+    let whole = |key: &str, default: u64| {
+        header.get_i64(key).map_or(Some(default), |value| u64::try_from(value).ok())
+    };
+    let axes = whole("NAXIS", 0)?;
+    if axes == 0 {
+        return Some(0);
+    }
+    let mut pixels = 1_u64;
+    for axis in 1..=axes.min(999) {
+        pixels = pixels.checked_mul(whole(&format!("NAXIS{axis}"), 0)?)?;
+    }
+    let group = pixels.checked_add(whole("PCOUNT", 0)?)?.checked_mul(whole("GCOUNT", 1)?)?;
+    let bytes = group.checked_mul(header.get_i64("BITPIX")?.unsigned_abs() / 8)?;
+    bytes.checked_next_multiple_of(BLOCK_BYTES)
+}
+
+/// Options that ask for what a merge of tiles does not do: another grid, resampling, stacking, leaving out.
+const ENGINE_OPTIONS: [&str; 39] = [
+    "grid",
+    "scale",
+    "center",
+    "size",
+    "rotation",
+    "projection",
+    "kernel",
+    "pixfrac",
+    "antialias",
+    "flux",
+    "map-error",
+    "reject",
+    "kappa",
+    "clip-rounds",
+    "winsor",
+    "min-max",
+    "percentile",
+    "esd-alpha",
+    "esd-outliers",
+    "low-depth",
+    "noise-kappa",
+    "noise-amplitude",
+    "combine",
+    "weights",
+    "normalize",
+    "normalize-reference",
+    "taper",
+    "radial-weight",
+    "photon-noise",
+    "background",
+    "weight-suffix",
+    "mask-suffix",
+    "wcs-from",
+    "gate-kappa",
+    "keep-share",
+    "max-fwhm",
+    "max-roundness",
+    "max-background",
+    "min-stars",
+];
 
 /// The mosaic of the master tiles that `request` names.
 ///
@@ -83,31 +192,114 @@ pub(crate) fn from_tiles(
 ) -> Result<RunOutcome, RunError> {
     refuse_existing(request, &request.out)?;
     let files = tile_inputs(&request.inputs, &request.all_excluded(), &request.options.ingest)?;
-    let (mut tiles, mut left_out, mut foreign) = (Vec::new(), Vec::new(), false);
+    let (mut tiles, mut left_out, mut foreign, mut warnings) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for file in files {
         if is_packed(&file.path).is_ok_and(|packed| packed) {
-            foreign = true;
+            warnings.extend(packed_weights(&file));
+            foreign.push(format!("{} is packed", file.id));
             continue;
         }
         match open_tile(&file.path) {
-            Ok(Some(tile)) => tiles.push((file.id, tile)),
-            Ok(None) => foreign = true,
+            Ok(Opened::Tile(tile)) => tiles.push((file.id, *tile)),
+            Ok(Opened::Foreign(why)) => foreign.push(format!("{} {why}", file.id)),
             Err(error) => {
                 left_out.push(LeftOut { id: file.id, path: file.path, reason: reason_of(&error) });
             }
         }
     }
-    let is_like_first = |(_, tile): &(String, TileFile)| {
-        let first = &tiles[0].1;
-        (&tile.grid, tile.channels, tile.rule) == (&first.grid, first.channels, first.rule)
-    };
-    if foreign || tiles.is_empty() || !tiles.iter().all(is_like_first) {
-        return one_group(request, reporter, cancel).map(|(outcome, _)| outcome);
+    warnings.extend(twice(&tiles));
+    let unlike = tiles.iter().find_map(|(id, tile)| unlike_first(&tiles[0], id, tile));
+    foreign.extend(unlike);
+    foreign.extend(asked_for(request));
+    if !foreign.is_empty() {
+        warnings.push(to_engine(&foreign));
+    }
+    for warning in &warnings {
+        reporter.warn(warning);
+    }
+    if !foreign.is_empty() || tiles.is_empty() {
+        let (mut outcome, _) = one_group(request, reporter, cancel)?;
+        outcome.warnings.splice(0..0, warnings);
+        return Ok(outcome);
     }
     for item in &left_out {
         tell_left_out(reporter, item);
     }
-    merge_tiles(request, tiles, left_out, reporter, cancel)
+    merge_tiles(request, tiles, left_out, warnings, reporter, cancel)
+}
+
+/// The first option that was given and a merge would not heed.
+fn asked_for(request: &MosaicRequest) -> Option<String> {
+    let is_given = |name: &str| request.given.iter().any(|own| own == name);
+    let gates = request.options.quality.gates.mode != GateMode::Off && is_given("gate");
+    let name = if gates { Some("gate") } else { ENGINE_OPTIONS.into_iter().find(|name| is_given(name)) };
+    name.map(|name| format!("--{name} asks for it"))
+}
+
+/// That the weights of a packed tile cannot be read.
+fn packed_weights(file: &InputFile) -> Option<Warning> {
+    let Some(MapSource::Extension(name)) = &file.given.weight else { return None };
+    let message = format!(
+        "{}: the weights in its extension {name} cannot be read while the file is packed; unpack it first",
+        file.id
+    );
+    Some(Warning { code: "W-TILE", message })
+}
+
+/// Why the tile does not lie on one mosaic with the first.
+fn unlike_first((first_id, first): &(String, TileFile), id: &str, tile: &TileFile) -> Option<String> {
+    let what = if tile.channels != first.channels {
+        "number of channels"
+    } else if tile.grid != first.grid {
+        "grid"
+    } else if tile.rule != first.rule {
+        "combination"
+    } else {
+        return None;
+    };
+    Some(format!("{id} has another {what} than {first_id}"))
+}
+
+/// Reasons that are told in one message.
+const TOLD: usize = 3;
+
+/// That tiles are resampled, and why.
+fn to_engine(reasons: &[String]) -> Warning {
+    let mut told = reasons[..reasons.len().min(TOLD)].to_vec();
+    if reasons.len() > TOLD {
+        told.push(format!("and {} more", reasons.len() - TOLD));
+    }
+    let why = told.join("; ");
+    let message = format!("the tiles are not merged as they are but resampled and stacked as frames: {why}");
+    Warning { code: "W-TILE", message }
+}
+
+/// That frames are in two tiles: of the two tiles that share most, by name and time of the frames.
+fn twice(tiles: &[(String, TileFile)]) -> Option<Warning> {
+    let mut holders: BTreeMap<(String, Option<String>), BTreeSet<usize>> = BTreeMap::new();
+    for (index, (_, tile)) in tiles.iter().enumerate() {
+        // A table that cannot be read is told where its frames are needed.
+        for frame in frames_of_tile(tile, index + 1).unwrap_or_default() {
+            holders.entry((frame.id, frame.meta.date_obs)).or_default().insert(index);
+        }
+    }
+    let mut common: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+    for tiles in holders.values() {
+        let pairs =
+            tiles.iter().flat_map(|first| tiles.range(first + 1..).map(move |second| (*first, *second)));
+        pairs.for_each(|pair| *common.entry(pair).or_default() += 1);
+    }
+    let ((first, second), count) = common.iter().rev().max_by_key(|(_, count)| **count)?;
+    let others = match common.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more pairs of tiles share frames)"),
+    };
+    let message = format!(
+        "{} and {} have {count} frames in common, by name and time, which count twice{others}; leave one of them out",
+        tiles[*first].0, tiles[*second].0
+    );
+    Some(Warning { code: "W-TILE-TWICE", message })
 }
 
 /// Add up tiles of one grid.
@@ -115,6 +307,7 @@ fn merge_tiles(
     request: &MosaicRequest,
     tiles: Vec<(String, TileFile)>,
     left_out: Vec<LeftOut>,
+    mut warnings: Vec<Warning>,
     reporter: &Reporter,
     cancel: &AtomicBool,
 ) -> Result<RunOutcome, RunError> {
@@ -125,7 +318,6 @@ fn merge_tiles(
     } else {
         Rejecting::No
     };
-    let mut warnings = Vec::new();
     let budget = memory_budget(request, reporter, &mut warnings);
     let layout = Layout {
         frames: Vec::new(),
@@ -188,6 +380,8 @@ fn facts_of(
         let number = index + 1;
         let frames = frames_of_tile(file, number)?;
         let Region { x0, y0, width, height } = file.tile.region;
+        let stated = file.header.get_i64("ZMT_NSMP").and_then(|n| u64::try_from(n).ok());
+        let samples = stated.map_or_else(|| samples_of(file), Ok)?;
         records.push(TileRecord {
             number,
             file: Some(id.clone()),
@@ -201,7 +395,7 @@ fn facts_of(
             y0,
             width_px: width,
             height_px: height,
-            samples: file.header.get_i64("ZMT_NSMP").and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
+            samples,
             ..TileRecord::default()
         });
         used.extend(frames);
@@ -235,6 +429,30 @@ fn facts_of(
         from_existing_tiles: true,
         used,
     })
+}
+
+/// Rows of DEPTH are read in pieces of about this many pixels.
+const PIECE_PX: usize = 1 << 20;
+
+/// Samples of a tile whose header does not say it: the sum of its DEPTH, which where it is one for all channels counts for
+/// each.
+fn samples_of(file: &TileFile) -> Result<u64, FitsError> {
+    let depth = file.tile.planes.iter().find(|own| own.plane == ProductPlane::Depth);
+    let Some(depth) = depth.map(|own| &own.layout) else { return Ok(0) };
+    let pool = FilePool::new(1);
+    let (mut scratch, mut values, mut sum) = (ReadScratch::default(), Vec::new(), 0.0);
+    let Region { width, height, .. } = file.tile.region;
+    let rows = (PIECE_PX / width.max(1)).max(1);
+    for plane in 0..depth.planes() {
+        for y0 in (0..height).step_by(rows) {
+            let window = Window { x0: 0, y0, width, height: rows.min(height - y0) };
+            values.resize(width * window.height, 0.0);
+            read_window(&pool, &file.tile.path, depth, plane, window, &mut scratch, &mut values)?;
+            sum += values.iter().map(|depth| f64::from(depth.max(0.0))).sum::<f64>();
+        }
+    }
+    let each = if depth.planes() == 1 { file.channels } else { 1 };
+    Ok(sum as u64 * each as u64)
 }
 
 /// Noise correlation of the tiles: the mean, each by its frames.

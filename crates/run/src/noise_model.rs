@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use zemosaic_coadd::Measured;
 use zemosaic_fits::FilePool;
-use zemosaic_frames::transfer::{TransferPoint, is_raw, transfer_points};
+use zemosaic_frames::transfer::{TransferPoint, is_raw, may_be_cut, transfer_points};
 use zemosaic_frames::{Frame, NoiseModel, NoiseOrigin, gain_of};
 
 /// Frames of a camera whose blocks are looked at.
@@ -83,10 +83,7 @@ fn whole_frame((frame, measured): &(Frame, Measured)) -> Vec<TransferPoint> {
             level_adu: *level,
             variance_adu2: sigma * sigma / gain_of(frame, channel),
         })
-        .filter(|point| {
-            let is_cut = frame.layout.is_unsigned16() && point.level_adu < 4.0 * point.variance_adu2.sqrt();
-            point.variance_adu2 > 0.0 && point.level_adu.is_finite() && !is_cut
-        })
+        .filter(|point| point.variance_adu2 > 0.0 && point.level_adu.is_finite() && !may_be_cut(frame, point))
         .collect()
 }
 

@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
-use zemosaic_coadd::weights::set_weights;
 use zemosaic_coadd::{CoaddError, MemoryBudget, Source};
 use zemosaic_fits::{FilePool, FitsError};
 use zemosaic_frames::ingest::reason_of;
@@ -74,7 +73,7 @@ pub(crate) fn normalize(
     if placed.sources.is_empty() {
         return Err(no_usable(planned.layout.left_out.len(), &planned.layout.left_out));
     }
-    set_weights(&mut placed.sources, request.options.coadd.weights);
+    placed.set_weights(request.options.coadd.weights);
     placed.gauge = Some(facts);
     Ok(())
 }
@@ -149,9 +148,6 @@ fn keep_sources(placed: &mut Placed, reasons: Vec<Option<Reason>>, left_out: &mu
         keep.push(reason.is_none());
         let (id, path) = (&source.frame.id, &source.frame.path);
         left_out.extend(reason.map(|reason| LeftOut { id: id.clone(), path: path.clone(), reason }));
-        if !keep.last().is_some_and(|keep| *keep) {
-            placed.noise_unknown.retain(|unknown| unknown != id);
-        }
     }
     let mut flags = keep.iter();
     placed.sources.retain(|_| flags.next().is_some_and(|keep| *keep));

@@ -8,7 +8,7 @@ use zemosaic_coadd::sink::Rejecting;
 use zemosaic_coadd::weights::set_weights;
 use zemosaic_coadd::{
     BackgroundMethod, DepthPlanes, Measured, MemoryBudget, PatchPlan, PlaceError, ProductPlane, SharedGrid,
-    Source, available_memory_bytes, plan_merge, plan_patches,
+    Source, Weights, available_memory_bytes, plan_merge, plan_patches,
 };
 use zemosaic_frames::{DemosaicMethod, Frame, FrameNoise, LeftOut, Reason};
 use zemosaic_image::Region;
@@ -217,6 +217,14 @@ pub struct Placed {
 }
 
 impl Placed {
+    /// Give every source its weight, and note of which it is not known.
+    pub fn set_weights(&mut self, weights: Weights) {
+        let unknown = set_weights(&mut self.sources, weights);
+        let ids =
+            |list: Vec<usize>| list.into_iter().map(|index| self.sources[index].frame.id.clone()).collect();
+        (self.noise_unknown, self.weight_unknown) = (ids(unknown.noise), ids(unknown.weight));
+    }
+
     /// What the user should know of the sources of a mosaic of `channels` planes.
     pub fn warnings(&self, channels: usize) -> Vec<Warning> {
         let mut warnings = Vec::new();
@@ -279,10 +287,7 @@ pub fn place_sources(
             Err(PlaceError::Kernel(error)) => return Err(RunError::Usage(error.to_string())),
         }
     }
-    let unknown = set_weights(&mut placed.sources, options.coadd.weights);
-    let ids =
-        |list: Vec<usize>| list.into_iter().map(|index| placed.sources[index].frame.id.clone()).collect();
-    (placed.noise_unknown, placed.weight_unknown) = (ids(unknown.noise), ids(unknown.weight));
+    placed.set_weights(options.coadd.weights);
     Ok(placed)
 }
 

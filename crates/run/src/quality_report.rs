@@ -1,7 +1,7 @@
 //! `zemosaic quality`: the figures of frames, with or without a WCS, and what the gates would say.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
@@ -12,8 +12,10 @@ use zemosaic_stars::FrameQuality;
 
 use crate::error::RunError;
 use crate::events::{Reporter, Stage};
+use crate::output::refuse_input_files;
 use crate::prepare::prepare;
 use crate::products::frames_csv::{quality_fields, quote};
+use crate::products::staged::StagedFiles;
 use crate::quality::{QualityOptions, gate_frames, measure_all, night_of};
 use crate::scan::scan_frames;
 
@@ -30,6 +32,16 @@ pub struct QualityRequest {
     pub threads: Option<usize>,
     /// Folder for unpacked copies; `None`: the system's.
     pub spill: Option<PathBuf>,
+}
+
+impl QualityRequest {
+    /// The table must not take the place of an input, whatever that is.
+    ///
+    /// # Errors
+    /// [`RunError::Usage`]; inputs that cannot be listed.
+    pub fn refuse_output(&self, path: &Path) -> Result<(), RunError> {
+        refuse_input_files(&self.inputs, path)
+    }
 }
 
 /// A frame and its figures.
@@ -156,6 +168,16 @@ impl QualityReport {
             let _ = writeln!(csv, "{line}");
         }
         csv
+    }
+
+    /// Write [`Self::csv`] to `path`, which gets its name when it is complete.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_csv(&self, path: &Path) -> Result<(), RunError> {
+        let mut staged = StagedFiles::default();
+        staged.add(path, self.csv().as_bytes())?;
+        staged.publish()
     }
 
     /// How many frames the gates would leave out.

@@ -4,28 +4,38 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use zemosaic_coadd::CoaddSummary;
 use zemosaic_fits::FilePool;
-use zemosaic_frames::Frame;
+use zemosaic_frames::LeftOut;
 
 use crate::assemble::{exit_code_of, peak_memory_bytes};
 use crate::classic::{TileMaker, add_figures, record_of};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
-use crate::layout::Layout;
 use crate::mosaic::{
     MAX_OPEN_FILES, Observer, RunOutcome, SPILL_PREFIX, gather_facts, open_run_folder, prepare_sources,
 };
 use crate::options::{Existing, MosaicRequest};
-use crate::output::refuse_inputs_as_products;
+use crate::output::refuse_inputs;
 use crate::plan::plan_run;
 use crate::products::facts::Facts;
 use crate::products::report::{Costs, report_json};
 use crate::products::staged::StagedFiles;
 use crate::products::{frames_csv::frames_csv, run_toml::run_toml, tile_name};
+use crate::scan::no_usable;
 use crate::tiles::tile_jobs;
 
 /// Tables beside the tile in a folder.
 const TABLES: [&str; 3] = ["frames.csv", "run.toml", "report.json"];
+
+/// Endings of the file of a stack.
+const ENDINGS: [&str; 3] = ["fits", "fit", "fts"];
+
+/// Endings of files that a stack is not written as; who gives one does not mean a folder.
+const FOREIGN_ENDINGS: [&str; 24] = [
+    "fz", "gz", "bz2", "z", "xz", "zst", "zip", "xisf", "tif", "tiff", "png", "jpg", "jpeg", "jp2", "bmp",
+    "webp", "exr", "ser", "raw", "asdf", "csv", "json", "toml", "txt",
+];
 
 /// Where a stack goes.
 enum Target {
@@ -36,10 +46,16 @@ enum Target {
 }
 
 impl Target {
-    fn of(out: &Path) -> Self {
+    fn of(out: &Path) -> Result<Self, RunError> {
         let ending = out.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        let is_file = ["fits", "fit", "fts"].contains(&ending.as_str()) && !out.is_dir();
-        if is_file { Self::File(out.into()) } else { Self::Folder(out.into()) }
+        let has = |endings: &[&str]| !out.is_dir() && endings.contains(&ending.as_str());
+        if has(&FOREIGN_ENDINGS) {
+            return Err(RunError::Usage(format!(
+                "{}: a stack is written as .fits, .fit or .fts, or into a folder; it is not written as .{ending}",
+                out.display()
+            )));
+        }
+        Ok(if has(&ENDINGS) { Self::File(out.into()) } else { Self::Folder(out.into()) })
     }
 
     fn tables(&self) -> Vec<PathBuf> {
@@ -66,7 +82,7 @@ pub(crate) fn stack_all(
     reporter: &Reporter,
     cancel: &AtomicBool,
 ) -> Result<RunOutcome, RunError> {
-    let target = Target::of(&request.out);
+    let target = Target::of(&request.out)?;
     let (path, tables) = (target.tile(), target.tables());
     if let Some(path) = [&path].into_iter().chain(&tables).find(|path| path.exists())
         && request.existing == Existing::Refuse
@@ -74,7 +90,8 @@ pub(crate) fn stack_all(
         return Err(RunError::Exists { path: path.clone() });
     }
     let mut planned = plan_run(request, reporter)?;
-    refuse_input(request, &planned.layout, &path)?;
+    let products: Vec<PathBuf> = [&path].into_iter().chain(&tables).cloned().collect();
+    refuse_inputs(request, &planned.layout, &products)?;
     planned.forecast(&request.options)?;
     let spill = match &target {
         Target::Folder(_) => open_run_folder(request, reporter)?,
@@ -93,8 +110,7 @@ pub(crate) fn stack_all(
     let maker = TileMaker { request, planned: &planned, placed: &placed, facts: &facts, pool: &pool, cancel };
     let (made, summary) = reporter.stage(Stage::Coadd, total, || maker.make(job, path.clone(), &observer))?;
     let Some(made) = made else {
-        let left_out = &planned.layout.left_out;
-        return Err(crate::scan::no_usable(facts.used.len() + left_out.len(), left_out));
+        return Err(nothing_on_grid(&planned.layout.left_out, facts.used.len(), &summary));
     };
     let mut record = record_of(job, request);
     record.file = path.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -129,15 +145,19 @@ pub(crate) fn stack_all(
     })
 }
 
-/// The tile must not take the place of one of its frames.
-fn refuse_input(request: &MosaicRequest, layout: &Layout, path: &Path) -> Result<(), RunError> {
-    refuse_inputs_as_products(request, layout)?;
-    let own = path.canonicalize().ok();
-    let is_same = |input: &Path| own.is_some() && input.canonicalize().ok() == own;
-    if layout.frames.iter().flat_map(Frame::files).any(is_same) {
-        return Err(RunError::Usage(format!("{} is an input; give another output", path.display())));
+/// The error of a stack without a pixel: `used` frames were looked at besides those left out.
+fn nothing_on_grid(left_out: &[LeftOut], used: usize, summary: &CoaddSummary) -> RunError {
+    let mut error = no_usable(used + left_out.len(), left_out);
+    if let RunError::NoUsableInput { summary: told, unsolved, .. } = &mut error {
+        let why = if summary.read_failures.is_empty() {
+            "no frame has data on the grid"
+        } else {
+            "no frame has data on the grid, or could be read"
+        };
+        *told = if told.is_empty() { why.to_owned() } else { format!("{why}; {told}") };
+        *unsolved = false;
     }
-    Ok(())
+    error
 }
 
 fn write_tables(

@@ -23,6 +23,8 @@ pub struct StackBlock<'a> {
     pub weight: &'a [f64],
     /// Variance of a pixel per frame; NaN if unknown.
     pub noise_variance: &'a [f64],
+    /// Level of the sky per frame, in units of the samples; NaN if unknown.
+    pub level: &'a [f64],
 }
 
 impl StackBlock<'_> {
@@ -36,7 +38,7 @@ impl StackBlock<'_> {
             "relative weights of the block"
         );
         assert!(
-            self.weight.len() == self.frames && self.noise_variance.len() == self.frames,
+            [self.weight.len(), self.noise_variance.len(), self.level.len()] == [self.frames; 3],
             "a weight per frame"
         );
     }

@@ -38,8 +38,8 @@ pub struct Sample {
     pub weight: f64,
     /// Variance of a pixel of the frame; NaN if unknown.
     pub noise_variance: f64,
-    /// Level of the frame's sky in the unit of the values, 0 where it was subtracted; NaN if unknown. Only for
-    /// [`clip_by_noise`].
+    /// Level of the frame's sky in the unit of the values, 0 where it was subtracted; NaN if unknown. For
+    /// [`clip_by_noise`] and [`spare`].
     pub level: f64,
     /// Variance of that level over the frame. Only for [`clip_by_noise`].
     pub level_variance: f64,
@@ -90,9 +90,11 @@ pub fn stack_pixel(samples: &[Sample], combine: Combine, reject: &RejectOptions)
     sorted.sort_by(f64::total_cmp);
     let mut survivors = survivors_of(&sorted, reject);
     if reject.method == RejectMethod::Auto && sorted.len() > DEEPEST {
+        let n = sorted.len() as f64;
         let variances = valid.iter().map(|sample| sample.noise_variance * f64::from(sample.variance_factor));
-        let variance = variances.sum::<f64>() / sorted.len() as f64;
-        survivors = spare(&sorted, survivors, variance, reject);
+        let variance = variances.sum::<f64>() / n;
+        let level = valid.iter().map(|sample| sample.level).sum::<f64>() / n;
+        survivors = spare(&sorted, survivors, Expected { variance, level }, reject);
     }
     let (start, end) = survivors;
     let (depth, rejected_low, rejected_high) =
@@ -186,19 +188,37 @@ fn survivors_of(sorted: &[f64], reject: &RejectOptions) -> (usize, usize) {
     }
 }
 
-/// `auto`: a sample that the noise of the frames explains is no outlier. Rejected samples within kappa x the noise (the
-/// root of the mean `variance` of all valid samples) of the median of the survivors `start .. end` are given back: among few
-/// samples the spread often comes out too small, and bright sky has a tail. Nothing where the noise is not known.
+/// What the frames let expect of the samples of a pixel; NaN where it is not known.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected {
+    /// Mean variance.
+    pub variance: f64,
+    /// Mean level of the sky.
+    pub level: f64,
+}
+
+/// The closed interval of what is no outlier for [`spare`]: kappa x the noise about `centre`, and on top `noise_amplitude` x
+/// what `centre` is above the sky, as seeing and sampling change stars from frame to frame.
+pub fn spared(centre: f64, expected: Expected, reject: &RejectOptions) -> (f64, f64) {
+    let brightness = centre - expected.level;
+    let allowed = if brightness > 0.0 { reject.noise_amplitude * brightness } else { 0.0 };
+    let (low, high) = interval(centre, expected.variance.sqrt(), reject);
+    (low - allowed, high + allowed)
+}
+
+/// `auto`: what the noise of the frames and the sampling of stars explain is no outlier. Of the rejected samples those
+/// [`spared`] about the median of the survivors `start .. end` are given back: among few samples the spread often comes out
+/// too small, and a faint sky has a tail upwards. Nothing where the noise is not known.
 pub fn spare(
     sorted: &[f64],
     (start, end): (usize, usize),
-    variance: f64,
+    expected: Expected,
     reject: &RejectOptions,
 ) -> (usize, usize) {
-    if start == end || variance.is_nan() {
+    if start == end || expected.variance.is_nan() {
         return (start, end);
     }
-    let (low, high) = interval(median(&sorted[start..end]), variance.sqrt(), reject);
+    let (low, high) = spared(median(&sorted[start..end]), expected, reject);
     let below = sorted.partition_point(|value| *value < low);
     let inside = sorted.partition_point(|value| *value <= high);
     (start.min(below), end.max(inside))

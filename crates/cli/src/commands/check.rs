@@ -1,10 +1,7 @@
-//! `zemosaic check`: verify a mosaic.
-
-use std::path::{Path, PathBuf};
+//! `zemosaic check`: verify mosaics and master tiles.
 
 use zemosaic_run::ExitCode;
-use zemosaic_run::check::check_product;
-use zemosaic_run::products::{COMPRESSED_NAME, PRODUCT_NAMES};
+use zemosaic_run::check::{check_product, products_of};
 
 use crate::args::CheckArgs;
 use crate::say;
@@ -12,8 +9,7 @@ use crate::say;
 /// Run it.
 pub fn run(args: &CheckArgs) -> u8 {
     let mut code = ExitCode::Ok;
-    for input in &args.input {
-        let path = product_of(input);
+    for path in args.input.iter().flat_map(|input| products_of(input)) {
         match check_product(&path) {
             Ok(findings) => {
                 if findings.iter().any(|finding| !finding.passed) {
@@ -38,13 +34,4 @@ pub fn run(args: &CheckArgs) -> u8 {
         }
     }
     code as u8
-}
-
-/// A folder stands for the mosaic in it.
-fn product_of(input: &Path) -> PathBuf {
-    if !input.is_dir() {
-        return input.to_path_buf();
-    }
-    let [plain, compressed] = [PRODUCT_NAMES[0], COMPRESSED_NAME].map(|name| input.join(name));
-    if !plain.exists() && compressed.exists() { compressed } else { plain }
 }

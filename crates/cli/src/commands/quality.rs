@@ -45,13 +45,16 @@ fn measured(args: &QualityArgs, given: &[String]) -> Result<QualityReport, RunEr
         threads: args.threads.map(usize::from),
         spill: args.tmp.clone(),
     };
+    if let Some(path) = &args.output {
+        request.refuse_output(path)?;
+    }
     let cancel = stop_on_signal();
     // Lines on stdout are frames here, not events; progress is on stderr.
     let reporter = Display::of(false, args.quiet).reporter();
     let report = quality_of(&request, &reporter, &cancel)?;
     drop(reporter);
     if let Some(path) = &args.output {
-        std::fs::write(path, report.csv()).map_err(RunError::output(path))?;
+        report.write_csv(path)?;
     }
     Ok(report)
 }

@@ -17,7 +17,8 @@ use crate::measure::FrameNoise;
 /// Notes the share of photons in the calibration of `frame` from its measured level; returns whether that changed
 /// anything, so that its noise must be measured again.
 pub fn settle_photon_share(frame: &mut Frame, noise: &FrameNoise) -> bool {
-    let (Some(gain), Some(read_noise)) = (frame.meta.gain_e_per_adu, frame.meta.read_noise_e) else {
+    let model = &frame.noise_model;
+    let (Some(gain), Some(read_noise)) = (model.gain_e_per_adu, model.read_noise_e) else {
         return false;
     };
     if !frame.has_flat_variance() {

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use zemosaic_coadd::{CoaddError, MemoryBudget};
 use zemosaic_fits::{
     DataSpec, FilePool, FitsError, HduRole, HduSpec, Header, ImageLayout, Overwrite, ProductWriter,
-    ReadScratch, SampleType, Window, scan, unpack_image, unpack_packed,
+    ReadScratch, SampleType, Window, read_window, scan, unpack_image, unpack_packed,
 };
 use zemosaic_frames::calibration::apply::{CalibratedImage, CalibrationBuffers};
 use zemosaic_frames::calibration::overscan::overscan_levels;
@@ -122,14 +122,47 @@ impl Builder<'_> {
             (master.pixels_path, master.layout) = unpacked;
         }
         master.measure(self.pool).map_err(unreadable)?;
-        let statistics = master.statistics.as_ref();
-        if master.kind == CalibrationKind::Flat && statistics.is_none_or(|own| !own.mean().is_finite()) {
-            return Err(RunError::Usage(format!(
-                "{} has no pixel above 0: it is no flat",
-                master.path.display()
-            )));
+        match self.useless(&master).map_err(unreadable)? {
+            None => Ok(master),
+            Some(why) => Err(RunError::Usage(format!("{} {why}", master.path.display()))),
         }
-        Ok(master)
+    }
+
+    /// Why a master would leave nothing of any frame.
+    fn useless(&self, master: &Master) -> Result<Option<String>, FitsError> {
+        let name = master.kind.name();
+        Ok(match master.kind {
+            CalibrationKind::Flat => {
+                let mean = master.statistics.as_ref().map_or(f64::NAN, MasterStatistics::mean);
+                (!mean.is_finite()).then(|| "has no pixel above 0: it is no flat".to_owned())
+            }
+            CalibrationKind::Bias | CalibrationKind::Dark => {
+                let planes = master.statistics.iter().flat_map(|own| &own.phases);
+                let is_empty = planes.flatten().all(|(_, count)| *count == 0);
+                is_empty.then(|| format!("has no pixel with a value: it is no {name}"))
+            }
+            CalibrationKind::BadPixels => self
+                .marks_everything(master)?
+                .then(|| format!("marks every pixel as bad: it is no {name} (0 is a good pixel)")),
+        })
+    }
+
+    /// Whether no pixel of a bad-pixel map is good.
+    fn marks_everything(&self, map: &Master) -> Result<bool, FitsError> {
+        let (width, height) = (map.layout.width(), map.layout.height());
+        let mut scratch = Scratch::default();
+        for plane in 0..map.layout.planes() {
+            for y0 in (0..height).step_by(BAND_ROWS) {
+                let window = Window { x0: 0, y0, width, height: BAND_ROWS.min(height - y0) };
+                let Scratch { read, rows, .. } = &mut scratch;
+                rows.resize(window.area(), 0.0);
+                read_window(self.pool, &map.pixels_path, &map.layout, plane, window, read, rows)?;
+                if rows.contains(&0.0) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// The file whose rows can be read by position.
@@ -379,7 +412,7 @@ fn stack_band(
     for counts in &mut scratch.counts {
         counts.resize(pixels, 0);
     }
-    let (weight, noise_variance) = (vec![1.0; raws.len()], vec![f64::NAN; raws.len()]);
+    let (weight, unknown) = (vec![1.0; raws.len()], vec![f64::NAN; raws.len()]);
     let block = StackBlock {
         frames: raws.len(),
         pixels,
@@ -388,7 +421,8 @@ fn stack_band(
         variance_factor: &scratch.ones,
         relative_weight: None,
         weight: &weight,
-        noise_variance: &noise_variance,
+        noise_variance: &unknown,
+        level: &unknown,
     };
     let [value, weight, variance] = &mut scratch.planes;
     let [depth, rejected_low, rejected_high] = &mut scratch.counts;

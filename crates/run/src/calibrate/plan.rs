@@ -91,6 +91,10 @@ pub fn plan_calibration(
         let calibration = calibration_of(&choice, &sets);
         if calibration.masters().next().is_some() {
             mark_used(&mut sets, &calibration);
+            if !calibration.subtract.is_empty() || calibration.level.is_some() || frame.overscan.is_some() {
+                // It was a level of the pixels as they were read.
+                frame.noise_model.zero_variance_adu = None;
+            }
             frame.calibration = Some(Arc::new(calibration));
         }
     }

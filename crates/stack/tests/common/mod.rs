@@ -136,6 +136,7 @@ impl Block {
             relative_weight: self.relative.as_deref(),
             weight: &self.weight,
             noise_variance: &self.noise_variance,
+            level: &self.level,
         }
     }
 
