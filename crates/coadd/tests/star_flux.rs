@@ -125,8 +125,8 @@ fn flux(plane: &[f32], sky: f64, (x, y): (f64, f64)) -> f64 {
     sum
 }
 
-/// Mean over the stars of the flux over its truth, by channel, and the scatter of single stars.
-fn ratios(folder: &Path, fwhm_px: f64, scene: &Scene, demosaic: DemosaicMethod) -> [(f64, f64); 3] {
+/// Planes of the mosaic of the first `frames` frames.
+fn planes(folder: &Path, demosaic: DemosaicMethod, method: RejectMethod, frames: usize) -> [Vec<f32>; 3] {
     let kernel = match demosaic {
         DemosaicMethod::None => KernelName::Drizzle,
         _ => KernelName::Lanczos3,
@@ -134,7 +134,7 @@ fn ratios(folder: &Path, fwhm_px: f64, scene: &Scene, demosaic: DemosaicMethod) 
     let options = CoaddOptions {
         kernel,
         photon_noise: PhotonNoise::Off,
-        reject: RejectOptions { method: RejectMethod::None, ..RejectOptions::default() },
+        reject: RejectOptions { method, ..RejectOptions::default() },
         ..CoaddOptions::default()
     };
     let ingest = IngestOptions {
@@ -145,7 +145,13 @@ fn ratios(folder: &Path, fwhm_px: f64, scene: &Scene, demosaic: DemosaicMethod) 
     let (grid, _) = grid();
     let sources = common::sources(folder, &ingest, &grid, &options);
     assert_eq!(sources.len(), FRAMES);
-    let mosaic = common::mosaic(&sources, &grid, &options, (400, 100), 2);
+    let mosaic = common::mosaic(&sources[..frames], &grid, &options, (400, 100), 2);
+    std::array::from_fn(|channel| mosaic.float(channel))
+}
+
+/// Mean over the stars of the flux over its truth, by channel, and the scatter of single stars.
+fn ratios(folder: &Path, fwhm_px: f64, scene: &Scene, demosaic: DemosaicMethod) -> [(f64, f64); 3] {
+    let found = planes(folder, demosaic, RejectMethod::None, FRAMES);
     std::array::from_fn(|channel| {
         let placed: Vec<(f64, f64, f64)> = stars()
             .into_iter()
@@ -153,10 +159,9 @@ fn ratios(folder: &Path, fwhm_px: f64, scene: &Scene, demosaic: DemosaicMethod) 
             .map(|(star, (x, y))| (x, y, FLUX_ADU * scene.colours[star % 3][channel]))
             .collect();
         let truth = star_image(GRID_SIDE, GRID_SIDE, &placed, fwhm_px);
-        let found = mosaic.float(channel);
         let ratios: Vec<f64> = stars()
             .into_iter()
-            .map(|at| flux(&found, scene.sky_adu[channel], at) / flux(&truth, 0.0, at))
+            .map(|at| flux(&found[channel], scene.sky_adu[channel], at) / flux(&truth, 0.0, at))
             .collect();
         let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
         let scatter = ratios.iter().map(|ratio| (ratio - mean).powi(2)).sum::<f64>() / ratios.len() as f64;
@@ -189,4 +194,30 @@ fn stars_keep_their_flux_from_raw_pixels_to_the_mosaic() {
         }
     }
     assert!(!failed, "see above");
+}
+
+/// The default rejection leaves stars what they are, few frames or many: what differs between frames there is sampling.
+#[test]
+fn rejection_by_depth_keeps_the_flux_of_stars() {
+    for fwhm_px in [1.8, 2.6] {
+        let folder = tempfile::tempdir().unwrap();
+        write_frames(folder.path(), fwhm_px, &COLOURED);
+        for demosaic in [DemosaicMethod::Bilinear, DemosaicMethod::None] {
+            for frames in [5, 12, FRAMES] {
+                let of = |method| planes(folder.path(), demosaic, method, frames);
+                let (all, kept) = (of(RejectMethod::None), of(RejectMethod::Auto));
+                for (channel, sky) in COLOURED.sky_adu.into_iter().enumerate() {
+                    let mut ratios: Vec<f64> = stars()
+                        .into_iter()
+                        .map(|at| flux(&kept[channel], sky, at) / flux(&all[channel], sky, at))
+                        .filter(|ratio| ratio.is_finite())
+                        .collect();
+                    ratios.sort_by(f64::total_cmp);
+                    let median = ratios[ratios.len() / 2];
+                    let what = format!("FWHM {fwhm_px} {demosaic:?}, {frames} frames, channel {channel}");
+                    assert!(ratios.len() > 30 && (median - 1.0).abs() < 0.005, "{what}: {median}");
+                }
+            }
+        }
+    }
 }

@@ -251,7 +251,7 @@ fn a_flat_spreads_noise_and_flattens_the_sky() {
     let median = noise.map_variance[0];
     assert!((reference.variance[0] / (4000.0 * median) - 1.0).abs() < 0.08, "{reference:?}");
     // With a known gain and read noise the share of photons follows the level.
-    (frame.meta.gain_e_per_adu, frame.meta.read_noise_e) = (Some(0.25), Some(10.0));
+    (frame.noise_model.gain_e_per_adu, frame.noise_model.read_noise_e) = (Some(0.25), Some(10.0));
     assert!(settle_photon_share(&mut frame, &noise));
     let share = frame.calibration.as_ref().unwrap().photon_share[0];
     assert!((share - 250.0 / 350.0).abs() < 0.01, "{share}");
