@@ -26,6 +26,7 @@ use zemosaic_stack::Combine;
 use zemosaic_stars::GateMode;
 
 use crate::calibration_args::CalibrationArgs;
+use crate::command_args::{CheckArgs, DemoArgs, HeaderArgs, QualityArgs, SimulateArgs};
 use crate::gate_args::GateArgs;
 use crate::named::{name_of, named};
 use crate::parse;
@@ -258,105 +259,6 @@ fn default_gates(run_command: RunCommand) -> GateMode {
 pub fn refuse_idle(rules: &[(&str, bool, &str)], given: &[String]) -> Result<(), String> {
     let idle = rules.iter().find(|(name, acts, _)| !acts && given.iter().any(|own| own == name));
     idle.map_or(Ok(()), |(name, _, needed)| Err(format!("--{name} has an effect only with {needed}")))
-}
-
-/// Arguments of `quality`.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  zemosaic quality frames/\n  zemosaic quality frames/ -o quality.csv --max-fwhm 4"
-)]
-pub struct QualityArgs {
-    /// FITS files, folders (walked to the bottom), and lists, as for mosaic
-    #[arg(required = true)]
-    pub input: Vec<PathBuf>,
-    /// Write the figures to this CSV file
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// What is too bad
-    #[command(flatten)]
-    pub gate: GateArgs,
-    /// Worker threads; default: all cores
-    #[arg(short = 'j', long, value_parser = clap::value_parser!(u16).range(1..))]
-    pub threads: Option<u16>,
-    /// Folder for unpacked copies; default: the system's
-    #[arg(long, value_name = "DIR")]
-    pub tmp: Option<PathBuf>,
-    /// A JSON line for each frame on stdout, instead of the table
-    #[arg(long)]
-    pub json: bool,
-    /// Replace a CSV file that exists
-    #[arg(long)]
-    pub force: bool,
-    /// No progress display
-    #[arg(short, long, action = ArgAction::SetTrue)]
-    pub quiet: bool,
-}
-
-/// Arguments of `header`.
-#[derive(Debug, Args)]
-pub struct HeaderArgs {
-    /// FITS files, also .gz
-    #[arg(required = true)]
-    pub input: Vec<PathBuf>,
-    /// Only this HDU, from 0
-    #[arg(long)]
-    pub hdu: Option<usize>,
-}
-
-/// Arguments of `check`.
-#[derive(Debug, Args)]
-pub struct CheckArgs {
-    /// Mosaics, or folders with a mosaic.fits
-    #[arg(required = true)]
-    pub input: Vec<PathBuf>,
-    /// Findings as JSON on stdout
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Presets of the simulator.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum PresetName {
-    /// Raw Seestar-like Bayer frames with all defects
-    Seestar,
-    /// Mono CCD frames
-    Ccd,
-    /// Raw Seestar-like frames without gain, offset or vignetting: what `demo` uses
-    Demo,
-}
-
-/// Arguments of `simulate`.
-#[derive(Debug, Args)]
-pub struct SimulateArgs {
-    /// Kind of frames
-    #[arg(long, value_enum, default_value = "seestar")]
-    pub preset: PresetName,
-    /// Folder for frames and truth
-    #[arg(short, long)]
-    pub output: PathBuf,
-    /// Options as JSON, on top of the preset (see --print-options)
-    #[arg(long, value_name = "FILE")]
-    pub options: Option<PathBuf>,
-    /// Frames to make
-    #[arg(long)]
-    pub frames: Option<usize>,
-    /// Frame size in pixels
-    #[arg(long, value_name = "WxH", value_parser = parse::size_px)]
-    pub size: Option<(usize, usize)>,
-    /// Seed of everything random
-    #[arg(long)]
-    pub seed: Option<u64>,
-    /// Print the options as JSON and stop
-    #[arg(long)]
-    pub print_options: bool,
-}
-
-/// Arguments of `demo`.
-#[derive(Debug, Args)]
-pub struct DemoArgs {
-    /// Folder for everything
-    #[arg(short, long, default_value = "demo")]
-    pub output: PathBuf,
 }
 
 /// The command line as text, for the record; a name that is no Unicode is shown as well as can be.

@@ -5,6 +5,7 @@ mod say;
 
 mod args;
 mod calibration_args;
+mod command_args;
 mod commands;
 mod gate_args;
 mod named;

@@ -123,31 +123,6 @@ fn words(flags: &[String]) -> Vec<&str> {
     flags.iter().map(String::as_str).collect()
 }
 
-/// A column of `frames.csv`, of the frames that were used.
-fn column(out: &Path, name: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(out.join("frames.csv")).unwrap();
-    let mut rows = csv_rows(&text);
-    let at = rows.remove(0).iter().position(|head| head == name).unwrap();
-    rows.into_iter().filter(|row| row[1] == "used").map(|row| row[at].clone()).collect()
-}
-
-fn csv_rows(text: &str) -> Vec<Vec<String>> {
-    text.lines()
-        .map(|line| {
-            let mut fields = vec![String::new()];
-            let mut quoted = false;
-            for c in line.chars() {
-                match c {
-                    '"' => quoted = !quoted,
-                    ',' if !quoted => fields.push(String::new()),
-                    c => fields.last_mut().unwrap().push(c),
-                }
-            }
-            fields
-        })
-        .collect()
-}
-
 /// Median of the absolute differences, and their mean, where both are far from the edge.
 fn differences(a: &Path, b: &Path) -> Vec<(f64, f64)> {
     let (a, b) = (Mosaic::open(&a.join("mosaic.fits")), Mosaic::open(&b.join("mosaic.fits")));
@@ -189,7 +164,7 @@ fn a_calibrated_mosaic_is_that_of_perfect_frames() {
     for (median, mean) in differences(&out, &truth) {
         assert!(median < 1.5 && mean.abs() < 0.3, "{median} {mean}");
     }
-    let steps = column(&out, "calibration");
+    let steps = csv_column(&out, "calibration");
     assert!(steps.iter().all(|step| *step == steps[0]), "{steps:?}");
     assert!(
         steps[0].starts_with("dark:12 x d00.fits#") && steps[0].contains(" flat:6 x f0.fits#"),
@@ -240,7 +215,7 @@ fn what_does_not_fit_is_told() {
     let out = dir.path().join("out");
     let flags = ["--dark", &long, "--bias", &path("bias")];
     mosaic(&[&night], &out, &flags).expect(0, "W-CALIB-DARK").tells("300 s instead of 10 s");
-    assert!(column(&out, "calibration")[0].starts_with("bias:12 x b00.fits#"));
+    assert!(csv_column(&out, "calibration")[0].starts_with("bias:12 x b00.fits#"));
     let plan = run(program().arg("plan").arg(&night).args(flags));
     plan.expect(0, "W-CALIB-DARK");
     // A flat that is given as a dark, and folders without what is asked for.
@@ -267,11 +242,11 @@ fn frames_of_a_camera_that_subtracts_its_dark_keep_their_pattern() {
     let flags = calibration_flags(&night);
     let out = dir.path().join("out");
     mosaic(&[&night], &out, &words(&flags)).expect(0, "W-CALIB-ONBOARD").tells("(+ 4 similar)");
-    let steps = column(&out, "calibration");
+    let steps = csv_column(&out, "calibration");
     assert!(steps[0].starts_with("level:12 x b00.fits#") && !steps[0].contains("dark:"), "{}", steps[0]);
     let flat = night.join("flat").to_string_lossy().into_owned();
     let told = dir.path().join("told");
     mosaic(&[&night], &told, &["--flat", &flat, "--pedestal", "433"]).expect(0, "W-FRAME-CALIBRATION");
-    assert!(column(&told, "calibration")[0].starts_with("pedestal:433 flat:"));
+    assert!(csv_column(&told, "calibration")[0].starts_with("pedestal:433 flat:"));
     mosaic(&[&night], &dir.path().join("zero"), &["--flat", &flat]).expect(0, "W-CALIB-ZERO");
 }

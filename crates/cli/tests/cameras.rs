@@ -10,7 +10,7 @@ use zemosaic_image::CfaPattern;
 use zemosaic_testkit::tan::Parity;
 use zemosaic_testkit::{TanFrame, noise_image, star_image, write_test_frame};
 
-use common::{Mosaic, folder, mosaic, program, run};
+use common::{Mosaic, csv_column, folder, mosaic, program, run};
 
 const WIDTH: usize = 360;
 const HEIGHT: usize = 280;
@@ -66,14 +66,6 @@ fn middle_of(values: &[f32]) -> f64 {
     let mut finite: Vec<f32> = values.iter().copied().filter(|value| value.is_finite()).collect();
     finite.sort_by(f32::total_cmp);
     f64::from(finite[finite.len() / 2])
-}
-
-/// A column of `frames.csv`, by frame.
-fn column(out: &Path, name: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(out.join("frames.csv")).unwrap();
-    let mut lines = text.lines();
-    let at = lines.next().unwrap().split(',').position(|own| own == name).unwrap();
-    lines.map(|line| line.split(',').nth(at).unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -144,7 +136,7 @@ fn a_wrong_bayer_pattern_is_found_and_mended() {
     quiet.expect(0, "");
     assert!(!quiet.stderr.contains("W-CFA"), "{}", quiet.stderr);
     for out in [&mended, &given] {
-        assert_eq!(column(out, "kind"), vec!["cfa GRBG"; 4]);
+        assert_eq!(csv_column(out, "kind"), vec!["cfa GRBG"; 4]);
         let product = Mosaic::open(&out.join("mosaic.fits"));
         for (channel, level) in SKY_ADU.into_iter().enumerate() {
             assert!((middle_of(&product.plane("SCI", channel)) / level - 1.0).abs() < 0.005);
@@ -174,7 +166,7 @@ fn hot_pixels_of_a_run_are_masked_and_stars_are_not() {
         let clean_frames = dir.path().join(format!("clean-frames{count}"));
         write_frames(&clean_frames, count, &[], |_| {});
         mosaic(&[&clean_frames], &clean, &["--reject", "none", "--kernel", "bilinear"]).expect(0, "");
-        let found = column(&out, "bad_pixels");
+        let found = csv_column(&out, "bad_pixels");
         if by_window {
             assert_eq!(found, vec!["in-windows"; count]);
         } else {
@@ -222,16 +214,16 @@ fn gains_are_given_or_found_by_photon_transfer() {
     }
     let out = dir.path().join("found");
     mosaic(&[&frames], &out, &[]).expect(0, "");
-    assert_eq!(column(&out, "noise_model"), vec!["photon-transfer"; 8]);
-    let gain: f64 = column(&out, "gain_e_per_adu")[0].parse().unwrap();
+    assert_eq!(csv_column(&out, "noise_model"), vec!["photon-transfer"; 8]);
+    let gain: f64 = csv_column(&out, "gain_e_per_adu")[0].parse().unwrap();
     assert!((gain / 0.5 - 1.0).abs() < 0.08, "{gain}");
-    let zero: f64 = column(&out, "zero_variance_adu")[0].parse().unwrap();
+    let zero: f64 = csv_column(&out, "zero_variance_adu")[0].parse().unwrap();
     assert!((zero - 300.0).abs() < 120.0, "{zero}");
     let out = dir.path().join("given");
     mosaic(&[&frames], &out, &["--gain", "0.47", "--read-noise", "2.5"]).expect(0, "");
-    assert_eq!(column(&out, "noise_model"), vec!["given"; 8]);
-    assert_eq!(column(&out, "gain_e_per_adu")[0].parse::<f64>().unwrap(), 0.47);
-    assert_eq!(column(&out, "read_noise_e")[0].parse::<f64>().unwrap(), 2.5);
+    assert_eq!(csv_column(&out, "noise_model"), vec!["given"; 8]);
+    assert_eq!(csv_column(&out, "gain_e_per_adu")[0].parse::<f64>().unwrap(), 0.47);
+    assert_eq!(csv_column(&out, "read_noise_e")[0].parse::<f64>().unwrap(), 2.5);
     mosaic(&[&frames], &dir.path().join("bad"), &["--gain", "0"]).expect(2, "E-USAGE").tells("gain");
 }
 

@@ -28,16 +28,8 @@ fn frames(folder: &Path, order: &[usize], step: f32, gain: f32) -> PathBuf {
     folder.to_path_buf()
 }
 
-/// Columns of frames.csv by name, of used frames.
-fn column(out: &Path, name: &str) -> Vec<String> {
-    let csv = std::fs::read_to_string(out.join("frames.csv")).unwrap();
-    let mut lines = csv.lines();
-    let at = lines.next().unwrap().split(',').position(|head| head == name).unwrap();
-    lines.map(|line| line.split(',').nth(at).unwrap().to_owned()).collect()
-}
-
 fn numbers(out: &Path, name: &str) -> Vec<f64> {
-    column(out, name).iter().map(|text| text.parse().unwrap()).collect()
+    csv_column(out, name).iter().map(|text| text.parse().unwrap()).collect()
 }
 
 fn report(out: &Path) -> serde_json::Value {

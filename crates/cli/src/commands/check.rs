@@ -3,7 +3,7 @@
 use zemosaic_run::ExitCode;
 use zemosaic_run::check::{check_product, products_of};
 
-use crate::args::CheckArgs;
+use crate::command_args::CheckArgs;
 use crate::say;
 
 /// Run it.

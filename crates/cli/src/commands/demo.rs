@@ -12,7 +12,7 @@ use zemosaic_testkit::{
     CompareOptions, SimulateOptions, StarComparison, TanFrame, Truth, compare_stars, load_truth,
 };
 
-use crate::args::DemoArgs;
+use crate::command_args::DemoArgs;
 use crate::progress::Display;
 use crate::{commands, say};
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use zemosaic_fits::{FitsError, Header, is_packed, scan, scan_packed_header};
 use zemosaic_run::ExitCode;
 
-use crate::args::HeaderArgs;
+use crate::command_args::HeaderArgs;
 use crate::say;
 
 /// Run it.

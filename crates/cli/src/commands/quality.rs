@@ -7,7 +7,7 @@ use zemosaic_run::{
 };
 use zemosaic_stars::GateMode;
 
-use crate::args::QualityArgs;
+use crate::command_args::QualityArgs;
 use crate::commands::mosaic::stop_on_signal;
 use crate::progress::Display;
 use crate::say;

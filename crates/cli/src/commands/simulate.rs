@@ -4,7 +4,7 @@ use indicatif::ProgressBar;
 use zemosaic_run::ExitCode;
 use zemosaic_testkit::{Preset, SimulateOptions, SimulationSummary, TestkitError, simulate};
 
-use crate::args::{PresetName, SimulateArgs};
+use crate::command_args::{PresetName, SimulateArgs};
 use crate::say;
 
 /// Run it.

@@ -256,6 +256,14 @@ pub fn frames_csv(out: &Path) -> Vec<(String, String, String)> {
         .collect()
 }
 
+/// A column of `frames.csv`, of the frames that were used.
+pub fn csv_column(out: &Path, name: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(out.join("frames.csv")).unwrap();
+    let mut rows = text.lines().map(csv_fields);
+    let at = rows.next().unwrap().iter().position(|head| head == name).unwrap();
+    rows.filter(|row| row[1] == "used").map(|row| row[at].clone()).collect()
+}
+
 /// Fields of a line as RFC 4180 has them.
 fn csv_fields(line: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
