@@ -40,4 +40,4 @@ pub use groups::overlap_groups;
 pub use map::{CELL_PX, CellMap, MapKind, MapOptions, PixelMap};
 pub use outliers::{OutlierReason, canvas_outliers};
 pub use vector::{angle_rad, lonlat_deg, unit_vector};
-pub use wcs::Wcs;
+pub use wcs::{SipCoefficients, Wcs};

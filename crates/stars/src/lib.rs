@@ -14,11 +14,14 @@
 //! - `lines`, [`trail`]: straight lines across the frame
 //! - [`quality`]: the figures of a frame
 //! - [`gates`]: which frames of a night are too bad
+//! - [`detection`]: stars as positions with an uncertainty
+//! - [`reference`]: stars whose place on the sky is known
 //!
 //! `docs/methods/quality.md` says it with formulas and figures.
 
 mod candidate;
 mod components;
+pub mod detection;
 mod error;
 pub mod field;
 mod fit;
@@ -30,17 +33,20 @@ mod measure;
 pub mod options;
 pub mod profile;
 pub mod quality;
+pub mod reference;
 pub mod source;
 mod stamp;
 pub mod star;
 pub mod trail;
 
+pub use detection::Detection;
 pub use error::StarsError;
 pub use field::{Field, find_stars};
 pub use gates::{GateFrame, GateMode, GateOptions, gate};
 pub use options::StarOptions;
 pub use profile::Profile;
 pub use quality::{FrameQuality, measure_quality};
+pub use reference::{ReferenceList, ReferenceStar, ReferenceStars};
 pub use source::{FrameInfo, MemoryPixels, Pixels};
 pub use star::{Star, StarFlags};
 pub use trail::Trail;

@@ -24,6 +24,7 @@ use crate::frame::SkyFrame;
 use crate::vector::{Mat3, Vec3, lonlat_deg, mul, mul_vec, transposed, unit_vector};
 
 pub(crate) use self::keys::float as header_float;
+pub use self::sip::SipCoefficients;
 
 /// Directions this near to the native meridian of 180 deg (radians) lie on the seam of a map.
 const SEAM: f64 = 1e-12;
@@ -103,6 +104,28 @@ impl Wcs {
         frame: SkyFrame,
     ) -> Result<Self, WcsError> {
         Self::projected("TAN", crval_deg, crpix0_px, cd_deg, frame)
+    }
+
+    /// As [`Wcs::tan`], with the SIP distortion `sip` (u, v are offsets from `crpix0_px`).
+    ///
+    /// # Errors
+    /// As [`Wcs::tan`]; [`WcsError::Distortion`] for polynomials that are none.
+    pub fn tan_sip(
+        crval_deg: [f64; 2],
+        crpix0_px: [f64; 2],
+        cd_deg: [[f64; 2]; 2],
+        frame: SkyFrame,
+        sip: &SipCoefficients,
+    ) -> Result<Self, WcsError> {
+        let mut wcs = Self::tan(crval_deg, crpix0_px, cd_deg, frame)?;
+        let sip = sip::Sip::of(sip).ok_or_else(|| WcsError::Distortion {
+            reason: format!(
+                "SIP of order {} without its coefficients, or with such as are no numbers",
+                sip.order
+            ),
+        })?;
+        wcs.distortion = Distortion::Sip(sip.into());
+        Ok(wcs)
     }
 
     /// A system without distortion in the projection of a FITS code, with the standard's LONPOLE and LATPOLE and no

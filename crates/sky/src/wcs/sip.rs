@@ -14,6 +14,25 @@ const MAX_ORDER: i64 = 9;
 const LAST_STEP_PX: f64 = 1e-7;
 const MAX_STEPS: usize = 30;
 
+/// The polynomials A and B of a SIP distortion.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SipCoefficients {
+    /// Highest power, from 2 to 9.
+    pub order: usize,
+    /// Coefficient of u^p v^q in A at `p * (order + 1) + q`, pixels; those of p + q < 2 or > order are 0.
+    pub a: Vec<f64>,
+    /// Likewise B.
+    pub b: Vec<f64>,
+}
+
+impl SipCoefficients {
+    /// Without any distortion yet.
+    pub fn zero(order: usize) -> Self {
+        let count = (order + 1) * (order + 1);
+        Self { order, a: vec![0.0; count], b: vec![0.0; count] }
+    }
+}
+
 /// A SIP distortion.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sip {
@@ -29,6 +48,16 @@ impl Sip {
         let Some((a, b)) = read_pair(header, "A", "B")? else { return Ok(None) };
         let guess = read_pair(header, "AP", "BP").unwrap_or(None);
         Ok(Some(Self { a, b, guess }))
+    }
+
+    /// The distortion of given polynomials; `None` where they do not have their order's length or an order that acts.
+    pub(super) fn of(coefficients: &SipCoefficients) -> Option<Self> {
+        let SipCoefficients { order, a, b } = coefficients;
+        let (order, count) = (*order, (order + 1) * (order + 1));
+        let fits = (2..=MAX_ORDER as usize).contains(&order) && a.len() == count && b.len() == count;
+        let finite = a.iter().chain(b).all(|c| c.is_finite());
+        let polynomial = |values: &[f64]| Polynomial { order, coefficients: values.to_vec() };
+        (fits && finite).then(|| Self { a: polynomial(a), b: polynomial(b), guess: None })
     }
 
     /// The distortion whose undistorted offsets, times the matrix that `cd_inverse` inverts, are the polynomials `x` and
