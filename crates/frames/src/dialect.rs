@@ -8,6 +8,7 @@ use zemosaic_image::CfaPattern;
 
 use crate::calibration::facts::{applied_steps, camera_setup, pedestal_adu};
 use crate::frame::{FrameKind, FrameMeta};
+use crate::pointing::sky_hints;
 
 /// The colour layout an image has, or a sentence why it is not usable.
 ///
@@ -37,7 +38,7 @@ fn cfa_pattern(header: &Header, height: usize) -> Result<Option<CfaPattern>, Str
     let named = ["BAYERPAT", "BAYRPAT", "COLORTYP", "CFAPAT", "CFATYPE"]
         .iter()
         .find_map(|key| header.get_str(key).map(|value| (*key, value.trim().to_uppercase())));
-    let Some((key, value)) = named else { return Ok(None) };
+    let Some((key, value)) = named else { return Ok(panoptes_pattern(header)) };
     if value.is_empty() || ["NONE", "MONO", "MONOCHROME", "GRAY", "GREY"].contains(&value.as_str()) {
         return Ok(None);
     }
@@ -52,6 +53,22 @@ fn cfa_pattern(header: &Header, height: usize) -> Result<Option<CfaPattern>, Str
         stored = stored.shifted(0, height as i64 - 1);
     }
     Ok(Some(stored))
+}
+
+/// The pattern of a raw PANOPTES frame, which is in FILTER and has no keyword of its own.
+///
+/// The project's description of its frames (`get_rgb_data` of panoptes-utils) says RGGB of the picture with the last
+/// stored row on top; the sensor has an even count of rows, so that the stored order is one row off. In its cut-outs
+/// too: their pixels of the equal greens and the levels of red and blue under the sky agree with G B / R G.
+/// Other programs' FILTER is glass in front of a sensor and says nothing of it.
+fn panoptes_pattern(header: &Header) -> Option<CfaPattern> {
+    let says = |key: &str, word: &str| header.get_str(key).is_some_and(|text| text.contains(word));
+    if !says("ORIGIN", "PANOPTES") && !says("CREATOR", "POCS") {
+        return None;
+    }
+    let filter = header.get_str("FILTER")?;
+    let pattern = CfaPattern::parse(&filter).filter(|pattern| pattern.name() == filter)?;
+    Some(pattern.shifted(0, 1))
 }
 
 /// Header facts for products and reports.
@@ -82,6 +99,7 @@ pub fn frame_meta(header: &Header, layout: &ImageLayout) -> FrameMeta {
         applied: applied_steps(header),
         pedestal_adu: pedestal_adu(header),
         gain_setting: number(&["GAIN"]),
+        hints: sky_hints(header, layout),
     }
 }
 

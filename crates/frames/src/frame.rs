@@ -12,6 +12,7 @@ use crate::bad_pixels::Defects;
 use crate::calibration::{AppliedSteps, CameraSetup, FrameCalibration, ImageFacts, files::pattern_of};
 use crate::cfa::DemosaicMethod;
 use crate::noise_model::NoiseModel;
+use crate::pointing::SkyHints;
 
 /// Colour layout of a frame's pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +127,8 @@ pub struct FrameMeta {
     pub applied: AppliedSteps,
     /// Level of a pixel without light, where the header says it (PEDESTAL).
     pub pedestal_adu: Option<f64>,
+    /// Where it points, at what scale and when, for a plate solver.
+    pub hints: SkyHints,
     /// GAIN as the camera's own setting, where it is no number of electrons.
     pub gain_setting: Option<f64>,
 }

@@ -7,6 +7,8 @@
 //! - [`bad_pixels`]: hot and cold pixels, as a list or looked for in windows
 //! - [`cfa`]: what becomes of the raw pixels behind a colour filter array
 //! - [`dialect`]: what the header keywords of the usual capture programs say
+//! - [`pointing`]: what the header says of pointing, scale and time, for a plate solver
+//! - [`time`]: dates of headers and products
 //! - [`wcs_source`]: where the WCS of a frame comes from
 //! - [`mod@ingest`]: scan all inputs, keep the usable frames, name a reason for each other one
 //! - [`map_source`]: where the weight map and the mask of a frame are
@@ -37,6 +39,8 @@ mod maps;
 pub mod measure;
 pub mod noise_model;
 pub mod pixels;
+pub mod pointing;
+pub mod time;
 pub mod transfer;
 pub mod wcs_source;
 
@@ -54,4 +58,5 @@ pub use map_source::{MapOptions, WeightRescale, WeightType};
 pub use measure::{FrameNoise, VarianceReference, measure_noise};
 pub use noise_model::{NoiseModel, NoiseOptions, NoiseOrigin};
 pub use pixels::{FramePixels, PixelScratch, RelativeVariance};
+pub use pointing::{Pointing, SkyHints, sky_hints};
 pub use wcs_source::{WcsNeed, WcsPolicy};

@@ -12,7 +12,7 @@ use zemosaic_fits::{
     FilePool, FitsError, Header, ReadScratch, Window, is_packed, open_unpacked, read_window, scan,
 };
 use zemosaic_frames::ingest::reason_of;
-use zemosaic_frames::{IngestOptions, InputFile, LeftOut, MapSource, discover};
+use zemosaic_frames::{IngestOptions, InputFile, LeftOut, MapSource, discover, time};
 use zemosaic_image::Region;
 use zemosaic_stars::GateMode;
 
@@ -33,7 +33,6 @@ use crate::products::tile_inputs::frames_of_tile;
 use crate::rgb_equalize::asked;
 use crate::scan::{no_input, tell_left_out};
 use crate::tiles::TilesPlan;
-use crate::time;
 
 /// Extensions that are the weights of a tile: ours, and ZeMosaic's.
 const WEIGHTS: [&str; 2] = ["WHT", "ALPHA"];

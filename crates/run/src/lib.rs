@@ -47,7 +47,6 @@ pub mod rgb_equalize;
 pub mod scan;
 mod stack;
 pub mod tiles;
-pub mod time;
 pub mod units;
 
 pub use error::{ExitCode, RunError};

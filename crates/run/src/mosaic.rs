@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use zemosaic_coadd::source::depth_planes;
 use zemosaic_coadd::{CoaddObserver, CoaddSummary, Patch, PatchPlan, Source, plan_patches};
 use zemosaic_fits::{FilePool, Header};
-use zemosaic_frames::{LeftOut, Reason};
+use zemosaic_frames::{LeftOut, Reason, time};
 use zemosaic_sky::Footprint;
 
 use crate::assemble::{Product, Work, merge_work};
@@ -29,7 +29,6 @@ use crate::quality::judge_quality;
 use crate::rgb_equalize::asked;
 use crate::scan::tell_left_out;
 use crate::stack::stack_all;
-use crate::time;
 
 /// How the folders of unpacked copies begin.
 pub(crate) const SPILL_PREFIX: &str = ".spill-";

@@ -11,7 +11,7 @@ use zemosaic_coadd::{CoaddError, Measured, MemoryBudget};
 use zemosaic_fits::{FilePool, FitsError};
 use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::pixels::read_raw_planes;
-use zemosaic_frames::{Frame, FrameKind, LeftOut, PixelScratch, Reason};
+use zemosaic_frames::{Frame, FrameKind, LeftOut, PixelScratch, Reason, time};
 use zemosaic_image::{Region, Sites};
 use zemosaic_stars::{
     Field, FrameInfo, FrameQuality, GateFrame, GateOptions, Pixels, StarOptions, StarsError, find_stars, gate,
@@ -21,7 +21,6 @@ use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage};
 use crate::options::MosaicOptions;
 use crate::prepare::Prepared;
-use crate::time;
 
 /// Stars and gates.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

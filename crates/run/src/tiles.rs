@@ -5,14 +5,13 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use zemosaic_coadd::Source;
-use zemosaic_frames::Frame;
+use zemosaic_frames::{Frame, time};
 use zemosaic_image::Region;
 use zemosaic_sky::{ClusterFrame, Grid, cluster_frames, grid_bounds};
 
 use crate::error::RunError;
 use crate::layout::Layout;
 use crate::options::{MosaicRequest, RunCommand};
-use crate::time;
 
 /// A frame by file and id, which preparing does not change.
 type FrameKey = (PathBuf, String);

@@ -39,5 +39,6 @@ pub use grid_projection::GridProjection;
 pub use groups::overlap_groups;
 pub use map::{CELL_PX, CellMap, MapKind, MapOptions, PixelMap};
 pub use outliers::{OutlierReason, canvas_outliers};
+pub use precession::mean_of_date_to_icrs;
 pub use vector::{angle_rad, lonlat_deg, unit_vector};
 pub use wcs::{SipCoefficients, Wcs};

@@ -3,7 +3,8 @@
 //! Method: Hilton et al. 2006, Celest. Mech. Dyn. Astron. 94, 351, in the form of Wallace & Capitaine 2006
 //! (A&A 459, 981, section 7): bias-precession matrix R1(-eps_A) R3(-psi_bar) R1(phi_bar) R3(gamma_bar).
 
-use crate::vector::{Mat3, mul, rotate_x, rotate_z, transposed};
+use crate::frame::SkyFrame;
+use crate::vector::{Mat3, lonlat_deg, mul, mul_vec, rotate_x, rotate_z, transposed, unit_vector};
 
 /// Polynomials of the angles in arcsec, in Julian centuries of TT since J2000.0, lowest power first.
 const GAMMA_BAR: [f64; 6] = [-0.052928, 10.556378, 0.4932044, -0.00031238, -0.000002788, 0.0000000260];
@@ -32,4 +33,12 @@ pub(crate) fn from_j2000(equinox_yr: f64) -> Mat3 {
 pub(crate) fn icrs_to_ecliptic(equinox_yr: f64) -> Mat3 {
     let t = (equinox_yr - 2000.0) / 100.0;
     mul(&rotate_x(polynomial_rad(&EPSILON, t)), &bias_precession(t))
+}
+
+/// ICRS place, degrees, of a mean place of date: FK5 at the equinox of the Julian year `year`, as astropy has it. The
+/// aberration and nutation of an apparent place, below half an arcmin, stay in.
+pub fn mean_of_date_to_icrs(ra_deg: f64, dec_deg: f64, year: f64) -> (f64, f64) {
+    let of_date = unit_vector(ra_deg, dec_deg);
+    let to_icrs = SkyFrame::Fk5 { equinox: year }.matrix_to_icrs();
+    lonlat_deg(&to_icrs.map_or(of_date, |matrix| mul_vec(&matrix, &of_date)))
 }

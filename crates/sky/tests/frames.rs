@@ -1,6 +1,8 @@
 //! Rotations to ICRS against astropy 8.0.2: `SkyCoord(lon, lat, frame=...).icrs.cartesian.xyz`, made once.
 
-use zemosaic_sky::{Grid, MapKind, MapOptions, PixelMap, SkyFrame, Wcs, angle_rad, unit_vector};
+use zemosaic_sky::{
+    Grid, MapKind, MapOptions, PixelMap, SkyFrame, Wcs, angle_rad, mean_of_date_to_icrs, unit_vector,
+};
 
 #[test]
 fn frames_agree_with_astropy() {
@@ -16,6 +18,23 @@ fn frames_agree_with_astropy() {
         let ours = m.map(|row| row[0] * v[0] + row[1] * v[1] + row[2] * v[2]);
         // 1e-14 rad is 2 nano-arcsec.
         assert!(angle_rad(&ours, &icrs) < 1e-14, "{frame} {lon} {lat}: {:e}", angle_rad(&ours, &icrs));
+    }
+}
+
+/// Golden: `SkyCoord(ra, dec, unit="deg", frame=FK5(equinox=Time(year, format="jyear", scale="tt"))).icrs`.
+#[test]
+fn mean_places_of_date_agree_with_astropy() {
+    for (ra, dec, year, icrs) in [
+        (193.041_66, 40.970_556, 2025.232_03, (192.745_657_943_397, 41.107_479_149_153)),
+        (315.499_995, 68.215_556, 2024.5798, (315.424_595_532_674, 68.118_015_591_676)),
+        (0.0, 89.5, 2050.0, (359.473_207_494_407, 89.221_671_495_440)),
+        (359.9, -45.0, 1975.0, (0.220_116_752_328, -44.860_815_316_637)),
+        (84.046_503, -5.440_393, 2016.04, (83.849_453_913_873, -5.449_801_106_860)),
+    ] {
+        let (lon, lat) = mean_of_date_to_icrs(ra, dec, year);
+        assert!((0.0..360.0).contains(&lon), "{lon}");
+        let miss_rad = angle_rad(&unit_vector(lon, lat), &unit_vector(icrs.0, icrs.1));
+        assert!(miss_rad < 1e-13, "{ra} {dec} {year}: {lon} {lat}, {miss_rad:e}");
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use zemosaic_coadd::noise::aperture_correlation;
 use zemosaic_coadd::resampler::Resampler;
 use zemosaic_coadd::{CoaddSummary, DepthPlanes, Measured, Source};
-use zemosaic_frames::{Defects, FrameMeta, LeftOut, NoiseModel, WcsOrigin};
+use zemosaic_frames::{Defects, FrameMeta, LeftOut, NoiseModel, WcsOrigin, time};
 use zemosaic_gauge::NormalizeMethod;
 use zemosaic_image::Background;
 use zemosaic_image::rgb_equalize::RgbEqualize;
@@ -17,7 +17,6 @@ use zemosaic_stars::FrameQuality;
 
 use crate::options::{MosaicOptions, RunMode};
 use crate::products::gauge::GaugeFacts;
-use crate::time;
 
 /// One used frame as products know it.
 #[derive(Debug, Clone)]

@@ -2,13 +2,12 @@
 
 use zemosaic_coadd::{BackgroundMethod, FluxConvention, KernelName, ProductPlane, RadialWeight};
 use zemosaic_fits::Header;
-use zemosaic_frames::FrameMeta;
+use zemosaic_frames::{FrameMeta, time};
 use zemosaic_image::rgb_equalize::RgbDecision;
 
 use crate::options::MosaicOptions;
 use crate::products::facts::Facts;
 use crate::products::tile_header::name;
-use crate::time;
 
 /// Name and version of this program.
 pub const PROGRAM: &str = concat!("zemosaic ", env!("CARGO_PKG_VERSION"));

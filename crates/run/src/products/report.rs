@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use zemosaic_frames::Defects;
+use zemosaic_frames::{Defects, time};
 
 use crate::error::RunError;
 use crate::events::Warning;
 use crate::products::facts::Facts;
 use crate::products::header::PROGRAM;
-use crate::time;
 
 /// Costs that were planned and met.
 #[derive(Debug, Clone, Serialize)]

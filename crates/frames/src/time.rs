@@ -6,7 +6,9 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 /// Modified Julian date of the Unix epoch.
-const MJD_UNIX: f64 = 40587.0;
+pub const MJD_UNIX: f64 = 40587.0;
+/// Julian date whose modified Julian date is 0.
+pub const JD_OF_MJD_0: f64 = 2_400_000.5;
 
 /// Now, or what `SOURCE_DATE_EPOCH` says.
 pub fn now() -> Timestamp {
