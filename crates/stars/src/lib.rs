@@ -16,9 +16,11 @@
 //! - [`gates`]: which frames of a night are too bad
 //! - [`detection`]: stars as positions with an uncertainty
 //! - [`reference`]: stars whose place on the sky is known
+//! - [`astrometry`]: matches, plate fit, verification and comparison of WCSs
 //!
 //! `docs/methods/quality.md` says it with formulas and figures.
 
+pub mod astrometry;
 mod candidate;
 mod components;
 pub mod detection;
@@ -39,6 +41,10 @@ mod stamp;
 pub mod star;
 pub mod trail;
 
+pub use astrometry::{
+    Evidence, FitError, FitOptions, Match, PlateFit, SipOrder, Verdict, VerifyOptions, WcsDifference,
+    fit_plate, match_stars, verify,
+};
 pub use detection::Detection;
 pub use error::StarsError;
 pub use field::{Field, find_stars};
