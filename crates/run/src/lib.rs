@@ -2,6 +2,7 @@
 //!
 //! Contents, in the order of the data:
 //! - [`options`]: what a run is asked to do
+//! - [`solve`]: frames without a WCS are solved
 //! - [`scan`]: inputs become frames, each with a verdict
 //! - [`layout`]: frames become groups of sky, an output grid, a cost
 //! - [`plan`]: what the run will take
@@ -45,6 +46,7 @@ pub mod quality;
 pub mod quality_report;
 pub mod rgb_equalize;
 pub mod scan;
+pub mod solve;
 mod stack;
 pub mod tiles;
 pub mod units;

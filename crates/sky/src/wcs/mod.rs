@@ -11,6 +11,7 @@ mod polynomial;
 mod projection;
 mod root;
 mod sip;
+mod sip_inverse;
 mod tnx;
 mod tpv;
 mod write;
@@ -431,6 +432,39 @@ impl Wcs {
         wcs.crpix0_px = [self.crpix0_px[0] - dx_px, self.crpix0_px[1] - dy_px];
         wcs.centre_px = self.centre_px.map(|[x, y]| [x - dx_px, y - dy_px]);
         wcs
+    }
+
+    /// The system of the image whose means over `factor` x `factor` pixels, from its pixel (0, 0) on, are the image of this
+    /// one: x = factor x_binned + (factor - 1) / 2. Exact but for rounding, and without any where `factor` is a power of 2.
+    ///
+    /// `factor` counts as 1 where it is 0.
+    #[must_use]
+    pub fn unbinned(&self, factor: usize) -> Self {
+        let factor = factor.max(1) as f64;
+        let unbinned_px = |[x, y]: [f64; 2]| [x, y].map(|v| factor * v + 0.5 * (factor - 1.0));
+        let mut wcs = self.clone();
+        wcs.crpix0_px = unbinned_px(self.crpix0_px);
+        wcs.centre_px = self.centre_px.map(unbinned_px);
+        wcs.cd_deg = self.cd_deg.map(|row| row.map(|v| v / factor));
+        wcs.cd_rad = self.cd_rad.map(|row| row.map(|v| v / factor));
+        wcs.cd_inverse_rad = self.cd_inverse_rad.map(|row| row.map(|v| v * factor));
+        if let Distortion::Sip(sip) = &self.distortion {
+            wcs.distortion = Distortion::Sip(sip.unbinned(factor).into());
+        }
+        wcs
+    }
+
+    /// As [`Wcs::write_to`], with the inverse polynomials AP and BP of SIP for an image of `size_px` (columns, rows), fitted
+    /// with an order one above that of A and B. Returns their largest error over the image in pixels; `None`, and no
+    /// AP and BP, without SIP or where the distortion folds in or near the image.
+    pub fn write_with_inverse(&self, header: &mut zemosaic_fits::Header, size_px: [usize; 2]) -> Option<f64> {
+        self.write_to(header);
+        let Distortion::Sip(sip) = &self.distortion else { return None };
+        let low = self.crpix0_px.map(|c| -0.5 - c);
+        let high = [0, 1].map(|axis| low[axis] + size_px[axis] as f64);
+        let inverse = sip_inverse::fit(sip, low, high)?;
+        sip::write_pair(header, ["AP", "BP"], [&inverse.ap, &inverse.bp]);
+        Some(inverse.max_error_px)
     }
 
     /// Writes the system: WCSAXES, CTYPE, CUNIT, CRPIX, CRVAL, CD, LONPOLE, LATPOLE, RADESYS (EQUINOX for FK5), SIP

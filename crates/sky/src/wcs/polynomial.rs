@@ -19,6 +19,18 @@ impl Polynomial {
         self.coefficients[p * (self.order + 1) + q] += value;
     }
 
+    /// The polynomial of arguments and a value that are both `factor` times as large.
+    pub fn unbinned(&self, factor: f64) -> Self {
+        let mut new = Self::zero(self.order);
+        for p in 0..=self.order {
+            for q in 0..=self.order - p {
+                let scale = factor.powi(1 - (p + q) as i32);
+                new.add(p, q, scale * self.coefficients[p * (self.order + 1) + q]);
+            }
+        }
+        new
+    }
+
     #[inline]
     pub fn value(&self, u: f64, v: f64) -> f64 {
         let n = self.order;

@@ -9,7 +9,8 @@ use super::keys;
 use super::polynomial::Polynomial;
 use crate::error::WcsError;
 
-const MAX_ORDER: i64 = 9;
+/// Highest order of the convention.
+pub(super) const MAX_ORDER: i64 = 9;
 /// Newton stops after a step below this; the error left is then of the order of curvature x step^2, far below 1e-11 px.
 const LAST_STEP_PX: f64 = 1e-7;
 const MAX_STEPS: usize = 30;
@@ -121,16 +122,33 @@ impl Sip {
         if miss(u, v) < miss(x, y) { (u, v) } else { (x, y) }
     }
 
+    /// The higher of the orders of A and B.
+    pub(super) fn order(&self) -> usize {
+        self.a.order.max(self.b.order)
+    }
+
+    /// The distortion of an image whose pixels are `factor` times smaller: u' = factor u.
+    pub(super) fn unbinned(&self, factor: f64) -> Self {
+        let pair = |(a, b): &(Polynomial, Polynomial)| (a.unbinned(factor), b.unbinned(factor));
+        let guess = self.guess.as_ref().map(pair);
+        Self { a: self.a.unbinned(factor), b: self.b.unbinned(factor), guess }
+    }
+
     /// Writes the forward polynomials (the inverse is always recomputed).
     pub(crate) fn write_to(&self, header: &mut Header) {
-        for (name, polynomial) in [("A", &self.a), ("B", &self.b)] {
-            header.set_i64(&format!("{name}_ORDER"), polynomial.order as i64, "SIP order");
-            for p in 0..=polynomial.order {
-                for q in 0..=polynomial.order - p {
-                    let c = polynomial.coefficients[p * (polynomial.order + 1) + q];
-                    if c != 0.0 {
-                        header.set_f64(&format!("{name}_{p}_{q}"), c, "SIP coefficient");
-                    }
+        write_pair(header, ["A", "B"], [&self.a, &self.b]);
+    }
+}
+
+/// Writes two polynomials, but for coefficients of 0.
+pub(super) fn write_pair(header: &mut Header, names: [&str; 2], polynomials: [&Polynomial; 2]) {
+    for (name, polynomial) in names.into_iter().zip(polynomials) {
+        header.set_i64(&format!("{name}_ORDER"), polynomial.order as i64, "SIP order");
+        for p in 0..=polynomial.order {
+            for q in 0..=polynomial.order - p {
+                let c = polynomial.coefficients[p * (polynomial.order + 1) + q];
+                if c != 0.0 {
+                    header.set_f64(&format!("{name}_{p}_{q}"), c, "SIP coefficient");
                 }
             }
         }
