@@ -67,6 +67,10 @@ pub enum WcsOrigin {
     WcsSidecar(PathBuf),
     /// The frame's own header.
     Header,
+    /// Plate solving.
+    Solved,
+    /// The stars of another frame, whose place is known.
+    Registered,
     /// There is none; the frame's own is a placeholder that says nothing of the sky.
     Absent,
 }
@@ -79,6 +83,8 @@ impl WcsOrigin {
             Self::HeadSidecar(_) => "head",
             Self::WcsSidecar(_) => "wcs",
             Self::Header => "header",
+            Self::Solved => "solved",
+            Self::Registered => "registered",
             Self::Absent => "none",
         }
     }
@@ -87,7 +93,7 @@ impl WcsOrigin {
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::Given(path) | Self::HeadSidecar(path) | Self::WcsSidecar(path) => Some(path),
-            Self::Header | Self::Absent => None,
+            Self::Header | Self::Solved | Self::Registered | Self::Absent => None,
         }
     }
 }
@@ -131,6 +137,19 @@ pub struct FrameMeta {
     pub hints: SkyHints,
     /// GAIN as the camera's own setting, where it is no number of electrons.
     pub gain_setting: Option<f64>,
+}
+
+/// What a frame's stars say of its WCS.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Astrometry {
+    /// How the WCS was found; of one that was there its origin.
+    pub how: String,
+    /// Stars found.
+    pub stars: usize,
+    /// Of these, stars of the catalogue where the WCS has them.
+    pub matches: usize,
+    /// Root mean square of their distances, pixels; NaN unknown.
+    pub rms_px: f64,
 }
 
 /// What the pixels of a map say.
@@ -233,6 +252,8 @@ pub struct Frame {
     pub wcs: Arc<Wcs>,
     /// Where that WCS came from.
     pub wcs_origin: WcsOrigin,
+    /// What the frame's stars say of it; `None` where nobody asked.
+    pub astrometry: Option<Astrometry>,
     /// Header facts.
     pub meta: FrameMeta,
     /// Gain and what else is known of its noise.
@@ -301,6 +322,8 @@ pub enum Reason {
     NotAnImage(String),
     /// No WCS was found.
     NoWcs(String),
+    /// It has no WCS, and its stars were not found on the sky.
+    Unsolved(String),
     /// A WCS was found and refused; the code is the refusal's own.
     BadWcs(&'static str, String),
     /// The frame has no finite pixel.
@@ -341,6 +364,7 @@ impl Reason {
             Self::Damaged(_) => "E-FRAME-DAMAGED",
             Self::NotAnImage(_) => "E-FRAME-FORMAT",
             Self::NoWcs(_) => "E-WCS-NONE",
+            Self::Unsolved(_) => "E-WCS-UNSOLVED",
             Self::BadWcs(code, _) | Self::Normalize(code, _) => code,
             Self::Empty(_) => "E-FRAME-EMPTY",
             Self::Background(_) => "E-FRAME-BACKGROUND",
@@ -365,6 +389,7 @@ impl Reason {
             | Self::Damaged(m)
             | Self::NotAnImage(m)
             | Self::NoWcs(m)
+            | Self::Unsolved(m)
             | Self::BadWcs(_, m)
             | Self::Normalize(_, m)
             | Self::Empty(m)

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use zemosaic_fits::{FitsError, open_unpacked};
+use zemosaic_fits::{FitsError, Header, ImageLayout, open_unpacked};
 
 use crate::bad_pixels::Defects;
 use crate::calibration::{CalibrationOptions, files::image_facts, image_type};
@@ -20,6 +20,7 @@ use crate::frame::{Frame, FrameKind, FrameMap, LeftOut, Reason, WcsOrigin};
 use crate::images::{ImagePart, Part, images_of};
 use crate::map_source::{FileMaps, Folders, MapOptions, why_maps};
 use crate::noise_model::{NoiseModel, NoiseOptions};
+use crate::pointing::{SkyHints, sky_hints};
 use crate::wcs_source::{FoundWcs, Place, WcsNeed, WcsPolicy, find_wcs, placeholder_wcs};
 
 /// What to do while scanning.
@@ -199,6 +200,9 @@ fn ingest_part(
         hasher.update(card);
     }
     let mut meta = frame_meta(&part.header, &part.layout);
+    if options.wcs.ignore_wcs {
+        meta.hints = hints_without_wcs(&part.header, &part.layout);
+    }
     meta.saturation_adu = options.noise.saturation_adu.or(meta.saturation_adu);
     let file_bytes =
         std::fs::metadata(&file.path).map_err(|error| Reason::Unreadable(error.to_string()))?.len();
@@ -216,6 +220,7 @@ fn ingest_part(
         kind,
         wcs: Arc::new(found.wcs.shifted(stored_origin.0 as f64, stored_origin.1 as f64)),
         wcs_origin: found.origin,
+        astrometry: None,
         defects: Defects::Unknown,
         demosaic: options.demosaic,
         noise_model: NoiseModel::of_header(&meta, kind, &options.noise),
@@ -227,6 +232,15 @@ fn ingest_part(
         unpacked_bytes: part.unpacked_bytes,
         header_hash: *hasher.finalize().as_bytes(),
     })
+}
+
+/// What the header says of the sky besides its WCS.
+fn hints_without_wcs(header: &Header, layout: &ImageLayout) -> SkyHints {
+    let mut header = header.clone();
+    for keyword in ["CTYPE1", "CTYPE2"] {
+        header.remove(keyword);
+    }
+    sky_hints(&header, layout)
 }
 
 /// What to do without a WCS that can be used.

@@ -73,6 +73,9 @@ pub enum RunError {
     /// A choice on the command line does not fit the inputs.
     #[error("{0}")]
     Usage(String),
+    /// The star catalogue cannot be used.
+    #[error("{0}")]
+    Catalogue(String),
     /// No output grid can be made.
     #[error("no output grid: {0}")]
     Grid(String),
@@ -131,6 +134,7 @@ impl RunError {
             Self::Frames(FramesError::NoSuchInput { .. }) => "E-INPUT-MISSING",
             Self::Frames(_) => "E-INPUT-READ",
             Self::Usage(_) => "E-USAGE",
+            Self::Catalogue(_) => "E-CATALOGUE",
             Self::Grid(_) => "E-GRID",
             Self::Resource(_) | Self::Coadd(CoaddError::Memory { .. }) => "E-RESOURCE",
             Self::Busy { .. } => "E-OUTPUT-BUSY",
@@ -151,7 +155,7 @@ impl RunError {
             Self::NoInput { .. } | Self::NoUsableInput { .. } => ExitCode::NoInput,
             Self::MixedColour { .. } | Self::Usage(_) | Self::Grid(_) => ExitCode::Usage,
             Self::Busy { .. } | Self::Exists { .. } | Self::Fits(FitsError::Exists { .. }) => ExitCode::State,
-            Self::Frames(_) | Self::Output { .. } | Self::Fits(_) | Self::Coadd(CoaddError::Write(_)) => {
+            Self::Catalogue(_) | Self::Frames(_) | Self::Output { .. } | Self::Fits(_) | Self::Coadd(CoaddError::Write(_)) => {
                 ExitCode::InputOutput
             }
             Self::Resource(_) | Self::Coadd(CoaddError::Memory { .. }) => ExitCode::Resource,

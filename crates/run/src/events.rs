@@ -16,6 +16,10 @@ use serde::Serialize;
 pub enum Stage {
     /// Headers of all inputs.
     Ingest,
+    /// Stars are looked for.
+    Detect,
+    /// Frames find their place.
+    Solve,
     /// Grid, tasks, budget.
     Plan,
     /// Masters of calibration frames.
@@ -39,7 +43,7 @@ impl Stage {
     pub fn unit(self) -> &'static str {
         match self {
             Self::Ingest => "files",
-            Self::Prepare | Self::Quality | Self::Gauge => "frames",
+            Self::Detect | Self::Solve | Self::Prepare | Self::Quality | Self::Gauge => "frames",
             Self::Calibrate => "masters",
             Self::Plan | Self::Finish => "steps",
             Self::Coadd | Self::Merge => "px",
@@ -50,6 +54,8 @@ impl Stage {
     pub fn label(self) -> &'static str {
         match self {
             Self::Ingest => "ingest",
+            Self::Detect => "detect",
+            Self::Solve => "solve",
             Self::Plan => "plan",
             Self::Calibrate => "calibrate",
             Self::Prepare => "prepare",

@@ -63,3 +63,4 @@ pub use quality::QualityOptions;
 pub use quality_report::{QualityReport, QualityRequest, QualityRow, quality_of};
 pub use rgb_equalize::RgbEqualizeChoice;
 pub use scan::{Scan, scan_inputs};
+pub use solve::{SolveMode, SolveOptions, SolveReport, SolveRequest, solve_inputs};

@@ -13,6 +13,7 @@ use zemosaic_sky::{ClusterOptions, GridOptions};
 use crate::quality::QualityOptions;
 
 use crate::rgb_equalize::RgbEqualizeChoice;
+use crate::solve::SolveOptions;
 
 /// Where the output grid comes from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +58,8 @@ pub enum RunMode {
 pub struct MosaicOptions {
     /// Reading of the inputs.
     pub ingest: IngestOptions,
+    /// Plate solving.
+    pub solve: SolveOptions,
     /// Group of sky.
     pub group: GroupChoice,
     /// Straight or by master tiles.

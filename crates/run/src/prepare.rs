@@ -10,7 +10,7 @@ use zemosaic_coadd::{BackgroundMethod, CoaddError, CoaddOptions, Measured, Memor
 use zemosaic_fits::{FilePool, FitsError, ImageLayout, unpack_image, unpack_packed};
 use zemosaic_frames::calibration::{measure_overscan, settle_photon_share};
 use zemosaic_frames::ingest::reason_of;
-use zemosaic_frames::{Frame, LeftOut, Packing, Reason, measure_background, measure_noise};
+use zemosaic_frames::{Frame, FrameMaps, LeftOut, Packing, Reason, measure_background, measure_noise};
 
 use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage};
@@ -251,6 +251,22 @@ fn unpack_one(frame: &mut Frame, copies: &Copies, copy: &Path) -> Result<(), Fai
         }
     }
     Ok(())
+}
+
+/// Points `frame`, without its maps from now on, at an unpacked copy in `folder`, if it needs one.
+///
+/// # Errors
+/// The reason to leave the frame out; also where the copy cannot be written.
+pub(crate) fn unpack_alone(frame: &mut Frame, folder: &Path) -> Result<(), Reason> {
+    frame.maps = FrameMaps::default();
+    let never = AtomicBool::new(false);
+    let copies = unpack_files(std::slice::from_ref(frame), folder, &never)
+        .map_err(|error| Reason::Unreadable(error.to_string()))?;
+    unpack_one(frame, &copies, &copy_name(folder, 0)).map_err(|failure| match failure {
+        Failure::Frame(reason) => reason,
+        Failure::Spill(error) => Reason::Unreadable(error.to_string()),
+        Failure::Cancelled => Reason::Unreadable("interrupted".into()),
+    })
 }
 
 /// Measure a frame again whose pattern is another now; `None` where that fails.

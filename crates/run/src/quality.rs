@@ -1,6 +1,7 @@
 //! Stars are measured and gates applied, between preparing the frames and placing them. Only where a gate or the weights
 //! need it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -11,7 +12,7 @@ use zemosaic_coadd::{CoaddError, Measured, MemoryBudget};
 use zemosaic_fits::{FilePool, FitsError};
 use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::pixels::read_raw_planes;
-use zemosaic_frames::{Frame, FrameKind, LeftOut, PixelScratch, Reason, time};
+use zemosaic_frames::{Defects, Frame, FrameKind, LeftOut, PixelScratch, Reason, time};
 use zemosaic_image::{Region, Sites};
 use zemosaic_stars::{
     Field, FrameInfo, FrameQuality, GateFrame, GateOptions, Pixels, StarOptions, StarsError, find_stars, gate,
@@ -37,6 +38,26 @@ pub fn needs_quality(options: &MosaicOptions) -> bool {
     options.quality.gates.acts() || options.coadd.weights.needs_quality()
 }
 
+/// Take over what plate solving saw of frames whose pixels are still what it saw: not calibrated, nothing masked, the same
+/// pattern. `known` are the figures and the kind of a frame by its id.
+pub(crate) fn reuse_quality(prepared: &mut Prepared, known: &BTreeMap<String, (FrameKind, Arc<FrameQuality>)>) {
+    for (frame, measured) in &mut prepared.frames {
+        let unmasked = match &frame.defects {
+            Defects::Unknown => true,
+            Defects::InWindows(_) => false,
+            Defects::Listed(bad) => bad.is_empty(),
+        };
+        let as_stored = frame.calibration.is_none() && frame.overscan.is_none() && frame.maps.is_empty();
+        if let Some((kind, quality)) = known.get(&frame.id)
+            && *kind == frame.kind
+            && unmasked
+            && as_stored
+        {
+            measured.quality = Some(Arc::clone(quality));
+        }
+    }
+}
+
 /// Measure the frames of a run where its options need it, and take out what the gates refuse.
 ///
 /// # Errors
@@ -57,7 +78,7 @@ pub fn judge_quality(
     Ok(())
 }
 
-/// Measure the stars of all frames; those that cannot be read are left out.
+/// Measure the stars of all frames that are not measured yet; those that cannot be read are left out.
 ///
 /// # Errors
 /// As [`judge_quality`].
@@ -72,8 +93,7 @@ pub fn measure_all(
     let frames = std::mem::take(&mut prepared.frames);
     let total = frames.len() as u64;
     let done = AtomicU64::new(0);
-    let needed = frames.iter().map(|(frame, _)| measuring_bytes(frame, options)).max().unwrap_or(1);
-    let threads = budget.workers.clamp(1, (budget.total_bytes / needed.max(1)).max(1) as usize);
+    let threads = threads_within(budget, frames.iter().map(|(frame, _)| frame), options);
     let measurers = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
@@ -82,8 +102,12 @@ pub fn measure_all(
         if cancel.load(Ordering::Relaxed) {
             return Err(RunError::Coadd(CoaddError::Cancelled));
         }
-        let verdict =
-            measure_frame(&frame, options, pool).map(|quality| measured.quality = quality.map(Arc::new));
+        let verdict = match measured.quality {
+            Some(_) => Ok(()),
+            None => {
+                measure_frame(&frame, options, pool).map(|quality| measured.quality = quality.map(Arc::new))
+            }
+        };
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         reporter.send(Event::Progress { stage: Stage::Quality, done, total });
         Ok((frame, measured, verdict))
@@ -159,6 +183,16 @@ impl Pixels for StoredPixels<'_> {
         }
         Ok(())
     }
+}
+
+/// How many frames can be measured at once.
+pub(crate) fn threads_within<'a>(
+    budget: MemoryBudget,
+    frames: impl Iterator<Item = &'a Frame>,
+    options: &StarOptions,
+) -> usize {
+    let needed = frames.map(|frame| measuring_bytes(frame, options)).max().unwrap_or(1);
+    budget.workers.clamp(1, (budget.total_bytes / needed.max(1)).max(1) as usize)
 }
 
 /// Bytes that measuring a frame takes: bands of rows, the rows that noise is measured on, a row of cells of the mesh.

@@ -158,7 +158,7 @@ pub fn no_usable(total: usize, left_out: &[LeftOut]) -> RunError {
         })
         .collect();
     let unsolved = !left_out.is_empty()
-        && left_out.iter().all(|item| matches!(item.reason, Reason::NoWcs(_) | Reason::BadWcs(..)));
+        && left_out.iter().all(|item| matches!(item.reason, Reason::NoWcs(_) | Reason::Unsolved(_) | Reason::BadWcs(..)));
     RunError::NoUsableInput { total, summary: parts.join("; "), unsolved }
 }
 

@@ -1,0 +1,282 @@
+//! The stage of a run in which frames find their place: stars, rounds of attempts, other programs, the adjustment of all
+//! frames together; then frames carry their new WCS, or are left out with the reason.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rayon::prelude::*;
+use zemosaic_coadd::{CoaddError, MemoryBudget};
+use zemosaic_frames::{Astrometry, Frame, LeftOut, Reason, WcsOrigin};
+use zemosaic_sky::Wcs;
+use zemosaic_stars::astrometry::{Evidence, Verdict, WcsDifference};
+use zemosaic_stars::catalogue::Catalogue;
+
+use crate::error::RunError;
+use crate::events::{Event, Reporter, Stage, Warning};
+use crate::quality::threads_within;
+use crate::scan::{Scan, no_usable, tell_left_out};
+use crate::solve::adjusting::{Outcome, adjust_together};
+use crate::solve::attempt::{How, Sky};
+use crate::solve::blind_search::LazyIndex;
+use crate::solve::instruments::{describe_instruments, number_instruments};
+use crate::solve::options::{SolveMode, SolveOptions};
+use crate::solve::others::by_other_programs;
+use crate::solve::report::{SolveOutcome, SolveReport, SolvedFrame};
+use crate::solve::rounds::{Rounds, State};
+use crate::solve::subject::Subject;
+
+/// What the stage works with.
+pub(crate) struct Means<'a> {
+    /// Memory and threads.
+    pub budget: MemoryBudget,
+    /// Folder for copies, which go when they are no longer needed.
+    pub scratch: &'a Path,
+    /// Told of progress.
+    pub reporter: &'a Reporter,
+    /// Set when the user wants to stop.
+    pub cancel: &'a AtomicBool,
+}
+
+/// Solve the frames of `scan` as `options` say. Frames that stay without a WCS move to what is left out. `None` where nothing
+/// was to be done.
+///
+/// # Errors
+/// A catalogue that cannot be read, a blind index that the memory budget does not allow, when cancelled, or no frame left.
+pub(crate) fn solve_scan(
+    scan: &mut Scan,
+    options: &SolveOptions,
+    means: &Means<'_>,
+) -> Result<Option<SolveReport>, RunError> {
+    options.check().map_err(RunError::Usage)?;
+    let all_have_one = scan.frames.iter().all(|frame| frame.wcs_origin != WcsOrigin::Absent);
+    if !options.acts() || (options.mode == SolveMode::Missing && all_have_one) {
+        return Ok(None);
+    }
+    let total = scan.frames.len() as u64;
+    let report = means.reporter.stage(Stage::Solve, total, || solve(scan, options, means))?;
+    for warning in &report.warnings {
+        means.reporter.warn(warning);
+    }
+    if scan.frames.is_empty() {
+        return Err(no_usable(scan.files, &scan.left_out));
+    }
+    Ok(Some(report))
+}
+
+fn solve(scan: &mut Scan, options: &SolveOptions, means: &Means<'_>) -> Result<SolveReport, RunError> {
+    let (catalogue, found) = rayon::join(
+        || match &options.catalog {
+            Some(path) => Catalogue::open(path),
+            None => Catalogue::embedded(),
+        },
+        || find_all_stars(&scan.frames, options, means),
+    );
+    let catalogue = catalogue.map_err(|error| RunError::Catalogue(error.to_string()))?;
+    let subjects = keep_readable(scan, found?, means.reporter);
+    let frames = std::mem::take(&mut scan.frames);
+    let given: Vec<Option<&Wcs>> = frames
+        .iter()
+        .map(|frame| (frame.wcs_origin != WcsOrigin::Absent).then(|| frame.wcs.as_ref()))
+        .collect();
+    let sky = Sky { catalogue: &catalogue, options, cancel: means.cancel };
+    let mut index = LazyIndex::new(&catalogue, means.budget.total_bytes, means.reporter);
+    let (mut states, contradicted) = Rounds::run(&sky, &subjects, &given, &mut index, means.reporter)?;
+    drop(index);
+    by_other_programs(&sky, &frames, &subjects, &mut states, means);
+    if means.cancel.load(Ordering::Relaxed) {
+        return Err(CoaddError::Cancelled.into());
+    }
+    let adjusted = adjust_together(&subjects, &mut states, options);
+    let mut report = describe(&frames, &subjects, &states, &contradicted, &adjusted, &catalogue);
+    report.warnings.extend(adjusted.warnings);
+    let rows = report.frames.clone();
+    for ((frame, state), row) in frames.into_iter().zip(states).zip(&rows) {
+        match place(frame, state, row) {
+            Ok(frame) => scan.frames.push(frame),
+            Err(left_out) => {
+                tell_left_out(means.reporter, &left_out);
+                scan.left_out.push(left_out);
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// The stars of all frames.
+fn find_all_stars(
+    frames: &[Frame],
+    options: &SolveOptions,
+    means: &Means<'_>,
+) -> Result<Vec<Result<Subject, Reason>>, RunError> {
+    let instruments = number_instruments(frames);
+    let threads = threads_within(means.budget, frames.iter(), &options.stars());
+    let measurers = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|error| CoaddError::Threads(error.to_string()))?;
+    let (done, total) = (AtomicU64::new(0), frames.len() as u64);
+    let find = |(frame, instrument): (&Frame, &usize)| {
+        if means.cancel.load(Ordering::Relaxed) {
+            return Err(RunError::Coadd(CoaddError::Cancelled));
+        }
+        let found = Subject::of(frame, *instrument, options, means.scratch);
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        means.reporter.send(Event::Progress { stage: Stage::Detect, done, total });
+        Ok(found)
+    };
+    measurers.install(|| frames.par_iter().zip(&instruments).map(find).collect())
+}
+
+/// Leave out frames that cannot be read.
+fn keep_readable(scan: &mut Scan, found: Vec<Result<Subject, Reason>>, reporter: &Reporter) -> Vec<Subject> {
+    let mut subjects = Vec::with_capacity(found.len());
+    let frames = std::mem::take(&mut scan.frames);
+    for (frame, found) in frames.into_iter().zip(found) {
+        match found {
+            Ok(subject) => {
+                subjects.push(subject);
+                scan.frames.push(frame);
+            }
+            Err(reason) => {
+                let left_out = LeftOut { id: frame.id, path: frame.path, reason };
+                tell_left_out(reporter, &left_out);
+                scan.left_out.push(left_out);
+            }
+        }
+    }
+    subjects
+}
+
+/// The frame with its WCS, or why it is left out.
+fn place(mut frame: Frame, state: State, row: &SolvedFrame) -> Result<Frame, LeftOut> {
+    let how = match state {
+        State::Open(_) => {
+            let reason = if frame.wcs_origin == WcsOrigin::Absent {
+                Reason::Unsolved(row.note.clone())
+            } else {
+                Reason::BadWcs("E-WCS-WRONG", row.note.clone())
+            };
+            return Err(LeftOut { id: frame.id, path: frame.path, reason });
+        }
+        State::Kept(None) => return Ok(frame),
+        State::Kept(Some(_)) => row.how.clone(),
+        State::Placed(placement) => {
+            frame.wcs = Arc::new(placement.wcs);
+            let is_registered = placement.how == How::Registered;
+            frame.wcs_origin = if is_registered { WcsOrigin::Registered } else { WcsOrigin::Solved };
+            placement.how.label().to_owned()
+        }
+    };
+    frame.astrometry = Some(Astrometry {
+        how,
+        stars: row.stars,
+        matches: row.matches,
+        rms_px: row.rms_px.unwrap_or(f64::NAN),
+    });
+    Ok(frame)
+}
+
+/// The report.
+fn describe(
+    frames: &[Frame],
+    subjects: &[Subject],
+    states: &[State],
+    contradicted: &[Option<Evidence>],
+    adjusted: &Outcome,
+    catalogue: &Catalogue,
+) -> SolveReport {
+    let mut report = SolveReport { catalogue: catalogue.name().to_owned(), ..SolveReport::default() };
+    if let Some(summary) = &adjusted.summary {
+        let known = |value: f64| Some(value).filter(|value| value.is_finite());
+        report.internal_rms_px = known(summary.internal_rms_px);
+        report.internal_rms_arcsec = known(summary.internal_rms_arcsec);
+        report.external_rms_arcsec = known(summary.external_rms_arcsec);
+        report.objects = summary.objects;
+    }
+    let mut outcomes: BTreeMap<String, usize> = BTreeMap::new();
+    for (index, (frame, subject)) in frames.iter().zip(subjects).enumerate() {
+        let evidence = contradicted[index].as_ref();
+        let row = describe_frame(frame, subject, &states[index], evidence, adjusted.frames[index].as_ref());
+        if row.outcome == SolveOutcome::Replaced {
+            let message = format!("{}: {}", frame.id, row.note);
+            report.warnings.push(Warning { code: "W-WCS-REPLACED", message });
+        }
+        *outcomes.entry(row.outcome.label().to_owned()).or_default() += 1;
+        if let Some(quality) = &subject.quality {
+            report.qualities.insert(frame.id.clone(), (frame.kind, Arc::new(quality.clone())));
+        }
+        report.frames.push(row);
+    }
+    report.outcomes = outcomes;
+    report.instruments = describe_instruments(frames, subjects, &report.frames, adjusted.summary.as_ref());
+    report
+}
+
+fn describe_frame(
+    frame: &Frame,
+    subject: &Subject,
+    state: &State,
+    contradicted: Option<&Evidence>,
+    adjusted: Option<&zemosaic_stars::adjust::AdjustedFrame>,
+) -> SolvedFrame {
+    let mut row = SolvedFrame::new(frame, subject);
+    match state {
+        State::Kept(evidence) => {
+            let confirmed = evidence.as_ref().filter(|evidence| evidence.verdict == Verdict::Confirmed);
+            row.outcome = if confirmed.is_some() { SolveOutcome::Confirmed } else { SolveOutcome::Unverified };
+            frame.wcs_origin.label().clone_into(&mut row.how);
+            if let Some(evidence) = evidence {
+                row.matches = evidence.found;
+                row.rms_px = Some(evidence.rms_px).filter(|rms| rms.is_finite());
+            }
+            row.set_wcs(Arc::clone(&frame.wcs));
+        }
+        State::Placed(placement) => {
+            row.outcome = match (placement.how, subject.has_wcs) {
+                (_, true) => SolveOutcome::Replaced,
+                (How::Registered, false) => SolveOutcome::Registered,
+                (_, false) => SolveOutcome::Solved,
+            };
+            placement.how.label().clone_into(&mut row.how);
+            row.matches = adjusted.map_or(placement.matches.len(), |own| own.catalogue_stars);
+            row.rms_px = Some(placement.rms_px);
+            row.internal_rms_px =
+                adjusted.map(|own| own.internal_rms_px).filter(|rms| rms.is_finite());
+            row.sip_order = placement.sip_order;
+            if subject.has_wcs {
+                row.note = replaced(frame, &placement.wcs);
+            }
+            row.set_wcs(Arc::new(placement.wcs.clone()));
+        }
+        State::Open(why) => {
+            row.outcome = SolveOutcome::Unsolved;
+            row.note = unsolved(subject, why, contradicted);
+        }
+    }
+    row
+}
+
+/// What is said of a WCS that was replaced.
+fn replaced(frame: &Frame, new: &Wcs) -> String {
+    let by_how_much = match WcsDifference::between(&frame.wcs, new, [frame.width, frame.height]) {
+        Some(difference) => difference.to_string(),
+        None => "elsewhere on the sky".to_owned(),
+    };
+    format!("its WCS ({}) was wrong, {by_how_much}; replaced by one that its stars confirm", frame.wcs_origin.label())
+}
+
+/// What is said of a frame without a WCS, with what the user can do.
+fn unsolved(subject: &Subject, why: &str, contradicted: Option<&Evidence>) -> String {
+    let had = match contradicted {
+        Some(evidence) => format!("its stars contradict its WCS ({evidence}), and no other was found: "),
+        None => String::new(),
+    };
+    let advice = if subject.hints.pointings.is_empty() || subject.hints.scale_arcsec.is_none() {
+        "; say where it points with --solve-center RA,DEC and its scale with --solve-scale ARCSEC, or give a .wcs side-car"
+    } else {
+        "; look at the frame (clouds, focus, trails), give --solve-center and --solve-scale if its header is wrong, or a .wcs side-car"
+    };
+    format!("{had}{} stars found; {why}{advice}", subject.stars.len())
+}
