@@ -16,10 +16,13 @@
 //! - [`gates`]: which frames of a night are too bad
 //! - [`detection`]: stars as positions with an uncertainty
 //! - [`reference`]: stars whose place on the sky is known
+//! - [`catalogue`]: Tycho-2, extracts of Gaia, tile files
+//! - [`solve`]: from stars and a catalogue to a rough WCS
 //!
 //! `docs/methods/quality.md` says it with formulas and figures.
 
 mod candidate;
+pub mod catalogue;
 mod components;
 pub mod detection;
 mod error;
@@ -34,11 +37,13 @@ pub mod options;
 pub mod profile;
 pub mod quality;
 pub mod reference;
+pub mod solve;
 pub mod source;
 mod stamp;
 pub mod star;
 pub mod trail;
 
+pub use catalogue::{Catalogue, CatalogueError, Dated};
 pub use detection::Detection;
 pub use error::StarsError;
 pub use field::{Field, find_stars};
@@ -47,6 +52,9 @@ pub use options::StarOptions;
 pub use profile::Profile;
 pub use quality::{FrameQuality, measure_quality};
 pub use reference::{ReferenceList, ReferenceStar, ReferenceStars};
+pub use solve::{
+    BlindIndex, Hint, Limits, RoughWcs, ScaleRange, SolveError, solve_blind, solve_hinted,
+};
 pub use source::{FrameInfo, MemoryPixels, Pixels};
 pub use star::{Star, StarFlags};
 pub use trail::Trail;
