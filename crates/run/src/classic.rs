@@ -186,6 +186,7 @@ impl TileMaker<'_> {
             left_out: Vec::new(),
             grid: Grid { wcs, width: job.region.width, height: job.region.height },
             gauge: run.gauge.clone(),
+            solve: run.solve.clone(),
             depth: run.depth,
             rgb_equalize: asked(self.request.options.rgb_equalize.of_tiles()),
             channels: run.channels,

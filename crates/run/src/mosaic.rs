@@ -25,7 +25,7 @@ use crate::output::{refuse_existing, refuse_inputs_as_products};
 use crate::plan::{Placed, PlannedRun, place_sources, plan_run};
 use crate::prepare::prepare;
 use crate::products::facts::{Facts, input_hash, noise_correlation, parameter_hash, time_facts, used_frame};
-use crate::quality::judge_quality;
+use crate::quality::{judge_quality, reuse_quality};
 use crate::rgb_equalize::asked;
 use crate::scan::tell_left_out;
 use crate::stack::stack_all;
@@ -127,7 +127,7 @@ pub(crate) fn one_group(
     cancel: &AtomicBool,
 ) -> Result<(RunOutcome, usize), RunError> {
     refuse_existing(request, &request.out)?;
-    let mut planned = plan_run(request, reporter)?;
+    let mut planned = plan_run(request, reporter, cancel)?;
     refuse_inputs_as_products(request, &planned.layout)?;
     // Too little memory must show before anything is written.
     planned.forecast(&request.options)?;
@@ -213,6 +213,9 @@ pub(crate) fn prepare_sources(
         reporter.warn(&warning);
         planned.warnings.push(warning);
     }
+    if let Some(solved) = &planned.solve {
+        reuse_quality(&mut prepared, &solved.qualities);
+    }
     judge_quality(&mut prepared, &request.options, budget, pool, reporter, cancel)?;
     for item in &prepared.left_out {
         tell_left_out(reporter, item);
@@ -279,6 +282,7 @@ pub(crate) fn gather_facts(
         used,
         grid: planned.layout.grid.clone(),
         gauge: placed.gauge.clone(),
+        solve: planned.solve.clone(),
         channels,
         summary: CoaddSummary::default(),
         date: time::now(),

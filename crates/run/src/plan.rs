@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use zemosaic_coadd::options::LEAST_PIXFRAC;
 use zemosaic_coadd::sink::Rejecting;
@@ -18,9 +19,10 @@ use crate::calibrate::{CalibrationPlan, plan_calibration};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
 use crate::layout::{Layout, plan_layout};
-use crate::options::{MosaicOptions, MosaicRequest, RunCommand};
+use crate::options::{InputKind, MosaicOptions, MosaicRequest, RunCommand};
 use crate::products::gauge::GaugeFacts;
-use crate::scan::{scan_request, tell_left_out};
+use crate::scan::{Scan, no_usable, scan_request, tell_left_out};
+use crate::solve::{Means, SolveReport, solve_scan};
 use crate::tiles::{TilesPlan, plan_tiles};
 use crate::units::show_size;
 
@@ -50,6 +52,8 @@ pub struct PlannedRun {
     pub tiles: TilesPlan,
     /// Masters that are to be made.
     pub calibration: CalibrationPlan,
+    /// What plate solving did, where it was asked to.
+    pub solve: Option<Arc<SolveReport>>,
     /// What the user should know.
     pub warnings: Vec<Warning>,
 }
@@ -70,24 +74,32 @@ pub struct Forecast {
 /// Scan the inputs and plan their mosaic; checks memory and disk.
 ///
 /// # Errors
-/// As [`crate::scan_inputs`] and [`plan_layout`]; a resource that would be exceeded.
-pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedRun, RunError> {
+/// As [`crate::scan_inputs`] and [`plan_layout`]; frames that cannot be solved; a resource that would be exceeded.
+pub fn plan_run(
+    request: &MosaicRequest,
+    reporter: &Reporter,
+    cancel: &AtomicBool,
+) -> Result<PlannedRun, RunError> {
     check_options(&request.options)?;
     request.options.cluster.check().map_err(RunError::Usage)?;
     request.options.quality.gates.check().map_err(RunError::Usage)?;
     let mut scan = scan_request(request, reporter)?;
+    let mut warnings = Vec::new();
+    let budget = memory_budget(request, reporter, &mut warnings);
+    let solve = solve_frames(request, &mut scan, budget, reporter, cancel)?.map(Arc::new);
+    warnings.extend(solve.iter().flat_map(|report| report.warnings.iter().cloned()));
     let known: Vec<PathBuf> = scan.left_out.iter().map(|item| item.path.clone()).collect();
     let found = std::mem::take(&mut scan.calibration);
     let mut layout = reporter.stage(Stage::Plan, 1, || plan_layout(scan, &request.options))?;
     for item in layout.left_out.iter().filter(|item| !known.contains(&item.path)) {
         tell_left_out(reporter, item);
     }
-    let (calibration, mut warnings) =
+    let (calibration, told) =
         plan_calibration(found, &mut layout.frames, &request.options.ingest.calibration);
-    for warning in &warnings {
+    for warning in &told {
         reporter.warn(warning);
     }
-    let budget = memory_budget(request, reporter, &mut warnings);
+    warnings.extend(told);
     let tiles = plan_tiles(
         &layout,
         request,
@@ -101,9 +113,30 @@ pub fn plan_run(request: &MosaicRequest, reporter: &Reporter) -> Result<PlannedR
         }
     };
     let spill_bytes = layout.spill_bytes() + calibration.spill_bytes();
-    let planned = PlannedRun { layout, budget, mosaic_bytes, spill_bytes, tiles, calibration, warnings };
+    let planned = PlannedRun { layout, budget, mosaic_bytes, spill_bytes, tiles, calibration, solve, warnings };
     check_disk(request, &planned)?;
     Ok(planned)
+}
+
+/// Plate solving, as far as it is asked for; copies go to the folder for unpacked copies, or to the system's.
+fn solve_frames(
+    request: &MosaicRequest,
+    scan: &mut Scan,
+    budget: MemoryBudget,
+    reporter: &Reporter,
+    cancel: &AtomicBool,
+) -> Result<Option<SolveReport>, RunError> {
+    if !request.options.solve.acts() || request.input_kind == InputKind::MasterTiles {
+        return Ok(None);
+    }
+    let root = request.spill.clone().unwrap_or_else(std::env::temp_dir);
+    std::fs::create_dir_all(&root).map_err(RunError::output(&root))?;
+    let solved =
+        solve_scan(scan, &request.options.solve, &Means { budget, scratch: &root, reporter, cancel })?;
+    if scan.frames.is_empty() {
+        return Err(no_usable(scan.files, &scan.left_out));
+    }
+    Ok(solved)
 }
 
 /// The memory and threads of a run.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use zemosaic_frames::{
-    Frame, FramesError, IngestOptions, Ingested, InputFile, LeftOut, Reason, discover, find_duplicates,
+    Frame, FramesError, IngestOptions, Ingested, InputFile, LeftOut, Reason, WcsNeed, discover, find_duplicates,
     ingest,
 };
 
@@ -41,7 +41,13 @@ impl Scan {
 pub fn scan_request(request: &MosaicRequest, reporter: &Reporter) -> Result<Scan, RunError> {
     let excluded = request.all_excluded();
     match request.input_kind {
-        InputKind::Frames => scan_inputs(&request.inputs, &excluded, &request.options.ingest, reporter),
+        InputKind::Frames => {
+            let mut ingest = request.options.ingest.clone();
+            if request.options.solve.acts() {
+                ingest.wcs_need = WcsNeed::Optional;
+            }
+            scan_inputs(&request.inputs, &excluded, &ingest, reporter)
+        }
         InputKind::MasterTiles => {
             let files = tile_inputs(&request.inputs, &excluded, &request.options.ingest)?;
             let scan = scan_files(&files, &request.options.ingest, reporter)?;

@@ -89,7 +89,7 @@ pub(crate) fn stack_all(
     {
         return Err(RunError::Exists { path: path.clone() });
     }
-    let mut planned = plan_run(request, reporter)?;
+    let mut planned = plan_run(request, reporter, cancel)?;
     let products: Vec<PathBuf> = [&path].into_iter().chain(&tables).cloned().collect();
     refuse_inputs(request, &planned.layout, &products)?;
     planned.forecast(&request.options)?;

@@ -17,11 +17,14 @@
 //! - [`detection`]: stars as positions with an uncertainty
 //! - [`reference`]: stars whose place on the sky is known
 //! - [`astrometry`]: matches, plate fit, verification and comparison of WCSs
+//! - [`catalogue`]: Tycho-2, extracts of Gaia, tile files
+//! - [`solve`]: from stars and a catalogue to a rough WCS
 //!
 //! `docs/methods/quality.md` says it with formulas and figures.
 
 pub mod astrometry;
 mod candidate;
+pub mod catalogue;
 mod components;
 pub mod detection;
 mod error;
@@ -36,6 +39,7 @@ pub mod options;
 pub mod profile;
 pub mod quality;
 pub mod reference;
+pub mod solve;
 pub mod source;
 mod stamp;
 pub mod star;
@@ -45,6 +49,7 @@ pub use astrometry::{
     Evidence, FitError, FitOptions, Match, PlateFit, SipOrder, Verdict, VerifyOptions, WcsDifference,
     fit_plate, match_stars, verify,
 };
+pub use catalogue::{Catalogue, CatalogueError, Dated};
 pub use detection::Detection;
 pub use error::StarsError;
 pub use field::{Field, find_stars};
@@ -53,6 +58,9 @@ pub use options::StarOptions;
 pub use profile::Profile;
 pub use quality::{FrameQuality, measure_quality};
 pub use reference::{ReferenceList, ReferenceStar, ReferenceStars};
+pub use solve::{
+    BlindIndex, Hint, Limits, RoughWcs, ScaleRange, SolveError, solve_blind, solve_hinted,
+};
 pub use source::{FrameInfo, MemoryPixels, Pixels};
 pub use star::{Star, StarFlags};
 pub use trail::Trail;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum TestkitError {
     /// The embedded star catalogue cannot be decoded (a broken build).
-    #[error("the embedded Tycho-2 catalogue is damaged: {0}; rebuild from a clean checkout")]
-    Catalogue(String),
+    #[error(transparent)]
+    Catalogue(#[from] zemosaic_stars::CatalogueError),
     /// An option has a value that makes no sense.
     #[error("option {name} is {value}: {reason}")]
     Option {

@@ -5,7 +5,7 @@
 //! as star counts do (or by a given slope). What Tycho-2 holds in each half magnitude is subtracted. Stars are drawn
 //! per cell of a fixed lattice on the sky from a stream seeded by the cell, so every frame sees the same ones.
 
-use crate::catalogue::Catalogue;
+use crate::Catalogue;
 use crate::options::SimulateOptions;
 use crate::rng::Rng;
 use crate::tan::separation_deg;

@@ -1,12 +1,11 @@
 //! `zemosaic-testkit`: a sky simulator with truth, and the comparisons that use it.
 //!
 //! Everything here is deliberately independent of the product's own sky, resampling and stacking code: the tangent
-//! projection, the colour filter array and the catalogue reader are this crate's own, so that an error in the product
-//! cannot cancel against the same error in its judge. How the simulator works: `docs/methods/simulator.md`.
+//! projection and the colour filter array are this crate's own, so that an error in the product cannot cancel against the
+//! same error in its judge. Only the reader of the star catalogue is shared (`zemosaic_stars::catalogue`). How the simulator works: `docs/methods/simulator.md`.
 //!
 //! | module | content |
 //! |---|---|
-//! | [`catalogue`] | Tycho-2, embedded |
 //! | [`tan`] | tangent projection, both ways |
 //! | [`options`] | what to simulate: one struct, presets |
 //! | [`sky_model`] | stars and nebula |
@@ -23,7 +22,6 @@
 //! | [`test_frames`] | small frames for the tests of other crates |
 //! | [`rng`] | seeded random numbers |
 
-pub mod catalogue;
 pub mod compare;
 pub mod defects;
 pub mod depth;
@@ -41,7 +39,6 @@ pub mod tan;
 pub mod test_frames;
 pub mod truth;
 
-pub use catalogue::Catalogue;
 pub use compare::{CompareOptions, StarComparison, compare_stars};
 pub use error::TestkitError;
 pub use options::{Preset, SimulateOptions};
@@ -49,3 +46,4 @@ pub use simulate::{SimulationSummary, simulate};
 pub use tan::TanFrame;
 pub use test_frames::{noise_image, star_image, tan_header, write_test_frame};
 pub use truth::{FrameTruth, Truth, TruthStar, load_truth};
+pub use zemosaic_stars::catalogue::Tycho2 as Catalogue;

@@ -1,6 +1,6 @@
 //! Simulates a whole set and writes it: `frames/Light_*.fit`, `masks/*.fits`, `truth.json`, `truth_stars.csv`.
 
-use crate::catalogue::Catalogue;
+use crate::Catalogue;
 use crate::defects::{COSMIC_RAY, HOT, TRAIL};
 use crate::error::TestkitError;
 use crate::frame_header::frame_header;

@@ -3,7 +3,7 @@
 //! Everything is tied to the sky, never to a frame. Colours: B-V is not in the compact catalogue, so it is drawn per star
 //! and turned into R, G, B with linear colour terms.
 
-use crate::catalogue::Catalogue;
+use crate::Catalogue;
 use crate::error::TestkitError;
 use crate::faint_stars::visit_faint_stars;
 use crate::options::{Sensor, SimulateOptions};

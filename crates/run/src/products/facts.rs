@@ -8,7 +8,7 @@ use std::sync::Arc;
 use zemosaic_coadd::noise::aperture_correlation;
 use zemosaic_coadd::resampler::Resampler;
 use zemosaic_coadd::{CoaddSummary, DepthPlanes, Measured, Source};
-use zemosaic_frames::{Defects, FrameMeta, LeftOut, NoiseModel, WcsOrigin, time};
+use zemosaic_frames::{Astrometry, Defects, FrameMeta, LeftOut, NoiseModel, WcsOrigin, time};
 use zemosaic_gauge::NormalizeMethod;
 use zemosaic_image::Background;
 use zemosaic_image::rgb_equalize::RgbEqualize;
@@ -17,6 +17,7 @@ use zemosaic_stars::FrameQuality;
 
 use crate::options::{MosaicOptions, RunMode};
 use crate::products::gauge::GaugeFacts;
+use crate::solve::SolveReport;
 
 /// One used frame as products know it.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub struct UsedFrame {
     pub rotation_deg: f64,
     /// Where its WCS came from.
     pub wcs_origin: WcsOrigin,
+    /// What its stars say of that.
+    pub astrometry: Option<Astrometry>,
     /// Noise per channel, in the frame's units.
     pub sigma_adu: Vec<f64>,
     /// Level of the sky per channel, in the frame's units: of the background that was subtracted, else the median.
@@ -130,6 +133,8 @@ pub struct Facts {
     pub offered: usize,
     /// How the used frames were brought to one level, if they were.
     pub gauge: Option<GaugeFacts>,
+    /// How frames found their place, where that was asked.
+    pub solve: Option<Arc<SolveReport>>,
     /// Output grid.
     pub grid: Grid,
     /// 1 or 3.
@@ -234,6 +239,7 @@ pub fn used_frame(source: &Source, measured: &Measured, weight: &[f64], footprin
         scale_arcsec: frame.wcs.scale_deg() * 3600.0,
         rotation_deg: frame.wcs.position_angle_deg(),
         wcs_origin: frame.wcs_origin.clone(),
+        astrometry: frame.astrometry.clone(),
         sigma_adu: measured.noise.sigma_adu.clone(),
         level_adu,
         defects: frame.defects.clone(),

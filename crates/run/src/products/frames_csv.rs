@@ -20,6 +20,12 @@ const COLUMNS: &[Column] = &[
     ("scale_arcsec", |frame| format!("{:.5}", frame.scale_arcsec)),
     ("rotation_deg", |frame| format!("{:.4}", frame.rotation_deg)),
     ("wcs", |frame| frame.wcs_origin.label().to_owned()),
+    ("wcs_found_by", |frame| frame.astrometry.as_ref().map_or(String::new(), |own| own.how.clone())),
+    ("wcs_matches", |frame| frame.astrometry.as_ref().map_or(String::new(), |own| own.matches.to_string())),
+    ("wcs_rms_px", |frame| {
+        let rms = frame.astrometry.as_ref().map(|own| own.rms_px).filter(|rms| rms.is_finite());
+        rms.map_or(String::new(), |rms| format!("{rms:.3}"))
+    }),
     ("flux_scale", |frame| frame.flux_scale.to_string()),
     ("maps", |frame| {
         let maps: Vec<&str> = frame.maps.iter().map(|(name, _)| name.as_str()).collect();

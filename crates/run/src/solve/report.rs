@@ -1,6 +1,7 @@
 //! What plate solving says of each frame, and of all of them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -64,6 +65,18 @@ pub struct SolvedFrame {
     /// Columns and rows.
     #[serde(skip)]
     pub size_px: [usize; 2],
+    /// The file.
+    #[serde(skip)]
+    pub path: PathBuf,
+    /// Index of the HDU with the image.
+    #[serde(skip)]
+    pub hdu: usize,
+    /// Column and row of the stored image under pixel (0, 0) of the frame.
+    #[serde(skip)]
+    pub stored_origin: (usize, usize),
+    /// Columns and rows of the stored image.
+    #[serde(skip)]
+    pub stored_px: [usize; 2],
 }
 
 /// A camera.
@@ -112,6 +125,11 @@ pub struct SolveReport {
 }
 
 impl SolveOutcome {
+    /// Whether the WCS is another than the one the frame came with.
+    pub fn is_new(self) -> bool {
+        matches!(self, Self::Replaced | Self::Solved | Self::Registered)
+    }
+
     /// Its name in tables.
     pub fn label(self) -> &'static str {
         match self {
@@ -144,7 +162,17 @@ impl SolvedFrame {
             note: String::new(),
             wcs: None,
             size_px: subject.size_px,
+            path: frame.path.clone(),
+            hdu: frame.hdu,
+            stored_origin: frame.stored_origin,
+            stored_px: [frame.layout.width(), frame.layout.height()],
         }
+    }
+
+    /// The WCS of the stored image, which has the overscan too.
+    pub fn stored_wcs(&self) -> Option<Wcs> {
+        let (x0, y0) = self.stored_origin;
+        self.wcs.as_ref().map(|wcs| wcs.shifted(-(x0 as f64), -(y0 as f64)))
     }
 
     /// With a WCS and what follows from it.

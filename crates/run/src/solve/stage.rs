@@ -16,7 +16,7 @@ use zemosaic_stars::catalogue::Catalogue;
 use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage, Warning};
 use crate::quality::threads_within;
-use crate::scan::{Scan, no_usable, tell_left_out};
+use crate::scan::{Scan, tell_left_out};
 use crate::solve::adjusting::{Outcome, adjust_together};
 use crate::solve::attempt::{How, Sky};
 use crate::solve::blind_search::LazyIndex;
@@ -43,7 +43,7 @@ pub(crate) struct Means<'a> {
 /// was to be done.
 ///
 /// # Errors
-/// A catalogue that cannot be read, a blind index that the memory budget does not allow, when cancelled, or no frame left.
+/// A catalogue that cannot be read, a blind index that the memory budget does not allow, or when cancelled.
 pub(crate) fn solve_scan(
     scan: &mut Scan,
     options: &SolveOptions,
@@ -58,9 +58,6 @@ pub(crate) fn solve_scan(
     let report = means.reporter.stage(Stage::Solve, total, || solve(scan, options, means))?;
     for warning in &report.warnings {
         means.reporter.warn(warning);
-    }
-    if scan.frames.is_empty() {
-        return Err(no_usable(scan.files, &scan.left_out));
     }
     Ok(Some(report))
 }
@@ -187,7 +184,7 @@ fn describe(
     adjusted: &Outcome,
     catalogue: &Catalogue,
 ) -> SolveReport {
-    let mut report = SolveReport { catalogue: catalogue.name().to_owned(), ..SolveReport::default() };
+    let mut report = SolveReport { catalogue: catalogue.name(), ..SolveReport::default() };
     if let Some(summary) = &adjusted.summary {
         let known = |value: f64| Some(value).filter(|value| value.is_finite());
         report.internal_rms_px = known(summary.internal_rms_px);

@@ -9,14 +9,31 @@
 //!
 //! Source: Høg et al. 2000, A&A 355, L27. Licence of the data: `data/tycho2_COPYRIGHT.txt`.
 
-use crate::error::TestkitError;
+use super::cone::Cone;
+use super::error::CatalogueError;
+use super::motion::moved;
+use rayon::prelude::*;
 
-const PACKED: &[u8] = include_bytes!("../../../data/tycho2_compact2.bin.xz");
+const PACKED: &[u8] = include_bytes!("../../../../data/tycho2_compact2.bin.xz");
 const MAGIC: &[u8] = b"TYC2CMP2";
 const ZONES: usize = 360;
 const ZONE_DEG: f64 = 0.5;
 const RA_UNIT_DEG: f64 = 360.0 / (1_u64 << 26) as f64;
 const DEC_UNIT_DEG: f64 = ZONE_DEG / 65536.0;
+
+/// Epoch of the positions, Julian year.
+const EPOCH_YEAR: f64 = 2000.0;
+/// Mean epoch of the observations: there the positions are best.
+const MEAN_EPOCH_YEAR: f64 = 1991.25;
+/// Standard deviation of a position at the mean epoch by V_T, arcsec (Høg et al. 2000, table 2).
+const SIGMA_BY_MAG: [(f64, f64); 6] =
+    [(9.0, 0.007), (10.0, 0.03), (11.0, 0.06), (12.0, 0.1), (13.0, 0.16), (14.0, 0.2)];
+/// Error of a proper motion, mas/yr (same source).
+const PM_SIGMA_MAS_YR: f64 = 2.5;
+/// Spread of the proper motions of stars of these magnitudes: the error where the motion is unknown, mas/yr.
+const UNKNOWN_PM_MAS_YR: f64 = 20.0;
+/// Right ascension is stored in steps of 0.019 arcsec, declination of 0.027.
+const QUANTISATION_ARCSEC: f64 = 0.01;
 
 /// One star.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,18 +53,39 @@ pub struct CatalogueStar {
 }
 
 impl CatalogueStar {
-    /// Position at an epoch (Julian year), taking J2000 as the catalogue's epoch; straight motion in RA and Dec.
+    /// Position (right ascension, declination, degrees) at an epoch (Julian year), taking J2000 as the catalogue's.
     pub fn at_epoch(&self, year: f64) -> (f64, f64) {
-        let dt = year - 2000.0;
-        let dec_deg = self.dec_deg + self.pm_dec_mas_yr * dt / 3.6e6;
-        let cos_dec = self.dec_deg.to_radians().cos().max(1e-6);
-        ((self.ra_deg + self.pm_ra_mas_yr * dt / 3.6e6 / cos_dec).rem_euclid(360.0), dec_deg)
+        let pm = [self.pm_ra_mas_yr, self.pm_dec_mas_yr];
+        moved((self.ra_deg, self.dec_deg), pm, year - EPOCH_YEAR)
     }
+
+    /// Standard deviation of the position at an epoch (Julian year), per axis, arcsec.
+    pub fn sigma_arcsec(&self, year: f64) -> f64 {
+        let unknown = self.pm_ra_mas_yr == 0.0 && self.pm_dec_mas_yr == 0.0;
+        let pm_sigma = if unknown { UNKNOWN_PM_MAS_YR } else { PM_SIGMA_MAS_YR };
+        let drift = 1e-3 * pm_sigma * (year - MEAN_EPOCH_YEAR);
+        let at_mean = sigma_at_mean_epoch(self.mag);
+        (at_mean * at_mean + drift * drift + QUANTISATION_ARCSEC * QUANTISATION_ARCSEC).sqrt()
+    }
+}
+
+/// Between the magnitudes of the table by straight lines.
+fn sigma_at_mean_epoch(mag: f64) -> f64 {
+    let above = SIGMA_BY_MAG.partition_point(|(m, _)| *m < mag);
+    let last = SIGMA_BY_MAG.len() - 1;
+    if above == 0 {
+        return SIGMA_BY_MAG[0].1;
+    }
+    if above > last {
+        return SIGMA_BY_MAG[last].1;
+    }
+    let ((m0, s0), (m1, s1)) = (SIGMA_BY_MAG[above - 1], SIGMA_BY_MAG[above]);
+    s0 + (s1 - s0) * (mag - m0) / (m1 - m0)
 }
 
 /// The decoded catalogue: 31 MB in memory.
 #[derive(Debug)]
-pub struct Catalogue {
+pub struct Tycho2 {
     zone_start: Vec<usize>,
     ra: Vec<u32>,
     dec: Vec<u16>,
@@ -56,21 +94,21 @@ pub struct Catalogue {
     mag: Vec<u16>,
 }
 
-impl Catalogue {
+impl Tycho2 {
     /// Unpacks the embedded catalogue.
     ///
     /// # Errors
-    /// [`TestkitError::Catalogue`] when the embedded bytes are not the catalogue.
-    pub fn load() -> Result<Self, TestkitError> {
+    /// [`CatalogueError::Embedded`] when the embedded bytes are not the catalogue.
+    pub fn load() -> Result<Self, CatalogueError> {
         let mut bytes = Vec::with_capacity(31 << 20);
         lzma_rs::xz_decompress(&mut std::io::Cursor::new(PACKED), &mut bytes)
-            .map_err(|e| TestkitError::Catalogue(format!("xz: {e:?}")))?;
+            .map_err(|e| CatalogueError::Embedded(format!("xz: {e:?}")))?;
         Self::decode(&bytes)
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, TestkitError> {
-        let bad = |what: &str| TestkitError::Catalogue(what.to_owned());
-        let u32_at = |offset: usize| -> Result<usize, TestkitError> {
+    fn decode(bytes: &[u8]) -> Result<Self, CatalogueError> {
+        let bad = |what: &str| CatalogueError::Embedded(what.to_owned());
+        let u32_at = |offset: usize| -> Result<usize, CatalogueError> {
             let b = bytes.get(offset..offset + 4).ok_or_else(|| bad("too short"))?;
             Ok(u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize)
         };
@@ -90,22 +128,24 @@ impl Catalogue {
             return Err(bad("star counts disagree"));
         }
         let plane = |index: usize| &columns[index * n..(index + 1) * n];
-        let column16 = |first: usize| -> Vec<u16> {
-            plane(first).iter().zip(plane(first + 1)).map(|(&lo, &hi)| u16::from_le_bytes([lo, hi])).collect()
+        let planes = [plane(0), plane(1), plane(2), plane(3)];
+        let ra_of_zone = |zone: &[usize]| -> Vec<u32> {
+            let deltas = (zone[0]..zone[1]).map(|i| u32::from_le_bytes(planes.map(|plane| plane[i])));
+            let sum = |sum: &mut u32, delta: u32| {
+                *sum = sum.wrapping_add(delta);
+                Some(*sum)
+            };
+            deltas.scan(0_u32, sum).collect()
         };
-        let mut ra: Vec<u32> =
-            (0..n).map(|i| u32::from_le_bytes([columns[i], plane(1)[i], plane(2)[i], plane(3)[i]])).collect();
-        for zone in zone_start.windows(2) {
-            let mut sum = 0_u32;
-            for value in &mut ra[zone[0]..zone[1]] {
-                sum = sum.wrapping_add(*value);
-                *value = sum;
-            }
-        }
+        let zones: Vec<Vec<u32>> = zone_start.par_windows(2).map(ra_of_zone).collect();
+        let column16 = |first: usize| -> Vec<u16> {
+            let (low, high) = (plane(first), plane(first + 1));
+            low.par_iter().zip(high).map(|(&lo, &hi)| u16::from_le_bytes([lo, hi])).collect()
+        };
         let signed = |values: Vec<u16>| values.into_iter().map(u16::cast_signed).collect();
         Ok(Self {
             zone_start,
-            ra,
+            ra: zones.concat(),
             dec: column16(4),
             pm_ra: signed(column16(6)),
             pm_dec: signed(column16(8)),
@@ -123,6 +163,11 @@ impl Catalogue {
         self.ra.is_empty()
     }
 
+    /// How far the fastest star moves, degrees per year (Barnard's star 10.4 arcsec; with room).
+    pub(super) fn fastest_deg_yr(&self) -> f64 {
+        12.0 / 3600.0
+    }
+
     fn star(&self, zone: usize, index: usize) -> CatalogueStar {
         CatalogueStar {
             index: index as u32,
@@ -136,28 +181,17 @@ impl Catalogue {
 
     /// Calls `visit` for every star within `radius_deg` of a position, in catalogue order.
     pub fn visit_cone(&self, centre: (f64, f64), radius_deg: f64, mut visit: impl FnMut(CatalogueStar)) {
-        let (ra0, dec0) = (centre.0.rem_euclid(360.0), centre.1);
-        let zone_of = |dec: f64| (((dec + 90.0) / ZONE_DEG).floor().max(0.0) as usize).min(ZONES - 1);
-        let centre_vector = crate::tan::unit_vector(ra0, dec0);
-        let chord_limit = 2.0 * (radius_deg.min(180.0) / 2.0).to_radians().sin();
-        // Widest extent in right ascension of a small circle; beyond a pole the whole zone is searched.
-        let half_width_deg = if dec0.abs() + radius_deg >= 89.9 {
-            180.0
-        } else {
-            let ratio = radius_deg.to_radians().sin() / dec0.to_radians().cos();
-            ratio.min(1.0).asin().to_degrees() + 1e-6
-        };
-        for zone in zone_of(dec0 - radius_deg)..=zone_of(dec0 + radius_deg) {
+        let cone = Cone::new(centre, radius_deg);
+        let ranges = cone.ra_ranges_deg();
+        for zone in cone.zones(ZONE_DEG) {
             let (start, end) = (self.zone_start[zone], self.zone_start[zone + 1]);
-            for (low, high) in ra_ranges(ra0, half_width_deg) {
+            for &(low, high) in &ranges {
                 let ra = &self.ra[start..end];
                 let first = start + ra.partition_point(|&r| f64::from(r) * RA_UNIT_DEG < low);
                 let last = start + ra.partition_point(|&r| f64::from(r) * RA_UNIT_DEG <= high);
                 for index in first..last {
                     let star = self.star(zone, index);
-                    let v = crate::tan::unit_vector(star.ra_deg, star.dec_deg);
-                    let d: f64 = v.iter().zip(&centre_vector).map(|(a, b)| (a - b) * (a - b)).sum();
-                    if d <= chord_limit * chord_limit {
+                    if cone.holds(star.ra_deg, star.dec_deg) {
                         visit(star);
                     }
                 }
@@ -170,19 +204,5 @@ impl Catalogue {
         let mut stars = Vec::new();
         self.visit_cone(centre, radius_deg, |star| stars.push(star));
         stars
-    }
-}
-
-/// One or two ranges of right ascension in 0..=360 that cover `ra0 ± half_width`.
-fn ra_ranges(ra0: f64, half_width_deg: f64) -> Vec<(f64, f64)> {
-    let (low, high) = (ra0 - half_width_deg, ra0 + half_width_deg);
-    if half_width_deg >= 180.0 {
-        vec![(0.0, 360.0)]
-    } else if low < 0.0 {
-        vec![(0.0, high), (low + 360.0, 360.0)]
-    } else if high > 360.0 {
-        vec![(0.0, high - 360.0), (low, 360.0)]
-    } else {
-        vec![(low, high)]
     }
 }
