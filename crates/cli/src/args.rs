@@ -19,7 +19,7 @@ use zemosaic_run::options::Existing;
 use zemosaic_run::units::parse_size;
 use zemosaic_run::{
     GridSource, GroupChoice, InputKind, MosaicOptions, MosaicRequest, QualityOptions, RgbEqualizeChoice,
-    RunCommand, RunMode, TileKeeping,
+    RunCommand, RunMode, SolveOptions, TileKeeping,
 };
 use zemosaic_sky::{ClusterOptions, GridOptions, GridProjection, Rotation};
 use zemosaic_stack::Combine;
@@ -32,6 +32,7 @@ use crate::named::{name_of, named};
 use crate::parse;
 use crate::reject_args::RejectArgs;
 use crate::run_args::RunArgs;
+use crate::solve_args::SolveCommandArgs;
 
 /// Large astronomical mosaics from FITS frames: one resampling, honest variance, bounded memory.
 #[derive(Debug, Parser)]
@@ -55,6 +56,8 @@ pub enum Command {
     Plan(Box<RunArgs>),
     /// Measure sky, stars and trails of frames, with or without a WCS, and say which are too bad
     Quality(Box<QualityArgs>),
+    /// Find where frames point, check the WCS they have, and write side-cars
+    Solve(Box<SolveCommandArgs>),
     /// Print the header cards of a FITS file
     Header(HeaderArgs),
     /// Verify a mosaic: checksums, WCS, planes, depth against footprints
@@ -349,6 +352,8 @@ impl MosaicArgs {
                 },
                 ..IngestOptions::default()
             },
+            // `run` solves; its own arguments say how.
+            solve: SolveOptions::default(),
             group: match run_command {
                 RunCommand::Stack => GroupChoice::Together,
                 RunCommand::Mosaic | RunCommand::Run => self.group.unwrap_or_default(),

@@ -13,6 +13,7 @@ mod parse;
 mod progress;
 mod reject_args;
 mod run_args;
+mod solve_args;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
@@ -61,6 +62,7 @@ fn dispatch(command: Command, given: &[String]) -> u8 {
         Command::Mosaic(args) => commands::mosaic::run(&args, given),
         Command::Plan(args) => commands::plan::run(&args, given),
         Command::Quality(args) => commands::quality::run(&args, given),
+        Command::Solve(args) => commands::solve::run(&args, given),
         Command::Header(args) => commands::header::run(&args),
         Command::Check(args) => commands::check::run(&args),
         Command::Simulate(args) => commands::simulate::run(&args),

@@ -4,6 +4,7 @@ use zemosaic_coadd::{RadialWeight, SpatialOptions};
 use zemosaic_run::GroupChoice;
 use zemosaic_sky::Rotation;
 use zemosaic_stack::Combine;
+use zemosaic_stars::SipOrder;
 
 /// `LOW[,HIGH]`, both positive.
 pub fn kappa(text: &str) -> Result<(f64, f64), String> {
@@ -187,6 +188,17 @@ pub fn group(text: &str) -> Result<GroupChoice, String> {
         other => match other.parse::<usize>() {
             Ok(number) if number >= 1 => Ok(GroupChoice::Number(number)),
             _ => Err(format!("'{text}' is neither all nor a group's number, from 1")),
+        },
+    }
+}
+
+/// Order of a distortion.
+pub fn sip_order(text: &str) -> Result<SipOrder, String> {
+    match text.trim().to_lowercase().as_str() {
+        "auto" => Ok(SipOrder::Auto),
+        other => match other.parse() {
+            Ok(order @ 1..=4) => Ok(SipOrder::Fixed(order)),
+            _ => Err("auto, or from 1 (none) to 4".into()),
         },
     }
 }

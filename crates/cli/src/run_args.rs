@@ -8,6 +8,7 @@ use zemosaic_stars::GateMode;
 use crate::args::{MosaicArgs, refuse_idle};
 use crate::named::{name_of, named};
 use crate::parse;
+use crate::solve_args::{SOLVE_OPTIONS, SolveArgs};
 
 /// Options that act on raw frames, which master tiles never are.
 const ONLY_RAW: [&str; 12] = [
@@ -31,6 +32,9 @@ pub struct RunArgs {
     /// Those of `mosaic`.
     #[command(flatten)]
     pub mosaic: MosaicArgs,
+    /// Those of plate solving.
+    #[command(flatten)]
+    pub solve: SolveArgs,
     /// Those of master tiles.
     #[command(flatten)]
     pub tiles: TileArgs,
@@ -98,7 +102,8 @@ impl RunArgs {
             let what = name_of(self.mosaic.rgb_equalize);
             return Err(format!("--rgb-equalize {what} has no effect on --existing-tiles; final has"));
         }
-        let idle = ONLY_RAW.iter().find(is_given);
+        self.solve.check(given)?;
+        let idle = ONLY_RAW.iter().chain(&SOLVE_OPTIONS).find(is_given);
         idle.map_or(Ok(()), |name| Err(format!("--{name} has no effect with --existing-tiles")))
     }
 
@@ -107,6 +112,7 @@ impl RunArgs {
         let mut request = self.mosaic.request(given, RunCommand::Run);
         let tiles = &self.tiles;
         request.options.mode = tiles.mode;
+        request.options.solve = self.solve.options();
         request.options.cluster = ClusterOptions {
             threshold_deg: tiles.cluster_threshold,
             target_groups: tiles.cluster_groups,

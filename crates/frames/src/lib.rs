@@ -51,7 +51,8 @@ pub use cfa::{CfaChoice, DemosaicMethod, gain_of};
 pub use discover::{Given, InputFile, MapSource, discover};
 pub use error::FramesError;
 pub use frame::{
-    Astrometry, Frame, FrameKind, FrameMap, FrameMaps, FrameMeta, LeftOut, MapKind, Packing, Reason, WcsOrigin,
+    Astrometry, Frame, FrameKind, FrameMap, FrameMaps, FrameMeta, LeftOut, MapKind, Packing, Reason,
+    WcsOrigin,
 };
 pub use ingest::{IngestOptions, Ingested, find_duplicates, ingest};
 pub use map_source::{MapOptions, WeightRescale, WeightType};

@@ -155,9 +155,11 @@ impl RunError {
             Self::NoInput { .. } | Self::NoUsableInput { .. } => ExitCode::NoInput,
             Self::MixedColour { .. } | Self::Usage(_) | Self::Grid(_) => ExitCode::Usage,
             Self::Busy { .. } | Self::Exists { .. } | Self::Fits(FitsError::Exists { .. }) => ExitCode::State,
-            Self::Catalogue(_) | Self::Frames(_) | Self::Output { .. } | Self::Fits(_) | Self::Coadd(CoaddError::Write(_)) => {
-                ExitCode::InputOutput
-            }
+            Self::Catalogue(_)
+            | Self::Frames(_)
+            | Self::Output { .. }
+            | Self::Fits(_)
+            | Self::Coadd(CoaddError::Write(_)) => ExitCode::InputOutput,
             Self::Resource(_) | Self::Coadd(CoaddError::Memory { .. }) => ExitCode::Resource,
             Self::Coadd(CoaddError::Cancelled) => ExitCode::Interrupted,
             Self::Coadd(CoaddError::Threads(_)) | Self::Encode { .. } => ExitCode::Internal,

@@ -333,6 +333,7 @@ fn merge_tiles(
         spill_bytes: 0,
         tiles: TilesPlan::default(),
         calibration: CalibrationPlan::default(),
+        solve: None,
         warnings,
     };
     check_disk(request, &planned)?;
@@ -417,6 +418,7 @@ fn facts_of(
         left_out,
         grid: first.grid.clone(),
         gauge: None,
+        solve: None,
         depth: merged_depth(tiles.iter().map(|(_, file)| &file.tile)),
         rgb_equalize: asked(request.options.rgb_equalize.of_mosaic()),
         channels: first.channels,

@@ -113,7 +113,8 @@ pub fn plan_run(
         }
     };
     let spill_bytes = layout.spill_bytes() + calibration.spill_bytes();
-    let planned = PlannedRun { layout, budget, mosaic_bytes, spill_bytes, tiles, calibration, solve, warnings };
+    let planned =
+        PlannedRun { layout, budget, mosaic_bytes, spill_bytes, tiles, calibration, solve, warnings };
     check_disk(request, &planned)?;
     Ok(planned)
 }

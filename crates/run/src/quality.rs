@@ -40,7 +40,10 @@ pub fn needs_quality(options: &MosaicOptions) -> bool {
 
 /// Take over what plate solving saw of frames whose pixels are still what it saw: not calibrated, nothing masked, the same
 /// pattern. `known` are the figures and the kind of a frame by its id.
-pub(crate) fn reuse_quality(prepared: &mut Prepared, known: &BTreeMap<String, (FrameKind, Arc<FrameQuality>)>) {
+pub(crate) fn reuse_quality(
+    prepared: &mut Prepared,
+    known: &BTreeMap<String, (FrameKind, Arc<FrameQuality>)>,
+) {
     for (frame, measured) in &mut prepared.frames {
         let unmasked = match &frame.defects {
             Defects::Unknown => true,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use zemosaic_frames::{
-    Frame, FramesError, IngestOptions, Ingested, InputFile, LeftOut, Reason, WcsNeed, discover, find_duplicates,
-    ingest,
+    Frame, FramesError, IngestOptions, Ingested, InputFile, LeftOut, Reason, WcsNeed, discover,
+    find_duplicates, ingest,
 };
 
 use crate::calibrate::{FoundCalibration, find_calibration};
@@ -164,7 +164,9 @@ pub fn no_usable(total: usize, left_out: &[LeftOut]) -> RunError {
         })
         .collect();
     let unsolved = !left_out.is_empty()
-        && left_out.iter().all(|item| matches!(item.reason, Reason::NoWcs(_) | Reason::Unsolved(_) | Reason::BadWcs(..)));
+        && left_out
+            .iter()
+            .all(|item| matches!(item.reason, Reason::NoWcs(_) | Reason::Unsolved(_) | Reason::BadWcs(..)));
     RunError::NoUsableInput { total, summary: parts.join("; "), unsolved }
 }
 

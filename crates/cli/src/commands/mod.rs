@@ -8,3 +8,4 @@ pub mod mosaic;
 pub mod plan;
 pub mod quality;
 pub mod simulate;
+pub mod solve;

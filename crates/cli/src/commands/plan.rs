@@ -6,6 +6,7 @@ use zemosaic_run::tiles::TilePlan;
 use zemosaic_run::units::{show_seconds, show_size};
 use zemosaic_run::{MosaicRequest, RunError};
 
+use crate::commands::mosaic::stop_on_signal;
 use crate::progress::Display;
 use crate::run_args::RunArgs;
 use crate::say;
@@ -37,7 +38,7 @@ pub fn show(request: Result<MosaicRequest, String>, json: bool) -> u8 {
 
 fn planned(request: &MosaicRequest) -> Result<(PlannedRun, Forecast), RunError> {
     let reporter = Display::Bars.reporter();
-    let plan = plan_run(request, &reporter)?;
+    let plan = plan_run(request, &reporter, &stop_on_signal())?;
     let forecast = plan.forecast(&request.options)?;
     Ok((plan, forecast))
 }

@@ -80,7 +80,7 @@ pub fn report_json(facts: &Facts, costs: &Costs, warnings: &[Warning]) -> Result
             "rejected_low": facts.summary.rejected_low,
             "rejected_high": facts.summary.rejected_high,
         },
-        "astrometry": facts.solve,
+        "astrometry": facts.solve.as_deref(),
         "gauge": facts.gauge,
         "noise_models": noise_models(facts),
         "bad_pixels": bad_pixels(facts),

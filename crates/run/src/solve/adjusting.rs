@@ -36,7 +36,8 @@ pub(crate) fn adjust_together(subjects: &[Subject], states: &mut [State], option
     let mut adjusted = match adjust(&frames, &options.adjustment) {
         Ok(adjusted) => adjusted,
         Err(error) => {
-            let message = format!("frames keep the fits of their own, they cannot be adjusted together: {error}");
+            let message =
+                format!("frames keep the fits of their own, they cannot be adjusted together: {error}");
             outcome.warnings.push(Warning { code: "W-ADJUST", message });
             return outcome;
         }

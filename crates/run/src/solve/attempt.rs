@@ -113,8 +113,7 @@ fn limits<'a>(sky: &Sky<'a>, within: Duration) -> Limits<'a> {
 
 fn hinted(sky: &Sky<'_>, subject: &Subject, hint: &Hint, how: How) -> Result<Placement, Why> {
     let reference = sky.catalogue.at(subject.year);
-    let rough =
-        solve_hinted(&subject.stars, subject.size_px, &reference, hint, &limits(sky, HINTED_LIMIT));
+    let rough = solve_hinted(&subject.stars, subject.size_px, &reference, hint, &limits(sky, HINTED_LIMIT));
     let rough = rough.map_err(|error| error.to_string())?;
     settle(sky, subject, &reference, &rough.wcs, how)
 }
@@ -203,7 +202,9 @@ impl NearbyFrame<'_> {
     fn scale_for(&self, subject: &Subject) -> (f64, f64) {
         let own = self.wcs.scale_deg() * 3600.0;
         match subject.hints.scale_arcsec {
-            _ if self.subject.size_px == subject.size_px && self.subject.hints.scale_arcsec == subject.hints.scale_arcsec => {
+            _ if self.subject.size_px == subject.size_px
+                && self.subject.hints.scale_arcsec == subject.hints.scale_arcsec =>
+            {
                 (own, NEIGHBOUR_SCALE_TOLERANCE)
             }
             Some((scale, _)) => (scale, SCALE_TOLERANCE),
@@ -236,8 +237,7 @@ pub(crate) fn register(
     let radius_deg = neighbour.subject.half_diagonal_deg(neighbour.wcs.scale_deg() * 3600.0)
         + subject.half_diagonal_deg(scale_arcsec);
     let hint = Hint { centre_deg, radius_deg: radius_deg.min(5.0), scale_arcsec, scale_tolerance };
-    let rough =
-        solve_hinted(&subject.stars, subject.size_px, &reference, &hint, &limits(sky, HINTED_LIMIT));
+    let rough = solve_hinted(&subject.stars, subject.size_px, &reference, &hint, &limits(sky, HINTED_LIMIT));
     let rough = rough.map_err(|error| error.to_string())?;
     let mut placed = settle(sky, subject, &reference, &rough.wcs, How::Registered)?;
     placed.matches.clear();
@@ -261,7 +261,9 @@ pub(crate) fn blind(sky: &Sky<'_>, subject: &Subject, index: &BlindIndex) -> Res
                 Err(reason) => why = reason,
             },
             // Fewer stars than the search needs are few at any scale.
-            Err(error @ (SolveError::TooFewStars { .. } | SolveError::Cancelled)) => return Err(error.to_string()),
+            Err(error @ (SolveError::TooFewStars { .. } | SolveError::Cancelled)) => {
+                return Err(error.to_string());
+            }
             Err(error) => why = error.to_string(),
         }
     }

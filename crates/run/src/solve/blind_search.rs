@@ -37,9 +37,13 @@ impl<'a> LazyIndex<'a> {
         }
         if self.opened.is_none() {
             let Some(folder) = &self.folder else {
-                return Ok(Err("no folder for the index of the blind search: set ZEMOSAIC_CACHE or HOME".into()));
+                return Ok(Err(
+                    "no folder for the index of the blind search: set ZEMOSAIC_CACHE or HOME".into()
+                ));
             };
-            let tell = |message: &str| self.reporter.warn(&Warning { code: "W-BLIND-INDEX", message: message.into() });
+            let tell = |message: &str| {
+                self.reporter.warn(&Warning { code: "W-BLIND-INDEX", message: message.into() })
+            };
             match BlindIndex::open_or_build(folder, self.catalogue, self.memory_bytes, &tell) {
                 Ok(index) => self.opened = Some(index),
                 Err(error @ SolveError::IndexMemory { .. }) => {

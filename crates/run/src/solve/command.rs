@@ -58,8 +58,7 @@ pub fn solve_inputs(
     let workers =
         request.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let free = available_memory_bytes().map_or(FALLBACK_MEMORY_BYTES, |bytes| bytes / 2);
-    let budget =
-        MemoryBudget { total_bytes: request.memory_bytes.unwrap_or(free), workers: workers.max(1) };
+    let budget = MemoryBudget { total_bytes: request.memory_bytes.unwrap_or(free), workers: workers.max(1) };
     let threads = rayon::ThreadPoolBuilder::new()
         .num_threads(budget.workers)
         .build()
@@ -84,7 +83,8 @@ fn solved(
     std::fs::create_dir_all(&root).map_err(RunError::output(&root))?;
     let means = Means { budget, scratch: &root, reporter, cancel };
     let report = solve_scan(&mut scan, &options, &means)?.unwrap_or_default();
-    let is_row = |item: &LeftOut| matches!(item.reason, Reason::Unsolved(_) | Reason::BadWcs("E-WCS-WRONG", _));
+    let is_row =
+        |item: &LeftOut| matches!(item.reason, Reason::Unsolved(_) | Reason::BadWcs("E-WCS-WRONG", _));
     scan.left_out.retain(|item| !is_row(item));
     Ok(SolvedInputs { report, left_out: scan.left_out })
 }

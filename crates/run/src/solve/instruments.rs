@@ -1,7 +1,7 @@
 //! Which frames share camera, telescope, filter and size, and what is said of them.
 
 use zemosaic_frames::Frame;
-use zemosaic_stars::adjust::{Adjusted, MountPose, mount_type};
+use zemosaic_stars::adjust::{Adjusted, Mount, MountPose, mount_type};
 
 use crate::solve::report::{SolvedFrame, SolvedInstrument};
 use crate::solve::subject::Subject;
@@ -9,7 +9,8 @@ use crate::solve::subject::Subject;
 /// Name of a frame's instrument.
 fn name_of(frame: &Frame) -> String {
     let meta = &frame.meta;
-    let parts = [&meta.instrument, &meta.telescope, &meta.filter].map(|part| part.as_deref().unwrap_or("").trim());
+    let parts =
+        [&meta.instrument, &meta.telescope, &meta.filter].map(|part| part.as_deref().unwrap_or("").trim());
     let mut words: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     words.dedup();
     let focal = meta.focal_length_mm.map_or(String::new(), |focal| format!(" {focal} mm"));
@@ -45,7 +46,8 @@ pub(crate) fn describe_instruments(
         let Some(&first) = own.first() else { continue };
         let mut scales: Vec<f64> = own.iter().filter_map(|&index| rows[index].scale_arcsec).collect();
         scales.sort_by(f64::total_cmp);
-        let poses: Vec<MountPose> = own.iter().filter_map(|&index| pose(&subjects[index], &rows[index])).collect();
+        let poses: Vec<MountPose> =
+            own.iter().filter_map(|&index| pose(&subjects[index], &rows[index])).collect();
         let shared = adjusted.and_then(|all| all.instruments.get(instrument));
         described.push(SolvedInstrument {
             name: name_of(&frames[first]),
@@ -53,7 +55,12 @@ pub(crate) fn describe_instruments(
             scale_arcsec: scales.get(scales.len() / 2).copied().unwrap_or(f64::NAN),
             sip_order: shared.map_or(rows[first].sip_order, |shared| shared.sip_order),
             distortion_max_px: shared.map_or(0.0, |shared| shared.distortion_max_px),
-            mount: mount_type(&poses).label().to_owned(),
+            mount: match mount_type(&poses) {
+                Mount::Equatorial => "equatorial",
+                Mount::AltAz => "alt-azimuth",
+                Mount::Unknown => "unknown",
+            }
+            .to_owned(),
         });
     }
     described

@@ -142,7 +142,9 @@ impl SolveOptions {
         if let Some((ra, dec)) = self.centre_deg
             && !((0.0..=360.0).contains(&ra) && (-90.0..=90.0).contains(&dec))
         {
-            return Err(format!("--solve-center {ra},{dec}: right ascension from 0 to 360, declination from -90 to 90"));
+            return Err(format!(
+                "--solve-center {ra},{dec}: right ascension from 0 to 360, declination from -90 to 90"
+            ));
         }
         if let Some(scale) = self.scale_arcsec.filter(|scale| !(0.01..=400.0).contains(scale)) {
             return Err(format!("--solve-scale {scale}: from 0.01 to 400 arcsec per pixel"));

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use zemosaic_sky::Wcs;
 use zemosaic_stars::astrometry::{Evidence, Verdict};
 
+use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage};
 use crate::solve::attempt::{
     How, NearbyFrame, Placement, Reach, Sky, Why, blind, by_header, judge, near, register, settle,
@@ -15,7 +16,6 @@ use crate::solve::attempt::{
 use crate::solve::blind_search::LazyIndex;
 use crate::solve::options::{BlindSearch, SolveMode};
 use crate::solve::subject::Subject;
-use crate::error::RunError;
 
 /// Where a frame stands.
 #[derive(Debug, Clone)]
@@ -194,7 +194,11 @@ impl<'a> Rounds<'a> {
             let mut tried = vec![false; self.states.len()];
             let mut fruitless = 0;
             while fruitless < FRUITLESS_BATCHES {
-                let left: Vec<usize> = self.open().into_iter().filter(|&index| self.subjects[index].instrument == instrument && !tried[index]).collect();
+                let left: Vec<usize> = self
+                    .open()
+                    .into_iter()
+                    .filter(|&index| self.subjects[index].instrument == instrument && !tried[index])
+                    .collect();
                 let batch = spread(&left, BATCH);
                 if batch.is_empty() {
                     break;
@@ -235,7 +239,8 @@ impl<'a> Rounds<'a> {
         attempt: impl Fn(&Subject, &NearbyFrame<'_>) -> Result<Placement, Why> + Sync,
     ) -> usize {
         let open = self.open();
-        let placed: Vec<usize> = (0..self.states.len()).filter(|&index| self.place(index).is_some()).collect();
+        let placed: Vec<usize> =
+            (0..self.states.len()).filter(|&index| self.place(index).is_some()).collect();
         let found = self.attempts(&open, |index, subject| {
             let mut why = String::new();
             for place in self.nearest(index, &placed).into_iter().filter_map(|index| self.place(index)) {

@@ -222,7 +222,8 @@ fn describe_frame(
     match state {
         State::Kept(evidence) => {
             let confirmed = evidence.as_ref().filter(|evidence| evidence.verdict == Verdict::Confirmed);
-            row.outcome = if confirmed.is_some() { SolveOutcome::Confirmed } else { SolveOutcome::Unverified };
+            row.outcome =
+                if confirmed.is_some() { SolveOutcome::Confirmed } else { SolveOutcome::Unverified };
             frame.wcs_origin.label().clone_into(&mut row.how);
             if let Some(evidence) = evidence {
                 row.matches = evidence.found;
@@ -239,8 +240,7 @@ fn describe_frame(
             placement.how.label().clone_into(&mut row.how);
             row.matches = adjusted.map_or(placement.matches.len(), |own| own.catalogue_stars);
             row.rms_px = Some(placement.rms_px);
-            row.internal_rms_px =
-                adjusted.map(|own| own.internal_rms_px).filter(|rms| rms.is_finite());
+            row.internal_rms_px = adjusted.map(|own| own.internal_rms_px).filter(|rms| rms.is_finite());
             row.sip_order = placement.sip_order;
             if subject.has_wcs {
                 row.note = replaced(frame, &placement.wcs);
@@ -261,7 +261,10 @@ fn replaced(frame: &Frame, new: &Wcs) -> String {
         Some(difference) => difference.to_string(),
         None => "elsewhere on the sky".to_owned(),
     };
-    format!("its WCS ({}) was wrong, {by_how_much}; replaced by one that its stars confirm", frame.wcs_origin.label())
+    format!(
+        "its WCS ({}) was wrong, {by_how_much}; replaced by one that its stars confirm",
+        frame.wcs_origin.label()
+    )
 }
 
 /// What is said of a frame without a WCS, with what the user can do.

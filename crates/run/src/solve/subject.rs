@@ -49,7 +49,8 @@ impl Subject {
     ) -> Result<Self, Reason> {
         let copy = unpacked(frame, scratch)?;
         // A pool of its own: an open file would keep the space of a copy that is removed.
-        let field = field_of(&copy.frame, &options.stars(), &FilePool::new(2)).map_err(|error| reason_of(&error))?;
+        let field =
+            field_of(&copy.frame, &options.stars(), &FilePool::new(2)).map_err(|error| reason_of(&error))?;
         let hints = given_hints(&frame.meta.hints, options);
         Ok(Self {
             size_px: [frame.width, frame.height],

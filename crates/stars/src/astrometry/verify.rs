@@ -1,5 +1,7 @@
 //! Is a WCS right? Whether the brightest reference stars it has in the frame are where stars were detected, against chance.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zemosaic_sky::Wcs;
@@ -95,6 +97,18 @@ struct Tested {
 impl Tested {
     fn distance_px(&self) -> f64 {
         self.offset_px[0].hypot(self.offset_px[1])
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "of the {} brightest catalogue stars of the field {} are seen, by chance {:.1} would be",
+            self.tested,
+            self.found,
+            self.chance * self.tested as f64
+        )
     }
 }
 
