@@ -20,8 +20,8 @@ const WIDE_SLACK_DEG: f64 = 3.0;
 const SAME_DEG: f64 = 0.1;
 /// Sensible scales, arcsec per pixel.
 const SCALES_ARCSEC: std::ops::RangeInclusive<f64> = 0.01..=400.0;
-/// Sensible times, Julian years.
-const YEARS: std::ops::RangeInclusive<f64> = 1850.0..=2200.0;
+/// Sensible times, Julian years; not the MJD 0 of an unset keyword.
+const YEARS: std::ops::RangeInclusive<f64> = 1860.0..=2200.0;
 /// Arcsec of a radian, over 1000: for micrometres over millimetres.
 const ARCSEC_UM_PER_MM: f64 = 206.264_806;
 /// Modified Julian date of J2000.0.
