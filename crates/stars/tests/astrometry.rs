@@ -198,12 +198,13 @@ fn of_two_like_stars_at_a_like_distance_neither_is_matched() {
     assert_eq!(count(&[star(f64::NAN, 100.0)]), 0);
 }
 
+const TRIALS: u64 = 300;
+
 #[test]
 fn parameters_scatter_as_their_covariance_says() {
     let truth = PLATE.wcs();
     let probes = [[100.0, 100.0], [900.0, 300.0], [500.0, 1800.0]];
     let (mut sum, mut worst) = (0.0, 0.0_f64);
-    const TRIALS: u64 = 300;
     for seed in 0..TRIALS {
         let field = Field::new(&truth, SEESTAR, 50, 30, 1000 + seed);
         let start = Plate { shift_px: [1.5, -2.0], turn_deg: PLATE.turn_deg + 0.05, ..PLATE }.wcs();
@@ -309,6 +310,28 @@ fn a_lens_that_a_linear_system_misses_by_many_pixels() {
             assert_eq!(fit.sip_order, 3);
             assert!(corner < 0.5 && fit.rms_px < 0.35, "{corner} {}", fit.rms_px);
             assert!(fit.matches.len() * 10 > stars * 6, "{} of {stars}", fit.matches.len());
+        }
+    }
+}
+
+#[test]
+fn a_catalogue_much_deeper_or_much_shallower_than_the_frame() {
+    let truth = PLATE.wcs();
+    let start = Plate { shift_px: [2.0, 2.0], ..PLATE }.wcs();
+    for seed in 0..20 {
+        // 60 detections of 4,000 stars; 250 detections with 25 stars of the catalogue.
+        let mut deep = Field::new(&truth, SEESTAR, 4000, 0, 9000 + seed);
+        deep.stars.truncate(60);
+        let shallow = Field::new(&truth, SEESTAR, 33, 250, 9100 + seed);
+        for (field, least) in [(deep, 50), (shallow, 12)] {
+            assert_eq!(field.verdict(&truth), Verdict::Confirmed, "seed {seed}");
+            let fit = field.fit(&start, SipOrder::Auto).unwrap();
+            let corner = worst_corner_px(&fit.wcs, &truth, SEESTAR);
+            assert!(
+                fit.matches.len() >= least && corner < 0.5,
+                "seed {seed}: {} {corner}",
+                fit.matches.len()
+            );
         }
     }
 }
