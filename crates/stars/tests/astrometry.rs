@@ -169,7 +169,7 @@ fn matches_are_those_of_the_plain_definition() {
     let truth = PLATE.wcs();
     let start = Plate { shift_px: [2.0, -1.5], ..PLATE }.wcs();
     let (mut pairs, mut left_out) = (0, 0);
-    for seed in 0..12 {
+    for seed in 0..4 {
         let field = Field::new(&truth, SEESTAR, 1200, 900, seed);
         for radius in [0.7, 4.0, 17.0] {
             let found = match_stars(&field.stars, SEESTAR, &field.reference, &start, radius);
@@ -180,7 +180,7 @@ fn matches_are_those_of_the_plain_definition() {
             left_out += field.reference.len() - found.len();
         }
     }
-    assert!(pairs > 8000 && left_out > 2000, "{pairs} pairs, {left_out} left out: no test");
+    assert!(pairs > 2500 && left_out > 2000, "{pairs} pairs, {left_out} left out: no test");
 }
 
 #[test]
