@@ -368,6 +368,23 @@ fn a_poor_start_is_enough_and_a_wrong_one_is_refused() {
 }
 
 #[test]
+fn poles_and_the_meridian_of_zero_are_no_special_places() {
+    for centre in [[10.0, 89.95], [0.0, 0.0], [359.999, -89.9], [359.99, 60.0]] {
+        let truth = Plate { centre, ..PLATE };
+        let start = Plate { shift_px: [-3.0, 2.0], turn_deg: PLATE.turn_deg - 0.05, ..truth }.wcs();
+        let field = Field::new(&truth.wcs(), SEESTAR, 90, 40, 11);
+        assert_eq!(field.verdict(&truth.wcs()), Verdict::Confirmed, "{centre:?}");
+        let fit = field.fit(&start, SipOrder::Auto).unwrap();
+        let corner = worst_corner_px(&fit.wcs, &truth.wcs(), SEESTAR);
+        assert!(
+            corner < 0.4 && fit.matches.len() > 50,
+            "{centre:?}: {corner} px, {} stars",
+            fit.matches.len()
+        );
+    }
+}
+
+#[test]
 fn verdicts_on_wrong_systems() {
     let wrong: Vec<(&str, Plate)> = vec![
         ("1 arcmin", Plate { shift_px: [18.0, 18.0], ..PLATE }),
