@@ -9,8 +9,9 @@ pub(super) const CLIP_SIGMA: f64 = 3.0;
 pub(super) const CLIP_LEAST_PX: f64 = 0.25;
 /// Median of |x| to standard deviation, Gaussian.
 pub(super) const MAD_TO_SIGMA: f64 = 1.4826;
-/// Rounds of taking out and letting in.
-const MAX_ROUNDS: usize = 60;
+/// Rounds, at most; after the first of them nobody returns, because a star at the limit can leave and return for ever.
+const MAX_ROUNDS: usize = 40;
+const RETURN_ROUNDS: usize = 12;
 /// Share of the stars taken out in a round, at least one.
 const ROUND_SHARE: f64 = 0.1;
 /// The added variance counts as settled when it changes by less than this share.
@@ -71,9 +72,9 @@ pub(super) fn fit_clipped(points: &[Point], order: usize, unit_px: f64) -> Optio
         }
         let plate = Plate::fit(points, &weights(points, &kept, added_px2), order, unit_px)?;
         let judged = judge(&plate, points, &kept, added_px2)?;
-        let (changed, now) = next_kept(&kept, &judged);
+        let now = next_kept(&kept, &judged, round);
         let settled = (judged.added_px2 - added_px2).abs() <= SETTLED * (added_px2 + 1e-4);
-        if (!changed && settled) || round == MAX_ROUNDS {
+        if (now == kept && settled) || round == MAX_ROUNDS {
             let Judged { without_px, ratio, .. } = judged;
             return Some(Clipped { plate, kept, added_px2, without_px, ratio });
         }
@@ -115,7 +116,7 @@ fn judge(plate: &Plate, points: &[Point], kept: &[bool], added_px2: f64) -> Opti
     Some(Judged { sigmas, without_px, ratio, added_px2 })
 }
 
-fn next_kept(kept: &[bool], judged: &Judged) -> (bool, Vec<bool>) {
+fn next_kept(kept: &[bool], judged: &Judged, round: usize) -> Vec<bool> {
     let limit = CLIP_SIGMA * judged.ratio;
     let good = |index: usize| judged.sigmas[index] <= limit || judged.without_px[index] <= CLIP_LEAST_PX;
     let mut now = kept.to_vec();
@@ -123,7 +124,7 @@ fn next_kept(kept: &[bool], judged: &Judged) -> (bool, Vec<bool>) {
     worst.sort_by(|a, b| judged.sigmas[*b].total_cmp(&judged.sigmas[*a]).then(a.cmp(b)));
     let count = kept.iter().filter(|kept| **kept).count();
     worst.truncate(((ROUND_SHARE * count as f64) as usize).max(1));
-    if worst.is_empty() {
+    if worst.is_empty() && round <= RETURN_ROUNDS {
         for (index, now) in now.iter_mut().enumerate() {
             *now |= good(index);
         }
@@ -132,5 +133,5 @@ fn next_kept(kept: &[bool], judged: &Judged) -> (bool, Vec<bool>) {
             now[index] = false;
         }
     }
-    (now != kept, now)
+    now
 }

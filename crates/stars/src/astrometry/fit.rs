@@ -33,6 +33,11 @@ const CENTRED_DEG: f64 = 1e-10;
 const MAX_CENTRINGS: usize = 8;
 /// The first radius is tried as given and, without success, so many times as large.
 const SECOND_TRY: f64 = 2.0;
+/// Orders of SIP that are chosen from, and that may be asked for.
+const HIGHEST_AUTO: usize = 3;
+const HIGHEST_FIXED: usize = 4;
+/// Stars per coefficient and axis that any fit needs.
+const STARS_PER_TERM: usize = 2;
 /// Reference stars looked at for each detection, and at least.
 const REFERENCE_PER_STAR: usize = 2;
 const LEAST_REFERENCE: usize = 30;
@@ -226,7 +231,11 @@ impl Input<'_> {
     /// One fit to given pairs, to be used up to `reach` half diagonals from the centre.
     fn round(&self, wcs: &Wcs, matches: Vec<Match>, reach: f64) -> Result<Round, FitError> {
         let options = self.options;
-        let needed = options.min_stars.max(term_count(1) + 1);
+        let fixed = match options.order {
+            SipOrder::Auto => None,
+            SipOrder::Fixed(order) => Some(usize::from(order).clamp(1, HIGHEST_FIXED)),
+        };
+        let needed = options.min_stars.max(STARS_PER_TERM * term_count(fixed.unwrap_or(1)));
         let too_few = |kept| FitError::TooFew { detected: self.stars.len(), kept, needed };
         if matches.len() < needed {
             return Err(too_few(matches.len()));
@@ -238,12 +247,9 @@ impl Input<'_> {
         let unit_px = self.half_diagonal_px();
         let corners = corners_px(self.size_px).map(|[cx, cy]| [(cx - x) * reach, (cy - y) * reach]);
         let undetermined = |order| FitError::Undetermined { kept: matches.len(), order };
-        let clipped = match options.order {
-            SipOrder::Auto => best_order(&points, 3, unit_px, &corners).ok_or_else(|| undetermined(1))?,
-            SipOrder::Fixed(order) => {
-                let order = usize::from(order).clamp(1, 4);
-                fit_clipped(&points, order, unit_px).ok_or_else(|| undetermined(order))?
-            }
+        let clipped = match fixed {
+            None => best_order(&points, HIGHEST_AUTO, unit_px, &corners).ok_or_else(|| undetermined(1))?,
+            Some(order) => fit_clipped(&points, order, unit_px).ok_or_else(|| undetermined(order))?,
         };
         if clipped.count() < needed {
             return Err(too_few(clipped.count()));

@@ -6,7 +6,7 @@ use super::polynomial::{Point, term_count};
 /// Stars per coefficient and axis that an order needs before it is tried.
 const STARS_PER_TERM: usize = 4;
 /// The gain must be above so many of its standard errors.
-const GAIN_SIGMA: f64 = 3.0;
+const GAIN_SIGMA: f64 = 2.5;
 /// The loss grows as a logarithm beyond about so many standard deviations, so that no single star decides.
 const LOSS_SIGMA: f64 = 2.0;
 /// Standard deviation of the fit, on each axis, at the corners of what it will be used for: above, an order is not taken.
@@ -17,7 +17,8 @@ const MAX_CORNER_SIGMA_PX: f64 = 0.5;
 /// Orders are compared by leave-one-out prediction: e_i, the residual of a star against the fit without it (by its
 /// leverage, exact for a linear fit: Allen 1974, Technometrics 16, 125), of stars that either order keeps. Loss:
 /// ln(1 + (e_i / 2 sigma_i)^2) with the sigma of the higher order. A higher order is taken if the mean of the differences of
-/// losses is above three times its standard error. Without distortion the mean is negative, so chance seldom gets there.
+/// losses is above 2.5 times its standard error. Without distortion the
+/// mean is negative, so chance seldom gets there.
 pub(super) fn best_order(
     points: &[Point],
     highest: usize,

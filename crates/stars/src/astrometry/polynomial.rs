@@ -70,7 +70,8 @@ impl Plate {
     /// Variance of the fitted position at a pixel offset on each axis, for weights that are inverse variances.
     pub fn variance_px2(&self, at_px: [f64; 2]) -> f64 {
         let terms = terms(at_px, self.order, self.unit_px);
-        terms.dot(&self.normal.solve(&terms))
+        // N = L L^T, so t^T N^-1 t = |L^-1 t|^2.
+        self.normal.l_dirty().solve_lower_triangular(&terms).map_or(f64::NAN, |solved| solved.norm_squared())
     }
 
     /// Detected less predicted position of a point, by the linear terms.
