@@ -16,9 +16,11 @@
 //! - [`gates`]: which frames of a night are too bad
 //! - [`detection`]: stars as positions with an uncertainty
 //! - [`reference`]: stars whose place on the sky is known
+//! - [`mod@adjust`]: all frames of a run adjusted at once
 //!
-//! `docs/methods/quality.md` says it with formulas and figures.
+//! `docs/methods/quality.md` and `adjustment.md` say it with formulas and figures.
 
+pub mod adjust;
 mod candidate;
 mod components;
 pub mod detection;
