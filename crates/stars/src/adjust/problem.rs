@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::distortion::Distortion;
-use super::objects::Group;
+use super::objects::{Candidate, Group};
 use super::pose::{Pose, Shape, axes_at, direction, dot};
 use zemosaic_sky::lonlat_deg;
 
@@ -32,6 +32,8 @@ pub(super) struct Sight {
     pub object: u32,
     pub d: [f64; 2],
     pub sigma_px: f64,
+    /// Whether the frame itself has it matched with the catalogue.
+    pub matched: bool,
 }
 
 /// The catalogue's position of an object.
@@ -76,20 +78,21 @@ pub(super) struct Linear {
 }
 
 impl Problem {
-    /// Takes over the groups of a cross-match; `candidate` gives offset and error of a star of a frame.
+    /// Takes over the groups of a cross-match; `candidate` gives a star of a frame.
     pub(super) fn set_groups(
         &mut self,
         groups: &[Group],
         ties: &[Tie],
-        candidate: impl Fn(u32, u32) -> ([f64; 2], f64),
+        candidate: impl Fn(u32, u32) -> Candidate,
     ) {
         let tie = |slot: u32| (slot, ties[slot as usize]);
         self.objects = groups.iter().map(|g| Object { at: g.at, tie: g.catalogue.map(tie) }).collect();
         self.sights.clear();
         for (object, group) in groups.iter().enumerate() {
             for &(frame, star) in &group.seen {
-                let (d, sigma_px) = candidate(frame, star);
-                self.sights.push(Sight { frame, object: object as u32, d, sigma_px });
+                let Candidate { d, sigma_px, catalogue } = candidate(frame, star);
+                let matched = catalogue.is_some();
+                self.sights.push(Sight { frame, object: object as u32, d, sigma_px, matched });
             }
         }
         self.sights.sort_by_key(|s| (s.frame, s.object));
