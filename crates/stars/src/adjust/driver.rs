@@ -182,6 +182,7 @@ fn start(frames: &[AdjustFrame<'_>], options: &AdjustOptions) -> Result<Problem,
         objects: Vec::new(),
         object_start: Vec::new(),
         seen: Vec::new(),
+        anchored: Vec::new(),
         tie_factor: 1.0,
     })
 }
