@@ -19,8 +19,9 @@
 //! - [`astrometry`]: matches, plate fit, verification and comparison of WCSs
 //! - [`catalogue`]: Tycho-2, extracts of Gaia, tile files
 //! - [`solve`]: from stars and a catalogue to a rough WCS
+//! - [`mod@adjust`]: all frames of a run adjusted at once
 //!
-//! `docs/methods/quality.md` says it with formulas and figures.
+//! `docs/methods/quality.md` and `adjustment.md` say it with formulas and figures.
 
 pub mod adjust;
 pub mod astrometry;

@@ -24,7 +24,7 @@ pub(super) const OWN_STARS: usize = 4;
 pub(super) const COMMON_STARS: usize = 6;
 /// Sights for each term of a distortion.
 const SIGHTS_PER_TERM: usize = 10;
-/// Frames with fewer stars do not tell the scale of their instrument.
+/// Frames with fewer catalogue stars do not tell the scale of their instrument.
 const SCALE_STARS: usize = 10;
 /// Rounds after each of the first matchings, and those of the last with Huber's weights.
 const FIRST_ROUNDS: usize = 3;
@@ -56,12 +56,9 @@ pub fn adjust(frames: &[AdjustFrame<'_>], options: &AdjustOptions) -> Result<Adj
         let mut groups = cross_match(&placed, &places, tolerance_px);
         let last = stage == 2;
         if last {
-            drop_loose_frames(&mut groups, frames.len());
+            drop_loose_frames(&mut groups, &candidates);
         }
-        problem.set_groups(&groups, &catalogue.ties, |frame, star| {
-            let candidate = &candidates[frame as usize][star as usize];
-            (candidate.d, candidate.sigma_px)
-        });
+        problem.set_groups(&groups, &catalogue.ties, |frame, star| candidates[frame as usize][star as usize]);
         limit_orders(&mut problem, options.max_sip_order);
         used = first_weights(&problem);
         for _ in 0..FIRST_ROUNDS {
@@ -83,6 +80,9 @@ pub fn adjust(frames: &[AdjustFrame<'_>], options: &AdjustOptions) -> Result<Adj
             if let Some((slot, _)) = object.tie {
                 places[slot as usize] = object.at;
             }
+        }
+        if !last {
+            set_scales(&mut problem);
         }
         at = places_now(&problem, &candidates);
     }
@@ -119,23 +119,25 @@ fn round(
             coefficients.iter_mut().zip(own).for_each(|(c, by)| *c += by);
         }
     }
-    set_scales(problem);
     Ok(x[..start[0]].iter().fold(0.0, |most: f64, x| most.max(x.abs())))
 }
 
-/// The scale of an instrument: the median of its frames with stars, of all where there are none.
+/// The scale of an instrument: the median of its frames that are tied to the catalogue. Without such it stays: nothing but this
+/// holds the scale then, and a median of its own doings would drift.
 fn set_scales(problem: &mut Problem) {
-    for index in 0..problem.instruments.len() {
-        let scales = |least: usize| -> Vec<f64> {
-            let own = problem.frames.iter().enumerate().filter(|(_, frame)| frame.instrument == index);
-            own.filter(|(f, _)| problem.frame_start.is_empty() || problem.of_frame(*f).len() >= least)
-                .map(|(_, frame)| frame.pose.scale_rad)
-                .collect()
-        };
-        let with_stars = scales(SCALE_STARS);
-        let scale = median(if with_stars.is_empty() { scales(0) } else { with_stars });
-        if scale.is_finite() {
-            problem.instruments[index].scale_rad = scale;
+    let tied = |frame: usize| {
+        let own = problem.of_frame(frame).filter(|s| problem.sights[*s].matched).count();
+        own >= SCALE_STARS
+    };
+    let mut scales = vec![Vec::new(); problem.instruments.len()];
+    for (index, frame) in problem.frames.iter().enumerate() {
+        if tied(index) {
+            scales[frame.instrument].push(frame.pose.scale_rad);
+        }
+    }
+    for (instrument, scales) in problem.instruments.iter_mut().zip(scales) {
+        if !scales.is_empty() {
+            instrument.scale_rad = median(scales);
         }
     }
 }
@@ -160,14 +162,18 @@ fn start(frames: &[AdjustFrame<'_>], options: &AdjustOptions) -> Result<Problem,
         states.push(FrameState { pose, instrument: frame.instrument });
         distortions[frame.instrument].push(distortion);
     }
-    let instruments = shapes.into_iter().zip(&distortions).map(|(shape, of)| InstrumentState {
+    let scale_of = |index: usize| {
+        let own = states.iter().filter(|state| state.instrument == index);
+        median(own.map(|state| state.pose.scale_rad).collect())
+    };
+    let instruments = shapes.into_iter().enumerate().map(|(index, shape)| InstrumentState {
         shape,
-        distortion: typical(of),
+        distortion: typical(&distortions[index]),
         solved_order: 0,
-        scale_rad: 1.0,
+        scale_rad: scale_of(index),
         floor_px: options.floor_px,
     });
-    let mut problem = Problem {
+    Ok(Problem {
         instruments: instruments.collect(),
         unit_rad: median(states.iter().map(|state| state.pose.scale_rad).collect()),
         frames: states,
@@ -176,10 +182,9 @@ fn start(frames: &[AdjustFrame<'_>], options: &AdjustOptions) -> Result<Problem,
         objects: Vec::new(),
         object_start: Vec::new(),
         seen: Vec::new(),
+        anchored: Vec::new(),
         tie_factor: 1.0,
-    };
-    set_scales(&mut problem);
-    Ok(problem)
+    })
 }
 
 /// The median of every term.
@@ -288,14 +293,15 @@ fn places_now(problem: &Problem, candidates: &[Vec<Candidate>]) -> Vec<Vec<[f64;
 }
 
 /// Takes frames out whose stars do not hold them, until there are none.
-fn drop_loose_frames(groups: &mut Vec<Group>, frames: usize) {
-    let mut loose = vec![false; frames];
+fn drop_loose_frames(groups: &mut Vec<Group>, candidates: &[Vec<Candidate>]) {
+    let mut loose = vec![false; candidates.len()];
     loop {
-        let mut counts = vec![(0, 0); frames];
+        let mut counts = vec![(0, 0); candidates.len()];
         for group in groups.iter() {
-            for (frame, _) in &group.seen {
+            for (frame, star) in &group.seen {
+                let own = candidates[*frame as usize][*star as usize].catalogue.is_some();
                 let count = &mut counts[*frame as usize];
-                *count = (count.0 + usize::from(group.catalogue.is_some()), count.1 + 1);
+                *count = (count.0 + usize::from(own), count.1 + 1);
             }
         }
         let mut more = false;

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::distortion::Distortion;
-use super::objects::Group;
+use super::objects::{Candidate, Group};
 use super::pose::{Pose, Shape, axes_at, direction, dot};
 use zemosaic_sky::lonlat_deg;
 
@@ -32,6 +32,8 @@ pub(super) struct Sight {
     pub object: u32,
     pub d: [f64; 2],
     pub sigma_px: f64,
+    /// Whether the frame itself has it matched with the catalogue.
+    pub matched: bool,
 }
 
 /// The catalogue's position of an object.
@@ -62,6 +64,8 @@ pub(super) struct Problem {
     pub object_start: Vec<usize>,
     /// Sights by object.
     pub seen: Vec<u32>,
+    /// Frames that hang on a catalogue star, if only through others.
+    pub anchored: Vec<bool>,
     /// Steps of objects are in this unit, the median scale.
     pub unit_rad: f64,
     /// Factor on the errors of the catalogue.
@@ -76,20 +80,21 @@ pub(super) struct Linear {
 }
 
 impl Problem {
-    /// Takes over the groups of a cross-match; `candidate` gives offset and error of a star of a frame.
+    /// Takes over the groups of a cross-match; `candidate` gives a star of a frame.
     pub(super) fn set_groups(
         &mut self,
         groups: &[Group],
         ties: &[Tie],
-        candidate: impl Fn(u32, u32) -> ([f64; 2], f64),
+        candidate: impl Fn(u32, u32) -> Candidate,
     ) {
         let tie = |slot: u32| (slot, ties[slot as usize]);
         self.objects = groups.iter().map(|g| Object { at: g.at, tie: g.catalogue.map(tie) }).collect();
         self.sights.clear();
         for (object, group) in groups.iter().enumerate() {
             for &(frame, star) in &group.seen {
-                let (d, sigma_px) = candidate(frame, star);
-                self.sights.push(Sight { frame, object: object as u32, d, sigma_px });
+                let Candidate { d, sigma_px, catalogue } = candidate(frame, star);
+                let matched = catalogue.is_some();
+                self.sights.push(Sight { frame, object: object as u32, d, sigma_px, matched });
             }
         }
         self.sights.sort_by_key(|s| (s.frame, s.object));
@@ -102,6 +107,27 @@ impl Problem {
             self.seen[*slot] = index as u32;
             *slot += 1;
         }
+        self.anchored = self.anchored_frames();
+    }
+
+    /// Which frames are in a component with a catalogue star.
+    fn anchored_frames(&self) -> Vec<bool> {
+        let mut parent: Vec<usize> = (0..self.frames.len()).collect();
+        let frame_of = |s: &u32| self.sights[*s as usize].frame as usize;
+        for object in 0..self.objects.len() {
+            let seen = self.of_object(object);
+            for pair in seen.windows(2) {
+                let (a, b) = (root(&mut parent, frame_of(&pair[0])), root(&mut parent, frame_of(&pair[1])));
+                parent[a.max(b)] = a.min(b);
+            }
+        }
+        let mut tied = vec![false; self.frames.len()];
+        for (index, object) in self.objects.iter().enumerate() {
+            if let (Some(_), Some(first)) = (&object.tie, self.of_object(index).first()) {
+                tied[root(&mut parent, frame_of(first))] = true;
+            }
+        }
+        (0..self.frames.len()).map(|frame| tied[root(&mut parent, frame)]).collect()
     }
 
     /// Sights of a frame.
@@ -160,6 +186,15 @@ impl Problem {
         let apart = [0, 1, 2].map(|k| (at[k] - tie.at[k]) / self.unit_rad);
         Some(([dot(&apart, &east), dot(&apart, &north)], self.tie_factor * tie.sigma_rad / self.unit_rad))
     }
+}
+
+/// The root of a tree of frames, with the way there shortened.
+fn root(parent: &mut [usize], mut at: usize) -> usize {
+    while parent[at] != at {
+        parent[at] = parent[parent[at]];
+        at = parent[at];
+    }
+    at
 }
 
 /// Where each of `count` bins begins in items sorted by bin.

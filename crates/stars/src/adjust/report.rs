@@ -128,7 +128,7 @@ fn report_frame(
         // A star that only this frame saw tells of it only through the catalogue.
         if residuals.used.sights[s] > 0.0 && (residuals.seen[object] >= 2 || residuals.tied(object)) {
             stars_used += 1;
-            catalogue_stars += usize::from(residuals.tied(object));
+            catalogue_stars += usize::from(problem.sights[s].matched && residuals.tied(object));
             residuals.external(object, &mut external);
         }
     }
@@ -147,7 +147,7 @@ fn report_frame(
         solved.map_err(|source| AdjustError::Wcs { frame: index, source })?
     };
     Ok(AdjustedFrame {
-        max_shift_px: largest_shift_px(frame, &wcs),
+        max_shift_px: if placed_by == PlacedBy::Start { 0.0 } else { largest_shift_px(frame, &wcs) },
         wcs,
         stars_used,
         catalogue_stars,

@@ -48,7 +48,7 @@ pub struct AdjustedFrame {
     pub wcs: Wcs,
     /// Detections that count, outliers left out.
     pub stars_used: usize,
-    /// Those among them with a catalogue star.
+    /// Those among them that the frame itself has matched with the catalogue.
     pub catalogue_stars: usize,
     /// As [`Adjusted::internal_rms_px`].
     pub internal_rms_px: f64,
@@ -65,7 +65,7 @@ pub struct AdjustedFrame {
 pub enum PlacedBy {
     /// Four catalogue stars or more of its own.
     Catalogue,
-    /// Stars in common with other frames (six stars at least, catalogue stars among them).
+    /// Stars in common with other frames (six stars at least, its own catalogue stars among them).
     Neighbours,
     /// Nothing: too few stars; its start is kept and others do not use it.
     Start,

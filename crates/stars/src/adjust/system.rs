@@ -10,8 +10,10 @@ use super::robust::Weights;
 
 /// Unknowns of a frame.
 pub(super) const POSE: usize = 6;
-/// Starts are not better than this, pixels; holds the mean of what no catalogue star holds.
+/// How well starts are known, pixels: of frames that hang on catalogue stars (which hold them far better), and of others, whose mean
+/// pose nothing else holds.
 const START_SIGMA_PX: f64 = 50.0;
+const FREE_START_SIGMA_PX: f64 = 3.0;
 /// Distortions are not larger than some of these, pixels.
 const DISTORTION_SIGMA_PX: f64 = 20.0;
 /// Weight that keeps objects without any other finite.
@@ -68,8 +70,9 @@ impl<'a> System<'a> {
 
     fn priors(&self, options: &AdjustOptions) -> Vec<(f64, f64)> {
         let mut prior = Vec::with_capacity(self.len());
-        let start = 1.0 / (START_SIGMA_PX * START_SIGMA_PX);
-        for frame in &self.problem.frames {
+        for (frame, anchored) in self.problem.frames.iter().zip(&self.problem.anchored) {
+            let start_px = if *anchored { START_SIGMA_PX } else { FREE_START_SIGMA_PX };
+            let start = 1.0 / (start_px * start_px);
             let instrument = &self.problem.instruments[frame.instrument];
             let (pose, r) = (&frame.pose, instrument.shape.radius_px);
             let held = |sigma: f64| 1.0 / (sigma * r * sigma * r);
