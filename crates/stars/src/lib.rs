@@ -52,9 +52,7 @@ pub use options::StarOptions;
 pub use profile::Profile;
 pub use quality::{FrameQuality, measure_quality};
 pub use reference::{ReferenceList, ReferenceStar, ReferenceStars};
-pub use solve::{
-    BlindIndex, Hint, Limits, RoughWcs, ScaleRange, SolveError, solve_blind, solve_hinted,
-};
+pub use solve::{BlindIndex, Hint, Limits, RoughWcs, ScaleRange, SolveError, solve_blind, solve_hinted};
 pub use source::{FrameInfo, MemoryPixels, Pixels};
 pub use star::{Star, StarFlags};
 pub use trail::Trail;

@@ -31,12 +31,7 @@ impl<'a> Dated<'a> {
     }
 
     /// Calls `visit` for every star that stands within `radius_deg` of `centre_deg` at the epoch, in a fixed order.
-    pub fn visit_cone(
-        &self,
-        centre_deg: (f64, f64),
-        radius_deg: f64,
-        mut visit: impl FnMut(ReferenceStar),
-    ) {
+    pub fn visit_cone(&self, centre_deg: (f64, f64), radius_deg: f64, mut visit: impl FnMut(ReferenceStar)) {
         let cone = Cone::new(centre_deg, radius_deg);
         let mut take = |id: u32, (ra_deg, dec_deg): (f64, f64), mag: f64, sigma_arcsec: f64| {
             if cone.holds(ra_deg, dec_deg) {

@@ -85,7 +85,8 @@ impl Extract {
     }
 
     fn read(path: &Path, source: impl Read) -> Result<Self, CatalogueError> {
-        let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).from_reader(source);
+        let mut reader =
+            csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).from_reader(source);
         let wrong = |e: csv::Error| CatalogueError::format(path, e.to_string());
         let columns = Columns::of(path, reader.headers().map_err(wrong)?)?;
         let mut stars = Vec::new();
@@ -165,10 +166,12 @@ struct Columns {
 
 impl Columns {
     fn of(path: &Path, header: &csv::StringRecord) -> Result<Self, CatalogueError> {
-        let find =
-            |name: &str| header.iter().position(|h| h.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name));
+        let find = |name: &str| {
+            header.iter().position(|h| h.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name))
+        };
         let need = |name: &str| {
-            let text = || format!("no column {name}; a CSV extract of Gaia needs ra, dec and phot_g_mean_mag");
+            let text =
+                || format!("no column {name}; a CSV extract of Gaia needs ra, dec and phot_g_mean_mag");
             find(name).ok_or_else(|| CatalogueError::format(path, text()))
         };
         Ok(Self {

@@ -129,7 +129,8 @@ fn equalised(catalogue: &Catalogue) -> Equalised {
         counts[cells.of(star.ra, star.dec)] += 1;
     }
     // Of an extract only the part of the sky that it covers.
-    let covered: f64 = counts.iter().zip(&cells.area_deg2).filter(|(n, _)| **n > 0).map(|(_, area)| area).sum();
+    let covered: f64 =
+        counts.iter().zip(&cells.area_deg2).filter(|(n, _)| **n > 0).map(|(_, area)| area).sum();
     let mean = stars.len() as f64 / covered;
     for star in &mut stars {
         let cell = cells.of(star.ra, star.dec);

@@ -107,8 +107,7 @@ pub fn solve_hinted(
         sip_order: 0,
     };
     let sky = Sky(reference);
-    let solution =
-        stoppable(limits, |limits| solve_with_limits(&stars, &sky, &hint, dimensions, limits))?;
+    let solution = stoppable(limits, |limits| solve_with_limits(&stars, &sky, &hint, dimensions, limits))?;
     accept(&solution)
 }
 
@@ -151,7 +150,11 @@ struct Sky<'a>(&'a dyn ReferenceStars);
 impl StarCatalog for Sky<'_> {
     fn cone_search(&self, ra: f64, dec: f64, radius_deg: f64, limit: usize) -> Vec<CatalogStar> {
         let stars = self.0.cone((ra, dec), radius_deg, limit);
-        let star = |s: crate::reference::ReferenceStar| CatalogStar { ra: s.ra_deg, dec: s.dec_deg, mag: s.mag as f32 };
+        let star = |s: crate::reference::ReferenceStar| CatalogStar {
+            ra: s.ra_deg,
+            dec: s.dec_deg,
+            mag: s.mag as f32,
+        };
         stars.into_iter().map(star).collect()
     }
 }
