@@ -1,7 +1,8 @@
 //! Catalogues: cones against brute force, proper motion against astropy, extracts of Gaia and their faults.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use zemosaic_sky::{angle_rad, unit_vector};
@@ -140,10 +141,10 @@ fn a_large_extract_has_the_cones_of_brute_force() {
     let mut text = "ra,dec,phot_g_mean_mag,pmra,pmdec\n".to_owned();
     let stars = tycho().at(2016.0).cone((0.0, 0.0), 180.0, 60_000);
     for star in &stars {
-        text += &format!("{},{},{},{},{}\n", star.ra_deg, star.dec_deg, star.mag, 3000, -4000);
+        writeln!(text, "{},{},{},{},{}", star.ra_deg, star.dec_deg, star.mag, 3000, -4000).unwrap();
     }
     for (ra, dec, _) in CONES {
-        text += &format!("{ra},{dec},14,,\n");
+        writeln!(text, "{ra},{dec},14,,").unwrap();
     }
     let folder = Folder::new();
     let catalogue = Catalogue::open(&folder.file("many.csv", text.as_bytes())).unwrap();

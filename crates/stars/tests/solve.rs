@@ -3,6 +3,7 @@
 //! Truth of the real frames: astrometry.net's solutions beside them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
@@ -330,7 +331,7 @@ fn a_small_catalogue_gets_an_index_and_damage_is_repaired() {
     let folder = tempfile::tempdir().unwrap();
     let mut text = "ra,dec,phot_g_mean_mag\n".to_owned();
     for star in tycho().at(2016.0).cone((100.0, 20.0), 6.0, 3000) {
-        text += &format!("{},{},{}\n", star.ra_deg, star.dec_deg, star.mag);
+        writeln!(text, "{},{},{}", star.ra_deg, star.dec_deg, star.mag).unwrap();
     }
     let path = folder.path().join("part.csv");
     std::fs::write(&path, text).unwrap();

@@ -82,8 +82,6 @@ fn hash(ra_deg: f64, dec_deg: f64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
     use crate::{Catalogue, ReferenceStars};
     use seiza::catalog::{ProperMotions, TileSetBuilder};
 
