@@ -23,7 +23,7 @@ use zemosaic_testkit::tan::Parity;
 const SIZE_PX: [usize; 2] = [1080, 1920];
 const SCALE_ARCSEC: f64 = 206.265 * 2.9 / 250.0;
 static NEVER: AtomicBool = AtomicBool::new(false);
-const LIMITS: Limits<'static> = Limits { within: Duration::from_secs(60), cancel: &NEVER };
+const LIMITS: Limits<'static> = Limits { within: Duration::from_mins(1), cancel: &NEVER };
 const NAMES: [&str; 5] = [
     "seestar_m94/Light_M_94_10.0s_IRCUT_20250326-212046",
     "seestar_m94/Light_M_94_10.0s_IRCUT_20250326-212454",
