@@ -2,7 +2,7 @@
 
 use super::any::Catalogue;
 use super::cone::Cone;
-use super::tycho::CatalogueStar;
+use super::tycho::{CatalogueStar, FASTEST_DEG_YR};
 use crate::reference::{ReferenceStar, ReferenceStars, brightest_first};
 
 /// Epoch of Tycho-2's positions and of those of its stars that are not marked.
@@ -41,7 +41,7 @@ impl<'a> Dated<'a> {
         match self.catalogue {
             Catalogue::Tycho2(tycho) => {
                 let years = TYCHO_YEARS.map(|year| (self.year - year).abs());
-                let reach_deg = tycho.fastest_deg_yr() * years[0].max(years[1]);
+                let reach_deg = FASTEST_DEG_YR * years[0].max(years[1]);
                 tycho.visit_cone(centre_deg, radius_deg + reach_deg, |star: CatalogueStar| {
                     take(star.index, star.at_epoch(self.year), star.mag, star.sigma_arcsec(self.year));
                 });

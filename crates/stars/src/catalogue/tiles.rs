@@ -79,3 +79,29 @@ fn hash(ra_deg: f64, dec_deg: f64) -> u32 {
     let sum = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     (sum ^ (sum >> 32)) as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Catalogue, ReferenceStars};
+    use seiza::catalog::{ProperMotions, TileSetBuilder};
+
+    #[test]
+    fn tiles_move_by_the_file_beside_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("stars.bin");
+        let mut builder = TileSetBuilder::new(45, 2000.0, "made up");
+        builder.add_moving(10.0, 60.0, 9.0, Some((2000.0, -1000.0)));
+        builder.add_moving(10.1, 60.0, 8.0, None);
+        builder.write_with_motions(&path, &ProperMotions::path_for(&path)).unwrap();
+        let catalogue = Catalogue::open(&path).unwrap();
+        assert_eq!((catalogue.len(), catalogue.name().as_str()), (2, "stars.bin"));
+        let stars = catalogue.at(2020.0).cone((10.05, 60.0), 0.2, 10);
+        assert_eq!(stars.len(), 2);
+        assert!((stars[0].ra_deg - 10.1).abs() < 1e-5 && stars[0].mag == 8.0);
+        // 40 arcsec east and 20 south.
+        assert!((stars[1].ra_deg - (10.0 + 80.0 / 3600.0)).abs() < 5e-5, "{stars:?}");
+        assert!((stars[1].dec_deg - (60.0 - 20.0 / 3600.0)).abs() < 1e-5);
+        assert_ne!(stars[0].id, stars[1].id);
+        assert_eq!(catalogue.at(2020.0).cone((10.05, 60.0), 0.2, 1).len(), 1);
+    }
+}

@@ -35,6 +35,9 @@ const UNKNOWN_PM_MAS_YR: f64 = 20.0;
 /// Right ascension is stored in steps of 0.019 arcsec, declination of 0.027.
 const QUANTISATION_ARCSEC: f64 = 0.01;
 
+/// How far the fastest star moves in a year (Barnard's star 10.3 arcsec; with room).
+pub(super) const FASTEST_DEG_YR: f64 = 12.0 / 3600.0;
+
 /// One star.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CatalogueStar {
@@ -161,11 +164,6 @@ impl Tycho2 {
     /// Is the catalogue empty? (It is not.)
     pub fn is_empty(&self) -> bool {
         self.ra.is_empty()
-    }
-
-    /// How far the fastest star moves, degrees per year (Barnard's star 10.4 arcsec; with room).
-    pub(super) fn fastest_deg_yr(&self) -> f64 {
-        12.0 / 3600.0
     }
 
     fn star(&self, zone: usize, index: usize) -> CatalogueStar {
