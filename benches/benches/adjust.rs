@@ -57,14 +57,15 @@ fn simulate(count: usize) -> Option<Vec<Frame>> {
     (0..count).map(&mut frame).collect()
 }
 
+fn input(frame: &Frame) -> AdjustFrame<'_> {
+    let Frame { start, stars, matches } = frame;
+    AdjustFrame { wcs: start, size_px: SIZE_PX, stars, matches, instrument: 0 }
+}
+
 fn adjustment(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("adjust");
     for count in [240, 2000] {
         let Some(frames) = simulate(count) else { return };
-        let input = |frame| {
-            let Frame { start, stars, matches } = frame;
-            AdjustFrame { wcs: start, size_px: SIZE_PX, stars, matches, instrument: 0 }
-        };
         let frames: Vec<AdjustFrame<'_>> = frames.iter().map(input).collect();
         group.throughput(Throughput::Elements(frames.iter().map(|f| f.stars.len() as u64).sum()));
         group.bench_function(format!("{count} frames"), |bencher| {

@@ -1,4 +1,5 @@
 //! The adjustment of all frames against a simulated sky with truth.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use zemosaic_sky::{SipCoefficients, SkyFrame, Wcs, angle_rad, lonlat_deg, unit_vector};
 use zemosaic_stars::adjust::{
@@ -288,7 +289,9 @@ fn a_wrong_start_harms_nobody() {
 #[test]
 fn without_any_catalogue_the_mean_pose_stays() {
     let mut frames = simulate(&Scene { distortion_px: 0.0, instruments: 1, start_error_px: 0.5, ..SCENE });
-    frames.iter_mut().for_each(|frame| frame.matches.clear());
+    for frame in &mut frames {
+        frame.matches.clear();
+    }
     let adjusted = adjust(&inputs(&frames), &AdjustOptions::default()).unwrap();
     report("free", &frames, &adjusted);
     assert!(adjusted.frames.iter().all(|frame| frame.placed_by == PlacedBy::Neighbours));
@@ -391,7 +394,9 @@ fn mounts() {
     assert_eq!(mount_type(&[]), Mount::Unknown);
     // A meridian flip.
     let mut flipped = session(0.05, 100, 0.02);
-    flipped[50..].iter_mut().for_each(|p| p.position_angle_deg -= 180.0);
+    for pose in &mut flipped[50..] {
+        pose.position_angle_deg -= 180.0;
+    }
     assert_eq!(mount_type(&flipped), Mount::Equatorial);
     // The camera turned between two nights.
     let mut nights = session(0.05, 60, 0.02);

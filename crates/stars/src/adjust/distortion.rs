@@ -148,10 +148,9 @@ fn binomial(n: usize, k: usize) -> f64 {
 /// SIP of order `order` of polynomials whose linear terms are the matrix that `inverse` inverts.
 pub(super) fn sip(order: usize, polys: &[Poly; 2], inverse: &[[f64; 2]; 2]) -> SipCoefficients {
     let mut sip = SipCoefficients::zero(order);
-    for p in 0..=order {
-        for q in 0..=order - p {
+    for (p, (x_row, y_row)) in polys[0].iter().zip(&polys[1]).enumerate().take(order + 1) {
+        for (q, (x, y)) in x_row.iter().zip(y_row).enumerate().take(order + 1 - p) {
             if p + q >= 2 {
-                let (x, y) = (polys[0][p][q], polys[1][p][q]);
                 sip.a[p * (order + 1) + q] = inverse[0][0] * x + inverse[0][1] * y;
                 sip.b[p * (order + 1) + q] = inverse[1][0] * x + inverse[1][1] * y;
             }

@@ -55,7 +55,7 @@ pub fn mount_type(poses: &[MountPose]) -> Mount {
         a.time_s.total_cmp(&b.time_s).then(a.position_angle_deg.total_cmp(&b.position_angle_deg))
     });
     let (mut equatorial, mut alt_az) = (0.0, 0.0);
-    for session in poses.chunk_by(|a, b| same_session(a, b)) {
+    for session in poses.chunk_by(same_session) {
         match of_session(session) {
             Mount::Equatorial => equatorial += span_s(session),
             Mount::AltAz => alt_az += span_s(session),

@@ -14,6 +14,7 @@ type Mat2 = [[f64; 2]; 2];
 const GRID: i32 = 8;
 
 /// Geometry of the frames of an instrument.
+#[expect(clippy::struct_field_names, reason = "the unit belongs to the name")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Shape {
     pub centre_px: [f64; 2],

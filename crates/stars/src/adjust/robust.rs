@@ -57,14 +57,14 @@ fn squared(v: [f64; 2]) -> f64 {
 pub(super) fn freedom(problem: &Problem, linear: &[Linear], weights: &Weights) -> Freedom {
     let mut sights = vec![0.0; linear.len()];
     let mut ties = vec![0.0; problem.objects.len()];
-    for object in 0..problem.objects.len() {
+    for (object, tie) in ties.iter_mut().enumerate() {
         let seen = problem.of_object(object);
         let total: f64 = seen.iter().map(|&s| weights.sights[s as usize] * gain(&linear[s as usize])).sum();
         let all = (total + weights.ties[object]).max(1e-12);
         for &s in seen {
             sights[s as usize] = 1.0 - weights.sights[s as usize] * gain(&linear[s as usize]) / all;
         }
-        ties[object] = 1.0 - weights.ties[object] / all;
+        *tie = 1.0 - weights.ties[object] / all;
     }
     for frame in 0..problem.frames.len() {
         let range = problem.of_frame(frame);
@@ -74,7 +74,9 @@ pub(super) fn freedom(problem: &Problem, linear: &[Linear], weights: &Weights) -
             sights[s] -= 3.0 / used.max(1) as f64;
         }
     }
-    sights.iter_mut().for_each(|f| *f = f.max(0.0));
+    for free in &mut sights {
+        *free = free.max(0.0);
+    }
     Freedom { sights, ties }
 }
 

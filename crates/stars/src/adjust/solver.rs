@@ -10,8 +10,9 @@ use super::system::{POSE, System};
 
 /// Above this number of unknowns conjugate gradients are faster.
 const MOST_FOR_CHOLESKY: usize = 400;
-/// Length of the residual at the end, as a share of the first, in the norm of the preconditioner.
-const LAST_SHARE: f64 = 1e-10;
+/// Length of the residual at the end, as a share of the first, in the norm of the preconditioner: what is left the next round
+/// takes up, whose first residual it is.
+const LAST_SHARE: f64 = 1e-5;
 const MOST_STEPS: usize = 3000;
 
 /// The solution.

@@ -230,7 +230,8 @@ impl<'a> System<'a> {
     /// this one on.
     pub(super) fn coupling(&self, object: usize, from: usize) -> Vec<(usize, [f64; 2])> {
         let mut out: Vec<(usize, [f64; 2])> = Vec::new();
-        let mut shared = std::collections::BTreeMap::<usize, [f64; 2]>::new();
+        let shared_from = self.start[0];
+        let mut shared = vec![[0.0; 2]; self.len() - shared_from];
         for &s in self.problem.of_object(object) {
             let s = s as usize;
             if self.weights.sights[s] == 0.0 {
@@ -252,13 +253,14 @@ impl<'a> System<'a> {
                 for (k, b) in basis.iter().take(count).enumerate() {
                     for (axis, v) in [[*b, 0.0], [0.0, *b]].into_iter().enumerate() {
                         let part = self.to_object(s, v);
-                        let sum = shared.entry(self.start[index] + axis * count + k).or_default();
+                        let sum = &mut shared[self.start[index] - shared_from + axis * count + k];
                         *sum = [sum[0] + part[0], sum[1] + part[1]];
                     }
                 }
             }
         }
-        out.extend(shared);
+        let acts = |(_, v): &(usize, [f64; 2])| *v != [0.0; 2];
+        out.extend(shared.into_iter().enumerate().map(|(k, v)| (shared_from + k, v)).filter(acts));
         out
     }
 
