@@ -104,7 +104,9 @@ pub(crate) fn settle(
         return Err(format!("a solution was found that its stars do not confirm ({evidence})"));
     }
     let matches = fit.matches.iter().map(|own| (own.star, own.reference)).collect();
-    Ok(Placement { wcs: fit.wcs, matches, rms_px: fit.rms_px, sip_order: usize::from(fit.sip_order), how })
+    // Order 1 is no distortion.
+    let sip_order = if fit.sip_order > 1 { fit.sip_order } else { 0 };
+    Ok(Placement { wcs: fit.wcs, matches, rms_px: fit.rms_px, sip_order, how })
 }
 
 fn limits<'a>(sky: &Sky<'a>, within: Duration) -> Limits<'a> {

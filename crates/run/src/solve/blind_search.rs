@@ -42,7 +42,7 @@ impl<'a> LazyIndex<'a> {
                 ));
             };
             let tell = |message: &str| {
-                self.reporter.warn(&Warning { code: "W-BLIND-INDEX", message: message.into() })
+                self.reporter.warn(&Warning { code: "W-BLIND-INDEX", message: message.into() });
             };
             match BlindIndex::open_or_build(folder, self.catalogue, self.memory_bytes, &tell) {
                 Ok(index) => self.opened = Some(index),

@@ -46,7 +46,9 @@ pub(crate) fn by_other_programs(
             if sky.options.solver != SolverChoice::Auto {
                 let why = ExternalError::missing(solver).to_string();
                 means.reporter.warn(&Warning { code: "W-SOLVER-MISSING", message: why.clone() });
-                open.iter().for_each(|&index| states[index] = State::Open(why.clone()));
+                for &index in &open {
+                    states[index] = State::Open(why.clone());
+                }
             }
             continue;
         };

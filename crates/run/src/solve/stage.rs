@@ -54,39 +54,49 @@ pub(crate) fn solve_scan(
     if !options.acts() || (options.mode == SolveMode::Missing && all_have_one) {
         return Ok(None);
     }
-    let total = scan.frames.len() as u64;
-    let report = means.reporter.stage(Stage::Solve, total, || solve(scan, options, means))?;
+    let (reporter, total) = (means.reporter, scan.frames.len() as u64);
+    let (catalogue, found) = reporter.stage(Stage::Detect, total, || {
+        let (catalogue, found) = rayon::join(
+            || match &options.catalog {
+                Some(path) => Catalogue::open(path),
+                None => Catalogue::embedded(),
+            },
+            || find_all_stars(&scan.frames, options, means),
+        );
+        Ok::<_, RunError>((catalogue.map_err(|error| RunError::Catalogue(error.to_string()))?, found?))
+    })?;
+    let subjects = keep_readable(scan, found, reporter);
+    let report =
+        reporter.stage(Stage::Solve, total, || solve(scan, &subjects, &catalogue, options, means))?;
     for warning in &report.warnings {
-        means.reporter.warn(warning);
+        reporter.warn(warning);
     }
     Ok(Some(report))
 }
 
-fn solve(scan: &mut Scan, options: &SolveOptions, means: &Means<'_>) -> Result<SolveReport, RunError> {
-    let (catalogue, found) = rayon::join(
-        || match &options.catalog {
-            Some(path) => Catalogue::open(path),
-            None => Catalogue::embedded(),
-        },
-        || find_all_stars(&scan.frames, options, means),
-    );
-    let catalogue = catalogue.map_err(|error| RunError::Catalogue(error.to_string()))?;
-    let subjects = keep_readable(scan, found?, means.reporter);
+/// Find the places of frames whose stars are known.
+fn solve(
+    scan: &mut Scan,
+    subjects: &[Subject],
+    catalogue: &Catalogue,
+    options: &SolveOptions,
+    means: &Means<'_>,
+) -> Result<SolveReport, RunError> {
     let frames = std::mem::take(&mut scan.frames);
     let given: Vec<Option<&Wcs>> = frames
         .iter()
         .map(|frame| (frame.wcs_origin != WcsOrigin::Absent).then(|| frame.wcs.as_ref()))
         .collect();
-    let sky = Sky { catalogue: &catalogue, options, cancel: means.cancel };
-    let mut index = LazyIndex::new(&catalogue, means.budget.total_bytes, means.reporter);
-    let (mut states, contradicted) = Rounds::run(&sky, &subjects, &given, &mut index, means.reporter)?;
+    let sky = Sky { catalogue, options, cancel: means.cancel };
+    let mut index = LazyIndex::new(catalogue, means.budget.total_bytes, means.reporter);
+    let (mut states, contradicted) = Rounds::run(&sky, subjects, &given, &mut index, means.reporter)?;
     drop(index);
-    by_other_programs(&sky, &frames, &subjects, &mut states, means);
+    by_other_programs(&sky, &frames, subjects, &mut states, means);
     if means.cancel.load(Ordering::Relaxed) {
         return Err(CoaddError::Cancelled.into());
     }
-    let adjusted = adjust_together(&subjects, &mut states, options);
-    let mut report = describe(&frames, &subjects, &states, &contradicted, &adjusted, &catalogue);
+    let adjusted = adjust_together(subjects, &mut states, options);
+    let mut report = describe(&frames, subjects, &states, &contradicted, &adjusted, catalogue);
     report.warnings.extend(adjusted.warnings);
     let rows = report.frames.clone();
     for ((frame, state), row) in frames.into_iter().zip(states).zip(&rows) {
