@@ -7,7 +7,9 @@ use std::time::Duration;
 use zemosaic_sky::{Wcs, lonlat_deg};
 use zemosaic_stars::astrometry::{Evidence, Verdict, fit_plate, verify};
 use zemosaic_stars::catalogue::Catalogue;
-use zemosaic_stars::solve::{BlindIndex, Hint, Limits, ScaleRange, SolveError, solve_blind, solve_hinted};
+use zemosaic_stars::solve::{
+    BlindIndex, Hint, Limits, PoseHint, ScaleRange, SolveError, solve_blind, solve_by_pairs, solve_hinted,
+};
 use zemosaic_stars::{ReferenceStar, ReferenceStars};
 
 use crate::solve::options::SolveOptions;
@@ -72,6 +74,10 @@ const SCALE_TOLERANCE: f64 = 0.1;
 const WIDE_SCALE_TOLERANCE: f64 = 0.25;
 /// Of the scale of another frame of the same camera.
 const NEIGHBOUR_SCALE_TOLERANCE: f64 = 0.05;
+/// Of frames of one camera in one night.
+const SAME_CAMERA_TOLERANCE: f64 = 0.005;
+/// How far the pointing error of a frame may be from that of another, in half diagonals of a frame.
+const SAME_ERROR_FIELDS: f64 = 0.2;
 /// Ends of the range of scales where nothing is known of it, arcsec per pixel; seiza's index has no patterns for more.
 const ANY_SCALE: (f64, f64) = (0.3, 30.0);
 /// With a hint of the place and none of the scale, scales are tried in steps of this factor.
@@ -185,6 +191,23 @@ pub(crate) fn near(
     hinted(sky, subject, &Hint { centre_deg, radius_deg, scale_arcsec, scale_tolerance }, how)
 }
 
+/// Where `place` and the header agree the frame to be, with the scale and parity of `place`: the header's pointing with the error
+/// it has for that frame.
+pub(crate) fn alike(sky: &Sky<'_>, subject: &Subject, place: &NearbyFrame<'_>) -> Result<Placement, Why> {
+    let failed = || "no turn of a neighbour's WCS fits".to_owned();
+    let (centre_deg, slack_deg) = place.predicts(subject).ok_or_else(failed)?;
+    let hint = PoseHint {
+        centre_deg,
+        slack_deg,
+        scale_arcsec: place.wcs.scale_deg() * 3600.0,
+        scale_tolerance: SAME_CAMERA_TOLERANCE,
+        parity: place.wcs.parity(),
+    };
+    let reference = sky.catalogue.at(subject.year);
+    let rough = solve_by_pairs(&subject.stars, subject.size_px, &reference, &hint).ok_or_else(failed)?;
+    settle(sky, subject, &reference, &rough, How::Neighbour)
+}
+
 /// A frame whose place is known.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NearbyFrame<'a> {
@@ -198,6 +221,24 @@ impl NearbyFrame<'_> {
     fn centre_deg(&self) -> Option<(f64, f64)> {
         let [width, height] = self.subject.size_px.map(|side| 0.5 * (side as f64 - 1.0));
         self.wcs.pixel_to_icrs(width, height).map(|icrs| lonlat_deg(&icrs))
+    }
+
+    /// Where another frame's centre should be, degrees, and how far off that may be: as its header says, by as much off as
+    /// this one's header is; without headers, near this one.
+    fn predicts(&self, other: &Subject) -> Option<((f64, f64), f64)> {
+        let centre = self.centre_deg()?;
+        let half = other.half_diagonal_deg(self.wcs.scale_deg() * 3600.0);
+        let of = |subject: &Subject| subject.hints.pointings.first().map(|own| (own.source, own.centre_deg));
+        match (of(self.subject), of(other)) {
+            (Some((source, own)), Some((same, said))) if source == same && source != "--solve-center" => {
+                let cos = |dec_deg: f64| dec_deg.to_radians().cos().max(0.01);
+                let east = (centre.0 - own.0 + 540.0).rem_euclid(360.0) - 180.0;
+                let ra = said.0 + east * cos(own.1) / cos(said.1);
+                let dec = (said.1 + centre.1 - own.1).clamp(-90.0, 90.0);
+                Some(((ra.rem_euclid(360.0), dec), SAME_ERROR_FIELDS * half))
+            }
+            _ => Some((centre, half)),
+        }
     }
 
     /// Scale of another frame, and how well it is known.

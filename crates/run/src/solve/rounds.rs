@@ -11,7 +11,7 @@ use zemosaic_stars::astrometry::{Evidence, Verdict};
 use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage};
 use crate::solve::attempt::{
-    How, NearbyFrame, Placement, Reach, Sky, Why, blind, by_header, judge, near, register, settle,
+    How, NearbyFrame, Placement, Reach, Sky, Why, alike, blind, by_header, judge, near, register, settle,
 };
 use crate::solve::blind_search::LazyIndex;
 use crate::solve::options::{BlindSearch, SolveMode};
@@ -72,6 +72,8 @@ impl<'a> Rounds<'a> {
     fn search(&mut self, index: &mut LazyIndex<'_>) -> Result<(), RunError> {
         let (sky, headers) = (self.sky, self.sky.options.blind != BlindSearch::Only);
         if headers {
+            self.of_each_camera(|subject| by_header(sky, subject, Reach::Narrow));
+            self.like_neighbours();
             self.every_open(|_, subject| by_header(sky, subject, Reach::Narrow));
         }
         self.by_neighbours();
@@ -217,9 +219,36 @@ impl<'a> Rounds<'a> {
         }
     }
 
+    /// Try something on a few frames of each camera, which then tell of the others.
+    fn of_each_camera(&mut self, attempt: impl Fn(&Subject) -> Result<Placement, Why> + Sync) {
+        let open = self.open();
+        let of = |instrument: usize| {
+            let own: Vec<usize> =
+                open.iter().copied().filter(|&index| self.subjects[index].instrument == instrument).collect();
+            spread(&own, BATCH)
+        };
+        let cameras = self.subjects.iter().map(|subject| subject.instrument + 1).max().unwrap_or(0);
+        let batch: Vec<usize> = (0..cameras).flat_map(of).collect();
+        let found = self.attempts(&batch, |_, subject| attempt(subject));
+        self.take(&batch, found);
+    }
+
+    /// Take frames to be turned and shifted against frames of the same camera that are solved.
+    fn like_neighbours(&mut self) {
+        let sky = self.sky;
+        self.with_nearest(|subject, place| {
+            if subject.instrument == place.subject.instrument {
+                alike(sky, subject, place)
+            } else {
+                Err(String::new())
+            }
+        });
+    }
+
     /// Try the places of frames that are solved, until that helps no more.
     fn by_neighbours(&mut self) {
         let sky = self.sky;
+        self.like_neighbours();
         while self.with_nearest(|subject, place| near(sky, subject, place, How::Neighbour)) > 0 {}
     }
 
