@@ -18,7 +18,7 @@ const SIGMAS: [f64; 3] = [0.125, 0.25, 0.5];
 /// Stars tested, at most; a share of the detections, because the faintest may be beyond the catalogue, or noise.
 const MAX_TESTED: usize = 100;
 const TESTED_PER_DETECTION: f64 = 0.5;
-/// Confirmed from here on: likelihood ratio, found stars, share of the outer half found.
+/// Confirmed from here on: likelihood ratio, found stars, share found in the outer half over that in the frame.
 const CONFIRMED_LOG10: f64 = 9.0;
 const CONFIRMED_STARS: usize = 6;
 const CONFIRMED_OUTER: f64 = 0.5;
@@ -119,7 +119,8 @@ impl fmt::Display for Evidence {
 /// 1 - exp(-m pi r^2 / A). Under a right WCS a share of 0.7 of the tested stars has a detection with Gaussian residuals of
 /// 1/8, 1/4 or 1/2 radius (averaged), the others are as by chance (the odds of Lang et al. 2010, AJ 139, 1782).
 ///
-/// - `Confirmed`: ratio of 10^9 and more, 6 stars found, half of the outer half found, no corner displaced by more than the
+/// - `Confirmed`: ratio of 10^9 and more, 6 stars found, in the outer half
+///   at least half the share of the frame, no corner displaced by more than the
 ///   radius.
 /// - `Contradicted`: 15 detections, 8 tested stars and a ratio below 10^-3, in the frame or in its outer half.
 /// - `Undecided`: anything else.
@@ -167,7 +168,8 @@ fn verdict(evidence: &Evidence, radius_px: f64) -> Verdict {
     let Evidence { tested, found, outer_tested, outer_found, .. } = *evidence;
     let confirmed = evidence.log10_ratio >= CONFIRMED_LOG10
         && found >= CONFIRMED_STARS
-        && outer_found as f64 >= CONFIRMED_OUTER * outer_tested as f64
+        // Of a WCS that is turned or stretched the middle alone is found.
+        && (outer_found * tested) as f64 >= CONFIRMED_OUTER * (found * outer_tested) as f64
         && evidence.corner_px <= radius_px;
     let against = |ratio: f64, tested: usize| ratio <= CONTRADICTED_LOG10 && tested >= CONTRADICTED_TESTED;
     let contradicted = evidence.detections >= CONTRADICTED_DETECTIONS
