@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Plate solving by this program and by solve-field (with its Tycho-2 indexes), in turn in one session, on the same frames.
 #   bench_solve.sh [real] [B]      (default: both)
-# real: the five raw Seestar frames, without their side-cars. B: 20 frames of set B, of which solve-field gets MB_FIELD.
+# real: the five raw Seestar frames, without their side-cars and headers' WCSs. B: 20 frames of set B, of which solve-field gets MB_FIELD.
 # hinted: place and scale of the header, 2.2" to 2.6"; blind: the scale alone, any place.
 # solve-field gets one call for each frame, as a user or another program would; this program one call for all of them,
 # and for the real frames also one for each. It works on one thread (-j 1), as solve-field does.
@@ -74,7 +74,7 @@ for name in "$@"; do
       for file in "${MB_REAL:-$root/../shared/data}"/seestar_{m94,ngc7023}/*.fit.gz; do
         gunzip -c "$file" > "$work/real/$(basename "$file" .gz)"
       done
-      both real "$(echo "$work"/real/*.fit)"
+      both real "$(echo "$work"/real/*.fit)" --ignore-wcs
       ;;
     B)
       data=$(cd "${MB_DATA:?set MB_DATA to the folder of the simulated sets, see bench/peers/README.md}" && pwd)
