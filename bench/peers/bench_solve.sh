@@ -80,7 +80,7 @@ for name in "$@"; do
       data=$(cd "${MB_DATA:?set MB_DATA to the folder of the simulated sets, see bench/peers/README.md}" && pwd)
       ls "$data"/B/nowcs/*.fit | awk 'NR % 12 == 6' | while read -r file; do ln -s "$file" "$work/B/"; done
       # The set has the stars where the catalogue has them.
-      both B "$(ls "$work"/B/*.fit | awk -v n="${MB_FIELD:-5}" 'NR % int(20 / n) == 1 || n == 20' | head -n "${MB_FIELD:-5}" | xargs)" --catalog-epoch 2000
+      both B "$(ls "$work"/B/*.fit | awk -v n="${MB_FIELD:-5}" '(NR - 1) % int(20 / n) == 0' | head -n "${MB_FIELD:-5}" | xargs)" --catalog-epoch 2000
       ;;
     *) echo "no set $name" >&2; exit 2 ;;
   esac
