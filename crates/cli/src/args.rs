@@ -212,7 +212,7 @@ pub struct MosaicArgs {
     /// Side-car folder (NAME.head, NAME.wcs), or one file for all frames; looked at before anything else
     #[arg(long, value_name = "PATH")]
     pub wcs_from: Option<PathBuf>,
-    /// Drop every WCS there is
+    /// Drop every WCS there is, so that all frames need solving: `zemosaic run` does it, or `zemosaic solve` before
     #[arg(long)]
     pub ignore_wcs: bool,
     /// Which group of connected frames, when they do not all touch; default: the largest

@@ -124,7 +124,7 @@ pub struct SolveCommandArgs {
     /// Side-car folder (NAME.head, NAME.wcs), or one file for all frames; looked at before anything else
     #[arg(long, value_name = "PATH")]
     pub wcs_from: Option<PathBuf>,
-    /// Drop every WCS there is
+    /// Drop every WCS there is, so that every frame is solved anew
     #[arg(long)]
     pub ignore_wcs: bool,
     /// Write NAME.wcs for every frame whose WCS was found, beside it

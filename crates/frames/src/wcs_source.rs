@@ -90,7 +90,9 @@ pub fn find_wcs(
 ) -> Result<FoundWcs, Reason> {
     if policy.ignore_wcs {
         return Err(Reason::NoWcs(
-            "every WCS is dropped by --ignore-wcs and plate solving is not part of `mosaic`".into(),
+            "every WCS is dropped by --ignore-wcs, and frames are not solved here: `zemosaic run` solves them before \
+             it makes the mosaic, `zemosaic solve --write-sidecar` writes side-cars"
+                .into(),
         ));
     }
     for (file, origin) in sidecars(path, policy, listed) {
@@ -104,7 +106,9 @@ pub fn find_wcs(
     match Wcs::from_header(own) {
         Ok(wcs) => Ok(FoundWcs { wcs, origin: WcsOrigin::Header, sidecar: None }),
         Err(error) if error.code() == "E-WCS-NONE" => Err(Reason::NoWcs(
-            "no WCS in the header and no .head or .wcs side-car; plate-solve the frame first".into(),
+            "no WCS in the header and no .head or .wcs side-car; plate-solve the frame first: `zemosaic run` does it \
+             unless --solve is off, `zemosaic solve --write-sidecar` writes side-cars"
+                .into(),
         )),
         Err(error) => Err(Reason::BadWcs(error.code(), error.to_string())),
     }
