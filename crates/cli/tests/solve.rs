@@ -264,7 +264,9 @@ fn moved(wcs: &Wcs, north_deg: f64, turn_deg: f64) -> Wcs {
     let (sin, cos) = turn_deg.to_radians().sin_cos();
     let turned = wcs.cd_deg().map(|[x, y]| [x * cos - y * sin, x * sin + y * cos]);
     let mut header = Header::new();
-    Wcs::tan((lon, lat + north_deg), wcs.crpix0_px(), turned).unwrap().write_to(&mut header);
+    Wcs::tan([lon, lat + north_deg], wcs.crpix0_px(), turned, wcs.frame().clone())
+        .unwrap()
+        .write_to(&mut header);
     Wcs::from_header(&header).unwrap()
 }
 

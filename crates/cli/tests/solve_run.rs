@@ -193,7 +193,7 @@ fn sidecars_that_solve_wrote_are_used() {
     mosaicked(&[&frames], &off, &["-q", "--solve", "off"]).expect(0, "");
     for out in [&out, &off] {
         let origins = csv_column(out, "wcs");
-        assert!(origins.len() == 2 && origins.iter().all(|origin| origin == "sidecar"), "{origins:?}");
+        assert!(origins.len() == 2 && origins.iter().all(|origin| origin == "wcs"), "{origins:?}");
     }
     // Their WCS is what the run finds itself: the grid is the same to a hundredth of a pixel.
     let grids = [&solved, &out].map(|out| Mosaic::open(&out.join("mosaic.fits")).grid());
@@ -219,7 +219,9 @@ fn a_wrong_wcs_is_believed_only_where_that_is_asked_for() {
     let Some(raw) = Raw::seestar(0) else { return };
     let right = truth(0);
     let (lon, lat) = right.crval_deg();
-    let wrong = zemosaic_sky::Wcs::tan((lon, lat + 0.1), right.crpix0_px(), right.cd_deg()).unwrap();
+    let wrong =
+        zemosaic_sky::Wcs::tan([lon, lat + 0.1], right.crpix0_px(), right.cd_deg(), right.frame().clone())
+            .unwrap();
     let frames = dir.path().join("frames");
     raw.with_wcs(&wrong).write(&frames.join("frame.fit"));
     for (mode, origin) in [("missing", "header"), ("auto", "solved")] {
