@@ -1,6 +1,7 @@
 //! Real raw frames without a WCS, copies of them with other headers, and runs of `zemosaic solve`.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -156,6 +157,13 @@ pub fn cache_with_index() -> &'static Path {
     })
 }
 
+/// The program where no other solver is installed.
+pub fn program_alone() -> Command {
+    let mut command = program();
+    command.env("PATH", "");
+    command
+}
+
 /// What `zemosaic solve --json` said.
 pub struct Solved {
     pub ran: Ran,
@@ -182,7 +190,7 @@ impl Solved {
 
 /// `zemosaic solve INPUT... --json MORE...`, where the index of the whole sky is not needed or there.
 pub fn solve<P: AsRef<Path>>(inputs: &[P], more: &[&str]) -> Solved {
-    let mut command = program();
+    let mut command = program_alone();
     command.arg("solve").args(inputs.iter().map(AsRef::as_ref)).args(["--json", "--quiet"]).args(more);
     if !more.contains(&"off") {
         command.env("ZEMOSAIC_CACHE", cache_with_index());
