@@ -96,7 +96,10 @@ fn seestar_frames_are_solved_anywhere_on_the_sky() {
         let wcs = dir.path().join("wcs");
         let solved = with_sidecars(&[&frames], &wcs, &["--blind", "only"]);
         let row = solved.row(name);
-        eprintln!("{name}: {} by {} after {:.2} s", row["outcome"], row["how"], solved.seconds);
+        eprintln!(
+            "{name}: {} by {} after {:.2} s {}",
+            row["outcome"], row["how"], solved.seconds, row["note"]
+        );
         if row["outcome"] == "unsolved" {
             unsolved += 1;
             solved.ran.expect(5, "");

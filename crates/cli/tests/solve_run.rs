@@ -105,8 +105,8 @@ fn simulated_frames_without_wcs_become_a_mosaic_whose_stars_are_in_their_places(
     let truth = load_truth(&sim).unwrap();
     let stars: Vec<(f64, f64, f64)> =
         truth.stars.iter().map(|star| (star.ra_deg, star.dec_deg, star.flux_adu[1])).collect();
-    let found =
-        measured(&out, &stars, &CompareOptions { saturation_adu: 60_000.0, ..CompareOptions::default() });
+    let options = CompareOptions { saturation_adu: 60_000.0, min_snr: 30.0, ..CompareOptions::default() };
+    let found = measured(&out, &stars, &options);
     eprintln!(
         "{} stars, rms {:.3} px, mean {:.3} {:.3}",
         found.n, found.position_rms_px, found.mean_dx, found.mean_dy
