@@ -188,6 +188,9 @@ impl Solved {
     }
 }
 
+/// One at a time: searches have time limits, and tests of one file would take the cores from each other.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// `zemosaic solve INPUT... --json MORE...`, where the index of the whole sky is not needed or there.
 pub fn solve<P: AsRef<Path>>(inputs: &[P], more: &[&str]) -> Solved {
     let mut command = program_alone();
@@ -195,8 +198,6 @@ pub fn solve<P: AsRef<Path>>(inputs: &[P], more: &[&str]) -> Solved {
     if !more.contains(&"off") {
         command.env("ZEMOSAIC_CACHE", cache_with_index());
     }
-    // One at a time: searches have time limits, and tests of this file would take the cores from each other.
-    static TURN: Mutex<()> = Mutex::new(());
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let start = Instant::now();
     let ran = run(&mut command);
