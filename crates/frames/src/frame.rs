@@ -252,6 +252,8 @@ pub struct Frame {
     pub wcs: Arc<Wcs>,
     /// Where that WCS came from.
     pub wcs_origin: WcsOrigin,
+    /// Why the WCS that it came with cannot be used, where it goes on without one.
+    pub wcs_fault: Option<Reason>,
     /// What the frame's stars say of it; `None` where nobody asked.
     pub astrometry: Option<Astrometry>,
     /// Header facts.

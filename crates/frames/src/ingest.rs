@@ -220,6 +220,7 @@ fn ingest_part(
         kind,
         wcs: Arc::new(found.wcs.shifted(stored_origin.0 as f64, stored_origin.1 as f64)),
         wcs_origin: found.origin,
+        wcs_fault: found.fault,
         astrometry: None,
         defects: Defects::Unknown,
         demosaic: options.demosaic,
@@ -249,7 +250,8 @@ fn without_wcs(reason: Reason, part: &ImagePart, need: WcsNeed) -> Result<FoundW
         return Err(reason);
     }
     let wcs = placeholder_wcs(part.layout.width(), part.layout.height())?;
-    Ok(FoundWcs { wcs, origin: WcsOrigin::Absent, sidecar: None })
+    let fault = Some(reason).filter(|reason| !matches!(reason, Reason::NoWcs(_)));
+    Ok(FoundWcs { wcs, origin: WcsOrigin::Absent, sidecar: None, fault })
 }
 
 /// Bias, dark and flat frames are not the sky.

@@ -70,6 +70,8 @@ pub struct FoundWcs {
     pub origin: WcsOrigin,
     /// The header it came from, when that is not the frame's own.
     pub sidecar: Option<Header>,
+    /// Why the WCS that the frame came with cannot be used; `None` where it can, or where there was none.
+    pub fault: Option<Reason>,
 }
 
 /// An image's place among others: its index, and how many there are.
@@ -100,11 +102,11 @@ pub fn find_wcs(
             let header = read_sidecar(&file, own, places)?;
             let wcs = Wcs::from_header(&header)
                 .map_err(|error| Reason::BadWcs(error.code(), format!("{}: {error}", file.display())))?;
-            return Ok(FoundWcs { wcs, origin, sidecar: Some(header) });
+            return Ok(FoundWcs { wcs, origin, sidecar: Some(header), fault: None });
         }
     }
     match Wcs::from_header(own) {
-        Ok(wcs) => Ok(FoundWcs { wcs, origin: WcsOrigin::Header, sidecar: None }),
+        Ok(wcs) => Ok(FoundWcs { wcs, origin: WcsOrigin::Header, sidecar: None, fault: None }),
         Err(error) if error.code() == "E-WCS-NONE" => Err(Reason::NoWcs(
             "no WCS in the header and no .head or .wcs side-car; plate-solve the frame first: `zemosaic run` does it \
              unless --solve is off, `zemosaic solve --write-sidecar` writes side-cars"

@@ -83,7 +83,9 @@ const ANY_SCALE: (f64, f64) = (0.3, 30.0);
 /// With a hint of the place and none of the scale, scales are tried in steps of this factor.
 const SCALE_STEP: f64 = 1.5;
 /// Safety nets in time. What is refused is refused long before, unless the machine is overloaded.
-const HINTED_LIMIT: Duration = Duration::from_millis(1800);
+const HINTED_LIMIT: Duration = Duration::from_secs(10);
+/// Of one step through scales of which nothing is known.
+const SCALE_STEP_LIMIT: Duration = Duration::from_millis(1800);
 const BLIND_LIMIT: Duration = Duration::from_millis(5500);
 
 /// Why a frame is still without a WCS, for the user.
@@ -119,9 +121,15 @@ fn limits<'a>(sky: &Sky<'a>, within: Duration) -> Limits<'a> {
     Limits { within, cancel: sky.cancel }
 }
 
-fn hinted(sky: &Sky<'_>, subject: &Subject, hint: &Hint, how: How) -> Result<Placement, Why> {
+fn hinted(
+    sky: &Sky<'_>,
+    subject: &Subject,
+    hint: &Hint,
+    how: How,
+    within: Duration,
+) -> Result<Placement, Why> {
     let reference = sky.catalogue.at(subject.year);
-    let rough = solve_hinted(&subject.stars, subject.size_px, &reference, hint, &limits(sky, HINTED_LIMIT));
+    let rough = solve_hinted(&subject.stars, subject.size_px, &reference, hint, &limits(sky, within));
     let rough = rough.map_err(|error| error.to_string())?;
     settle(sky, subject, &reference, &rough.wcs, how)
 }
@@ -150,7 +158,7 @@ pub(crate) fn by_header(sky: &Sky<'_>, subject: &Subject, reach: Reach) -> Resul
             scale_tolerance,
         };
         let found = match subject.hints.scale_arcsec {
-            Some((scale, _)) => hinted(sky, subject, &hint(scale), How::Hint),
+            Some((scale, _)) => hinted(sky, subject, &hint(scale), How::Hint, HINTED_LIMIT),
             None => by_any_scale(sky, subject, &hint),
         };
         match found {
@@ -169,7 +177,7 @@ fn by_any_scale(sky: &Sky<'_>, subject: &Subject, hint: &dyn Fn(f64) -> Hint) ->
         let step = Hint { scale_tolerance: WIDE_SCALE_TOLERANCE, ..hint(scale) };
         // The mount may point at the middle of a camera of which this is a part.
         let radius_deg = step.radius_deg.max(4.0 * subject.half_diagonal_deg(scale)).min(5.0);
-        match hinted(sky, subject, &Hint { radius_deg, ..step }, How::Hint) {
+        match hinted(sky, subject, &Hint { radius_deg, ..step }, How::Hint, SCALE_STEP_LIMIT) {
             Ok(placement) => return Ok(placement),
             Err(reason) => why = reason,
         }
@@ -188,7 +196,8 @@ pub(crate) fn near(
     let centre_deg = place.centre_deg().ok_or("the neighbour's centre is not on the sky")?;
     let (scale_arcsec, scale_tolerance) = place.scale_for(subject);
     let radius_deg = sky.options.radius_deg.max(3.0 * subject.half_diagonal_deg(scale_arcsec)).min(5.0);
-    hinted(sky, subject, &Hint { centre_deg, radius_deg, scale_arcsec, scale_tolerance }, how)
+    let hint = Hint { centre_deg, radius_deg, scale_arcsec, scale_tolerance };
+    hinted(sky, subject, &hint, how, HINTED_LIMIT)
 }
 
 /// Where `place` and the header agree the frame to be, with the scale and parity of `place`: the header's pointing with the error

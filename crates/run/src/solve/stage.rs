@@ -242,7 +242,8 @@ fn describe_frame(
             row.set_wcs(Arc::clone(&frame.wcs));
         }
         State::Placed(placement) => {
-            row.outcome = match (placement.how, subject.has_wcs) {
+            let had_wcs = subject.has_wcs || frame.wcs_fault.is_some();
+            row.outcome = match (placement.how, had_wcs) {
                 (_, true) => SolveOutcome::Replaced,
                 (How::Registered, false) => SolveOutcome::Registered,
                 (_, false) => SolveOutcome::Solved,
@@ -252,14 +253,14 @@ fn describe_frame(
             row.rms_px = Some(placement.rms_px);
             row.internal_rms_px = adjusted.map(|own| own.internal_rms_px).filter(|rms| rms.is_finite());
             row.sip_order = placement.sip_order;
-            if subject.has_wcs {
+            if had_wcs {
                 row.note = replaced(frame, &placement.wcs);
             }
             row.set_wcs(Arc::new(placement.wcs.clone()));
         }
         State::Open(why) => {
             row.outcome = SolveOutcome::Unsolved;
-            row.note = unsolved(subject, why, contradicted);
+            row.note = unsolved(frame, subject, why, contradicted);
         }
     }
     row
@@ -267,6 +268,9 @@ fn describe_frame(
 
 /// What is said of a WCS that was replaced.
 fn replaced(frame: &Frame, new: &Wcs) -> String {
+    if let Some(fault) = &frame.wcs_fault {
+        return format!("{}; replaced by one that its stars confirm", unusable(fault));
+    }
     let by_how_much = match WcsDifference::between(&frame.wcs, new, [frame.width, frame.height]) {
         Some(difference) => difference.to_string(),
         None => "elsewhere on the sky".to_owned(),
@@ -277,11 +281,19 @@ fn replaced(frame: &Frame, new: &Wcs) -> String {
     )
 }
 
+/// What is said of a WCS that means nothing.
+fn unusable(fault: &Reason) -> String {
+    format!("its WCS cannot be used ({}: {})", fault.code(), fault.message())
+}
+
 /// What is said of a frame without a WCS, with what the user can do.
-fn unsolved(subject: &Subject, why: &str, contradicted: Option<&Evidence>) -> String {
-    let had = match contradicted {
-        Some(evidence) => format!("its stars contradict its WCS ({evidence}), and no other was found: "),
-        None => String::new(),
+fn unsolved(frame: &Frame, subject: &Subject, why: &str, contradicted: Option<&Evidence>) -> String {
+    let had = match (contradicted, &frame.wcs_fault) {
+        (Some(evidence), _) => {
+            format!("its stars contradict its WCS ({evidence}), and no other was found: ")
+        }
+        (None, Some(fault)) => format!("{}, and no other was found: ", unusable(fault)),
+        (None, None) => String::new(),
     };
     let advice = if subject.hints.pointings.is_empty() || subject.hints.scale_arcsec.is_none() {
         "; say where it points with --solve-center RA,DEC and its scale with --solve-scale ARCSEC, or give a .wcs side-car"
