@@ -30,6 +30,31 @@ pub(crate) fn number_instruments(frames: &[Frame]) -> Vec<usize> {
     frames.iter().map(number).collect()
 }
 
+/// Steps in the sorted scales of the frames of one name that are larger than this are between two telescopes whose headers do
+/// not tell them apart; focus changes the scale less within a run.
+const SCALE_STEP: f64 = 7e-4;
+
+/// Frames of one instrument by name, parted by the scales of the WCSs that were found (`None`: not yet placed).
+pub(crate) fn part_by_scale(subjects: &mut [Subject], scales: &[Option<f64>]) {
+    let count = subjects.iter().map(|subject| subject.instrument + 1).max().unwrap_or(0);
+    let mut parts = count;
+    for instrument in 0..count {
+        let mut own: Vec<(f64, usize)> = (0..subjects.len())
+            .filter(|&index| subjects[index].instrument == instrument)
+            .filter_map(|index| scales[index].map(|scale| (scale, index)))
+            .collect();
+        own.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let mut number = instrument;
+        for pair in own.windows(2) {
+            if pair[1].0 - pair[0].0 > SCALE_STEP * pair[0].0 {
+                number = parts;
+                parts += 1;
+            }
+            subjects[pair[1].1].instrument = number;
+        }
+    }
+}
+
 /// What is said of each instrument that frames were placed with.
 pub(crate) fn describe_instruments(
     frames: &[Frame],

@@ -107,7 +107,7 @@ impl Default for SolveOptions {
             centre_deg: None,
             scale_arcsec: None,
             radius_deg: 1.0,
-            wide_radius_deg: 2.5,
+            wide_radius_deg: 2.1,
             external_timeout_s: 60.0,
             max_stars: 200,
             fit: FitOptions::default(),

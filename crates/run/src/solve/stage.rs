@@ -20,7 +20,7 @@ use crate::scan::{Scan, tell_left_out};
 use crate::solve::adjusting::{Outcome, adjust_together};
 use crate::solve::attempt::{How, Sky};
 use crate::solve::blind_search::LazyIndex;
-use crate::solve::instruments::{describe_instruments, number_instruments};
+use crate::solve::instruments::{describe_instruments, number_instruments, part_by_scale};
 use crate::solve::options::{SolveMode, SolveOptions};
 use crate::solve::others::by_other_programs;
 use crate::solve::report::{SolveOutcome, SolveReport, SolvedFrame};
@@ -65,9 +65,9 @@ pub(crate) fn solve_scan(
         );
         Ok::<_, RunError>((catalogue.map_err(|error| RunError::Catalogue(error.to_string()))?, found?))
     })?;
-    let subjects = keep_readable(scan, found, reporter);
+    let mut subjects = keep_readable(scan, found, reporter);
     let report =
-        reporter.stage(Stage::Solve, total, || solve(scan, &subjects, &catalogue, options, means))?;
+        reporter.stage(Stage::Solve, total, || solve(scan, &mut subjects, &catalogue, options, means))?;
     for warning in &report.warnings {
         reporter.warn(warning);
     }
@@ -77,7 +77,7 @@ pub(crate) fn solve_scan(
 /// Find the places of frames whose stars are known.
 fn solve(
     scan: &mut Scan,
-    subjects: &[Subject],
+    subjects: &mut [Subject],
     catalogue: &Catalogue,
     options: &SolveOptions,
     means: &Means<'_>,
@@ -95,6 +95,11 @@ fn solve(
     if means.cancel.load(Ordering::Relaxed) {
         return Err(CoaddError::Cancelled.into());
     }
+    let scale = |state: &State| match state {
+        State::Placed(placement) => Some(placement.wcs.scale_deg()),
+        State::Kept(_) | State::Open(_) => None,
+    };
+    part_by_scale(subjects, &states.iter().map(scale).collect::<Vec<_>>());
     let adjusted = adjust_together(subjects, &mut states, options);
     let mut report = describe(&frames, subjects, &states, &contradicted, &adjusted, catalogue);
     report.warnings.extend(adjusted.warnings);

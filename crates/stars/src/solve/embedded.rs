@@ -32,7 +32,10 @@ const BLIND_STARS: usize = 60;
 /// Fewest matches of a blind solution: real frames near the galactic pole have 12.
 const BLIND_MIN_MATCHES: usize = 10;
 /// Hypotheses verified before a blind search gives up: more found nothing more on real frames and cost in proportion.
-const BLIND_MAX_HYPOTHESES: usize = 60;
+const BLIND_MAX_HYPOTHESES: usize = 20;
+/// Hypotheses that are scored roughly before; this bounds the time of a frame that is not on the sky, as time limits would, but
+/// alike on every machine.
+const BLIND_MAX_COARSE: usize = 4_000;
 /// Largest scale and tolerance that make sense: a pixel of a degree, and a factor of two.
 const MAX_SCALE_ARCSEC: f64 = 3600.0;
 const MAX_TOLERANCE: f64 = 1.0;
@@ -132,6 +135,7 @@ pub fn solve_blind(
         max_scale_arcsec_px: range.max_arcsec,
         min_matches: BLIND_MIN_MATCHES,
         max_hypotheses: BLIND_MAX_HYPOTHESES,
+        max_coarse_hypotheses: BLIND_MAX_COARSE,
         max_false_match_probability: MAX_CHANCE,
         ..BlindParams::default()
     };
