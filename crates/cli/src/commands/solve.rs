@@ -81,6 +81,10 @@ fn print_json(report: &SolveReport) {
 }
 
 fn print_table(report: &SolveReport) {
+    if report.frames.is_empty() {
+        outln!("nothing to solve: every frame has a WCS, which --solve missing believes");
+        return;
+    }
     let figure =
         |value: Option<f64>, digits: usize| value.map_or("-".into(), |value| format!("{value:.digits$}"));
     outln!(

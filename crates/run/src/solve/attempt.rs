@@ -82,10 +82,12 @@ const SAME_ERROR_FIELDS: f64 = 0.2;
 const ANY_SCALE: (f64, f64) = (0.3, 30.0);
 /// With a hint of the place and none of the scale, scales are tried in steps of this factor.
 const SCALE_STEP: f64 = 1.5;
-/// Safety nets in time. What is refused is refused long before, unless the machine is overloaded.
-const HINTED_LIMIT: Duration = Duration::from_secs(10);
-/// Of one step through scales of which nothing is known.
-const SCALE_STEP_LIMIT: Duration = Duration::from_millis(1800);
+/// A safety net: what is refused is refused long before.
+const HINTED_LIMIT: Duration = Duration::from_secs(60);
+/// The same of one step through scales of which nothing is known.
+const SCALE_STEP_LIMIT: Duration = Duration::from_secs(10);
+/// A search of the whole sky finds a frame in a tenth of a second or, to all experience, not at all; to be sure of that would take
+/// half a minute for each frame.
 const BLIND_LIMIT: Duration = Duration::from_millis(5500);
 
 /// Why a frame is still without a WCS, for the user.
@@ -292,6 +294,11 @@ pub(crate) fn register(
     let rough = solve_hinted(&subject.stars, subject.size_px, &reference, &hint, &limits(sky, HINTED_LIMIT));
     let rough = rough.map_err(|error| error.to_string())?;
     let mut placed = settle(sky, subject, &reference, &rough.wcs, How::Registered)?;
+    // Clouds leave the pattern of the sensor, which is the same in all frames.
+    let evidence = judge(sky, subject, &placed.wcs);
+    if evidence.verdict == Verdict::Contradicted {
+        return Err(format!("by the stars of a neighbour, which are not those of the sky ({evidence})"));
+    }
     placed.matches.clear();
     Ok(placed)
 }
@@ -315,6 +322,9 @@ pub(crate) fn blind(sky: &Sky<'_>, subject: &Subject, index: &BlindIndex) -> Res
             // Fewer stars than the search needs are few at any scale.
             Err(error @ (SolveError::TooFewStars { .. } | SolveError::Cancelled)) => {
                 return Err(error.to_string());
+            }
+            Err(SolveError::TimedOut { .. } | SolveError::NoMatch(_)) => {
+                "no place with these stars was found".clone_into(&mut why);
             }
             Err(error) => why = error.to_string(),
         }

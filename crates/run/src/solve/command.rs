@@ -11,7 +11,7 @@ use zemosaic_sky::Wcs;
 use crate::error::RunError;
 use crate::events::Reporter;
 use crate::options::Existing;
-use crate::scan::scan_frames;
+use crate::scan::{no_usable, scan_frames};
 use crate::solve::options::{SolveMode, SolveOptions};
 use crate::solve::report::{SolveOutcome, SolveReport, SolvedFrame};
 use crate::solve::sidecar::{SidecarError, SolvedImage, sidecar_path, write_sidecar, write_sidecars};
@@ -83,8 +83,10 @@ fn solved(
     std::fs::create_dir_all(&root).map_err(RunError::output(&root))?;
     let means = Means { budget, scratch: &root, reporter, cancel };
     let report = solve_scan(&mut scan, &options, &means)?.unwrap_or_default();
-    let is_row =
-        |item: &LeftOut| matches!(item.reason, Reason::Unsolved(_) | Reason::BadWcs("E-WCS-WRONG", _));
+    if scan.frames.is_empty() && report.frames.is_empty() {
+        return Err(no_usable(scan.files, &scan.left_out));
+    }
+    let is_row = |item: &LeftOut| matches!(item.reason, Reason::Unsolved(_));
     scan.left_out.retain(|item| !is_row(item));
     Ok(SolvedInputs { report, left_out: scan.left_out })
 }
@@ -111,11 +113,17 @@ impl SolvedInputs {
         for row in &self.report.frames {
             files.entry(&row.path).or_default().push(row);
         }
+        files.retain(|_, rows| rows.iter().any(|row| row.outcome.is_new()));
+        let mut targets: BTreeMap<PathBuf, &Path> = BTreeMap::new();
+        for path in files.keys().copied() {
+            let target = sidecar_path(path, folder);
+            if let Some(other) = targets.insert(target.clone(), path) {
+                let frames = [other.to_path_buf(), path.to_path_buf()];
+                return Err(SidecarError::Ambiguous { path: target, frames });
+            }
+        }
         let mut written = Vec::new();
         for (path, rows) in files {
-            if !rows.iter().any(|row| row.outcome.is_new()) {
-                continue;
-            }
             let target = sidecar_path(path, folder);
             write_one(&target, &rows, existing)?;
             written.push(target);

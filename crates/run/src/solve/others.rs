@@ -20,6 +20,10 @@ use crate::solve::subject::{Subject, unpacked};
 /// Radius around a hint, and error of a scale: these programs are asked last, when hints are in doubt.
 const RADIUS_DEG: f64 = 5.0;
 const SCALE_TOLERANCE: f64 = 0.25;
+/// With fewer no program finds a place.
+const LEAST_STARS: usize = 6;
+/// Frames that a program is tried on without any success before it is given up.
+const FRUITLESS_FRAMES: usize = 24;
 
 /// Try the programs that `sky.options` allow on open frames, one after the other.
 pub(crate) fn by_other_programs(
@@ -59,17 +63,26 @@ pub(crate) fn by_other_programs(
             timeout: Duration::from_secs_f64(sky.options.external_timeout_s),
         };
         let one = |&index: &usize| one_frame(sky, &program, &frames[index], &subjects[index], means);
-        let found: Vec<Result<Placement, String>> = open.par_iter().map(one).collect();
-        for (index, found) in open.into_iter().zip(found) {
-            match found {
-                Ok(placement) => states[index] = State::Placed(Box::new(placement)),
-                Err(said) => {
-                    if let State::Open(why) = &mut states[index] {
-                        *why = if why.is_empty() { said } else { format!("{why}; {said}") };
-                    }
-                }
+        for part in open.chunks(FRUITLESS_FRAMES) {
+            let found: Vec<Result<Placement, String>> = part.par_iter().map(one).collect();
+            let fruitless = found.iter().all(Result::is_err);
+            for (&index, found) in part.iter().zip(found) {
+                take(&mut states[index], found);
+            }
+            if fruitless {
+                break;
             }
         }
+    }
+}
+
+/// Keep what a program found, or add what it said.
+fn take(state: &mut State, found: Result<Placement, String>) {
+    match (state, found) {
+        (state, Ok(placement)) => *state = State::Placed(Box::new(placement)),
+        (State::Open(why), Err(said)) if why.is_empty() => *why = said,
+        (State::Open(why), Err(said)) => *why = format!("{why}; {said}"),
+        (State::Kept(_) | State::Placed(_), Err(_)) => {}
     }
 }
 
@@ -80,6 +93,13 @@ fn one_frame(
     subject: &Subject,
     means: &Means<'_>,
 ) -> Result<Placement, String> {
+    let name = program.solver.name();
+    if subject.stars.len() < LEAST_STARS {
+        return Err(format!("too few stars for {name}"));
+    }
+    if sky.options.blind == BlindSearch::Off && subject.hints.pointings.is_empty() {
+        return Err(format!("without a hint {name} would search the whole sky, which --blind off forbids"));
+    }
     let hint = ExternalHint {
         centre_deg: match sky.options.blind {
             BlindSearch::Only => None,

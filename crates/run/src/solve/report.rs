@@ -20,6 +20,10 @@ pub enum SolveOutcome {
     Confirmed,
     /// Its own WCS is believed: too few stars to say.
     Unverified,
+    /// Its own WCS is believed: nobody looked.
+    Believed,
+    /// Its stars contradict its own WCS, which is kept as no other was found.
+    Doubted,
     /// Its own WCS was wrong; another was found.
     Replaced,
     /// It had none; one was found.
@@ -135,6 +139,8 @@ impl SolveOutcome {
         match self {
             Self::Confirmed => "confirmed",
             Self::Unverified => "unverified",
+            Self::Believed => "believed",
+            Self::Doubted => "doubted",
             Self::Replaced => "replaced",
             Self::Solved => "solved",
             Self::Registered => "registered",

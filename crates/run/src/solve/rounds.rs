@@ -2,11 +2,13 @@
 //! a time, spread over those that are left, and each success becomes a hint for the others. Rounds depend on the frames
 //! alone, never on which thread was first.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 use zemosaic_sky::Wcs;
 use zemosaic_stars::astrometry::{Evidence, Verdict};
+use zemosaic_stars::solve::BlindIndex;
 
 use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage};
@@ -45,6 +47,16 @@ pub(crate) struct Rounds<'a> {
     /// Frames whose own WCS the stars contradict.
     pub contradicted: Vec<Option<Evidence>>,
     reporter: &'a Reporter,
+    /// Frames and neighbours that were tried together: what came of it would come of it again.
+    tried: [BTreeSet<(usize, usize)>; 3],
+}
+
+/// What is tried with a neighbour.
+#[derive(Debug, Clone, Copy)]
+enum Together {
+    Alike,
+    Near,
+    Register,
 }
 
 impl<'a> Rounds<'a> {
@@ -60,8 +72,15 @@ impl<'a> Rounds<'a> {
         reporter: &'a Reporter,
     ) -> Result<(Vec<State>, Vec<Option<Evidence>>), RunError> {
         let states = vec![State::Open(String::new()); subjects.len()];
-        let mut rounds =
-            Self { sky, subjects, given, states, contradicted: vec![None; subjects.len()], reporter };
+        let mut rounds = Self {
+            sky,
+            subjects,
+            given,
+            states,
+            contradicted: vec![None; subjects.len()],
+            reporter,
+            tried: Default::default(),
+        };
         rounds.look_at_given();
         if sky.options.embedded() {
             rounds.search(index)?;
@@ -82,7 +101,7 @@ impl<'a> Rounds<'a> {
         }
         if sky.options.blind != BlindSearch::Off && !self.open().is_empty() {
             // Only frames with stars can be looked for.
-            match index.get(self.worth_a_search())? {
+            match self.index_of(index)? {
                 Ok(Some(index)) => self.in_batches(|subject| blind(sky, subject, index)),
                 Ok(None) => {}
                 Err(why) => self.say_of_open(&why),
@@ -90,6 +109,21 @@ impl<'a> Rounds<'a> {
         }
         self.by_registration();
         Ok(())
+    }
+
+    /// The index of the whole sky, where it is of use. That there is no memory for it ends the run only when nothing else has
+    /// found any frame.
+    fn index_of<'i>(
+        &self,
+        index: &'i mut LazyIndex<'_>,
+    ) -> Result<Result<Option<&'i BlindIndex>, String>, RunError> {
+        let found_any = self.states.iter().any(|state| !matches!(state, State::Open(_)));
+        match index.get(self.worth_a_search()) {
+            Err(error) if found_any && self.sky.options.blind != BlindSearch::Only => {
+                Ok(Err(error.to_string()))
+            }
+            other => other,
+        }
     }
 
     fn open(&self) -> Vec<usize> {
@@ -128,8 +162,13 @@ impl<'a> Rounds<'a> {
                 }
                 // A WCS that is a little off is the best hint there is.
                 let reference = sky.catalogue.at(subject.year);
-                let found = settle(sky, subject, &reference, wcs, How::Hint)
-                    .or_else(|_| near(sky, subject, &NearbyFrame { subject, wcs }, How::Hint));
+                let found = settle(sky, subject, &reference, wcs, How::Hint).or_else(|why| {
+                    if sky.options.embedded() {
+                        near(sky, subject, &NearbyFrame { subject, wcs }, How::Hint)
+                    } else {
+                        Err(why)
+                    }
+                });
                 let state = match found {
                     Ok(placement) => State::Placed(Box::new(placement)),
                     Err(why) => State::Open(why),
@@ -236,7 +275,7 @@ impl<'a> Rounds<'a> {
     /// Take frames to be turned and shifted against frames of the same camera that are solved.
     fn like_neighbours(&mut self) {
         let sky = self.sky;
-        self.with_nearest(|subject, place| {
+        self.with_nearest(Together::Alike, |subject, place| {
             if subject.instrument == place.subject.instrument {
                 alike(sky, subject, place)
             } else {
@@ -249,7 +288,9 @@ impl<'a> Rounds<'a> {
     fn by_neighbours(&mut self) {
         let sky = self.sky;
         self.like_neighbours();
-        while self.with_nearest(|subject, place| near(sky, subject, place, How::Neighbour)) > 0 {}
+        while self.with_nearest(Together::Near, |subject, place| near(sky, subject, place, How::Neighbour))
+            > 0
+        {}
     }
 
     /// Place frames by the stars of frames that are placed, until that helps no more.
@@ -259,20 +300,30 @@ impl<'a> Rounds<'a> {
         let quietly = |subject: &Subject, place: &NearbyFrame<'_>| {
             register(sky, subject, place).map_err(|_| String::new())
         };
-        while self.with_nearest(quietly) > 0 {}
+        while self.with_nearest(Together::Register, quietly) > 0 {}
     }
 
     /// Try something on every open frame with each of its nearest frames whose place is known; how many it helped.
     fn with_nearest(
         &mut self,
+        together: Together,
         attempt: impl Fn(&Subject, &NearbyFrame<'_>) -> Result<Placement, Why> + Sync,
     ) -> usize {
         let open = self.open();
         let placed: Vec<usize> =
             (0..self.states.len()).filter(|&index| self.place(index).is_some()).collect();
+        let tried = &self.tried[together as usize];
+        let nearest: BTreeMap<usize, Vec<usize>> = open
+            .par_iter()
+            .map(|&index| {
+                let mut near = self.nearest(index, &placed);
+                near.retain(|neighbour| !tried.contains(&(index, *neighbour)));
+                (index, near)
+            })
+            .collect();
         let found = self.attempts(&open, |index, subject| {
             let mut why = String::new();
-            for place in self.nearest(index, &placed).into_iter().filter_map(|index| self.place(index)) {
+            for place in nearest[&index].iter().filter_map(|index| self.place(*index)) {
                 match attempt(subject, &place) {
                     Ok(placement) => return Ok(placement),
                     Err(reason) => why = reason,
@@ -280,6 +331,9 @@ impl<'a> Rounds<'a> {
             }
             Err(why)
         });
+        for (index, near) in &nearest {
+            self.tried[together as usize].extend(near.iter().map(|neighbour| (*index, *neighbour)));
+        }
         self.take(&open, found)
     }
 
@@ -310,6 +364,7 @@ impl<'a> Rounds<'a> {
 pub(crate) fn known<'a>(state: &'a State, given: Option<&'a Wcs>) -> Option<&'a Wcs> {
     match state {
         State::Placed(placement) => Some(&placement.wcs),
+        State::Kept(None) => given,
         State::Kept(Some(evidence)) if evidence.verdict == Verdict::Confirmed => given,
         State::Kept(_) | State::Open(_) => None,
     }

@@ -46,6 +46,17 @@ pub enum SidecarError {
         /// The file.
         path: PathBuf,
     },
+    /// Two frames whose names differ by their folders or endings alone.
+    #[error(
+        "{} would be of both {} and {}; solve them apart, with a --sidecar-dir for each",
+        path.display(), frames[0].display(), frames[1].display()
+    )]
+    Ambiguous {
+        /// The file.
+        path: PathBuf,
+        /// The frames.
+        frames: [PathBuf; 2],
+    },
     /// No image at all, which no reader would understand.
     #[error("{} would have no header", path.display())]
     Empty {

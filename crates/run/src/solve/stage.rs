@@ -95,13 +95,19 @@ fn solve(
     if means.cancel.load(Ordering::Relaxed) {
         return Err(CoaddError::Cancelled.into());
     }
+    // A WCS that the stars contradict is better than none, when none is found: the catalogue has not every kind of star.
+    for (state, evidence) in states.iter_mut().zip(&contradicted) {
+        if let (State::Open(_), Some(evidence)) = (&*state, evidence) {
+            *state = State::Kept(Some(evidence.clone()));
+        }
+    }
     let scale = |state: &State| match state {
         State::Placed(placement) => Some(placement.wcs.scale_deg()),
         State::Kept(_) | State::Open(_) => None,
     };
     part_by_scale(subjects, &states.iter().map(scale).collect::<Vec<_>>());
     let adjusted = adjust_together(subjects, &mut states, options);
-    let mut report = describe(&frames, subjects, &states, &contradicted, &adjusted, catalogue);
+    let mut report = describe(&frames, subjects, &states, &adjusted, catalogue);
     report.warnings.extend(adjusted.warnings);
     let rows = report.frames.clone();
     for ((frame, state), row) in frames.into_iter().zip(states).zip(&rows) {
@@ -165,11 +171,7 @@ fn keep_readable(scan: &mut Scan, found: Vec<Result<Subject, Reason>>, reporter:
 fn place(mut frame: Frame, state: State, row: &SolvedFrame) -> Result<Frame, LeftOut> {
     let how = match state {
         State::Open(_) => {
-            let reason = if frame.wcs_origin == WcsOrigin::Absent {
-                Reason::Unsolved(row.note.clone())
-            } else {
-                Reason::BadWcs("E-WCS-WRONG", row.note.clone())
-            };
+            let reason = Reason::Unsolved(row.note.clone());
             return Err(LeftOut { id: frame.id, path: frame.path, reason });
         }
         State::Kept(None) => return Ok(frame),
@@ -195,7 +197,6 @@ fn describe(
     frames: &[Frame],
     subjects: &[Subject],
     states: &[State],
-    contradicted: &[Option<Evidence>],
     adjusted: &Outcome,
     catalogue: &Catalogue,
 ) -> SolveReport {
@@ -209,11 +210,15 @@ fn describe(
     }
     let mut outcomes: BTreeMap<String, usize> = BTreeMap::new();
     for (index, (frame, subject)) in frames.iter().zip(subjects).enumerate() {
-        let evidence = contradicted[index].as_ref();
-        let row = describe_frame(frame, subject, &states[index], evidence, adjusted.frames[index].as_ref());
-        if row.outcome == SolveOutcome::Replaced {
+        let row = describe_frame(frame, subject, &states[index], adjusted.frames[index].as_ref());
+        let code = match row.outcome {
+            SolveOutcome::Replaced => Some("W-WCS-REPLACED"),
+            SolveOutcome::Doubted => Some("W-WCS-DOUBT"),
+            _ => None,
+        };
+        if let Some(code) = code {
             let message = format!("{}: {}", frame.id, row.note);
-            report.warnings.push(Warning { code: "W-WCS-REPLACED", message });
+            report.warnings.push(Warning { code, message });
         }
         *outcomes.entry(row.outcome.label().to_owned()).or_default() += 1;
         if let Some(quality) = &subject.quality {
@@ -230,15 +235,20 @@ fn describe_frame(
     frame: &Frame,
     subject: &Subject,
     state: &State,
-    contradicted: Option<&Evidence>,
     adjusted: Option<&zemosaic_stars::adjust::AdjustedFrame>,
 ) -> SolvedFrame {
     let mut row = SolvedFrame::new(frame, subject);
     match state {
         State::Kept(evidence) => {
-            let confirmed = evidence.as_ref().filter(|evidence| evidence.verdict == Verdict::Confirmed);
-            row.outcome =
-                if confirmed.is_some() { SolveOutcome::Confirmed } else { SolveOutcome::Unverified };
+            row.outcome = match evidence.as_ref().map(|evidence| evidence.verdict) {
+                None => SolveOutcome::Believed,
+                Some(Verdict::Confirmed) => SolveOutcome::Confirmed,
+                Some(Verdict::Undecided) => SolveOutcome::Unverified,
+                Some(Verdict::Contradicted) => SolveOutcome::Doubted,
+            };
+            if let (SolveOutcome::Doubted, Some(evidence)) = (row.outcome, evidence) {
+                row.note = doubted(evidence);
+            }
             frame.wcs_origin.label().clone_into(&mut row.how);
             if let Some(evidence) = evidence {
                 row.matches = evidence.found;
@@ -255,7 +265,7 @@ fn describe_frame(
             };
             placement.how.label().clone_into(&mut row.how);
             row.matches = adjusted.map_or(placement.matches.len(), |own| own.catalogue_stars);
-            row.rms_px = Some(placement.rms_px);
+            row.rms_px = Some(placement.rms_px).filter(|rms| rms.is_finite());
             row.internal_rms_px = adjusted.map(|own| own.internal_rms_px).filter(|rms| rms.is_finite());
             row.sip_order = placement.sip_order;
             if had_wcs {
@@ -265,7 +275,7 @@ fn describe_frame(
         }
         State::Open(why) => {
             row.outcome = SolveOutcome::Unsolved;
-            row.note = unsolved(frame, subject, why, contradicted);
+            row.note = unsolved(frame, subject, why);
         }
     }
     row
@@ -291,14 +301,19 @@ fn unusable(fault: &Reason) -> String {
     format!("its WCS cannot be used ({}: {})", fault.code(), fault.message())
 }
 
+/// What is said of a WCS that is kept although the stars contradict it.
+fn doubted(evidence: &Evidence) -> String {
+    format!(
+        "its stars are not those of its WCS ({evidence}), and no other WCS was found; it is kept: leave the frame out if it is wrong, \
+         or say --solve missing if the catalogue is not of this kind of sky"
+    )
+}
+
 /// What is said of a frame without a WCS, with what the user can do.
-fn unsolved(frame: &Frame, subject: &Subject, why: &str, contradicted: Option<&Evidence>) -> String {
-    let had = match (contradicted, &frame.wcs_fault) {
-        (Some(evidence), _) => {
-            format!("its stars contradict its WCS ({evidence}), and no other was found: ")
-        }
-        (None, Some(fault)) => format!("{}, and no other was found: ", unusable(fault)),
-        (None, None) => String::new(),
+fn unsolved(frame: &Frame, subject: &Subject, why: &str) -> String {
+    let had = match &frame.wcs_fault {
+        Some(fault) => format!("{}, and no other was found: ", unusable(fault)),
+        None => String::new(),
     };
     let advice = if subject.hints.pointings.is_empty() || subject.hints.scale_arcsec.is_none() {
         "; say where it points with --solve-center RA,DEC and its scale with --solve-scale ARCSEC, or give a .wcs side-car"

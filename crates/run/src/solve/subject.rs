@@ -4,7 +4,7 @@ use std::path::Path;
 
 use zemosaic_fits::FilePool;
 use zemosaic_frames::ingest::reason_of;
-use zemosaic_frames::{Frame, Pointing, Reason, SkyHints, WcsOrigin};
+use zemosaic_frames::{Frame, FrameMaps, Packing, Pointing, Reason, SkyHints, WcsOrigin};
 use zemosaic_stars::{Detection, FrameQuality};
 
 use crate::mosaic::SPILL_PREFIX;
@@ -74,7 +74,7 @@ impl Subject {
 pub(crate) struct Unpacked {
     /// It.
     pub frame: Frame,
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
 }
 
 /// Unpack a frame, where it is packed, into a folder of its own below `scratch`; without its maps.
@@ -83,10 +83,17 @@ pub(crate) struct Unpacked {
 /// The reason to leave it out.
 pub(crate) fn unpacked(frame: &Frame, scratch: &Path) -> Result<Unpacked, Reason> {
     let mut frame = frame.clone();
+    if frame.packing == Packing::Plain {
+        frame.maps = FrameMaps::default();
+        return Ok(Unpacked { frame, _folder: None });
+    }
     let folder = tempfile::Builder::new().prefix(SPILL_PREFIX).tempdir_in(scratch);
-    let folder = folder.map_err(|error| Reason::Unreadable(format!("{}: {error}", scratch.display())))?;
+    let folder = folder.map_err(|error| {
+        let place = scratch.display();
+        Reason::Unreadable(format!("no room to unpack it in {place}: {error}; --tmp DIR unpacks elsewhere"))
+    })?;
     unpack_alone(&mut frame, folder.path())?;
-    Ok(Unpacked { frame, _folder: folder })
+    Ok(Unpacked { frame, _folder: Some(folder) })
 }
 
 /// The header's hints, or what the user says instead.

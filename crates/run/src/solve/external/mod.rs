@@ -59,11 +59,11 @@ impl ExternalSolver {
     fn how_to_get(self) -> &'static str {
         match self {
             Self::Astap => {
-                "install ASTAP and one of its star databases (D05 or D20) from www.hnsky.org, or give the path of astap_cli"
+                "install ASTAP and one of its star databases (D05 or D20) from www.hnsky.org; astap_cli must be on the PATH"
             }
             Self::SolveField => {
                 "install astrometry.net and index files (Debian, Ubuntu: apt install astrometry.net \
-                 astrometry-data-tycho2), or give the path of solve-field"
+                 astrometry-data-tycho2); solve-field must be on the PATH"
             }
         }
     }
