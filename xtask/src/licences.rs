@@ -133,9 +133,9 @@ mod tests {
         for bad in [
             "GPL-3.0-only",
             "MIT AND GPL-3.0-only",
-            "ISC AND (GPL-2.0-only OR MPL-2.0)",
+            "ISC AND (GPL-2.0-only OR LGPL-2.1-only)",
             "Apache-2.0 WITH Classpath-exception-2.0",
-            "MIT AND (ISC OR MIT) AND MPL-2.0",
+            "MIT AND (ISC OR MIT) AND LGPL-2.1-only",
         ] {
             assert!(!is_allowed(bad).unwrap(), "{bad}");
         }
