@@ -17,7 +17,7 @@ use crate::parse;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Plate solving")]
 pub struct SolveArgs {
-    /// Which frames are solved
+    /// Which frames are solved; default of plan: missing
     #[arg(long = "solve", id = "solve", value_name = "FRAMES", value_parser = named::<SolveMode>(), default_value = name_of(SolveMode::Auto))]
     pub mode: SolveMode,
     /// Who solves

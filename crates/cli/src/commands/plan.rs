@@ -4,7 +4,7 @@ use serde_json::json;
 use zemosaic_run::plan::{Forecast, PlannedRun, plan_run};
 use zemosaic_run::tiles::TilePlan;
 use zemosaic_run::units::{show_seconds, show_size};
-use zemosaic_run::{MosaicRequest, RunError};
+use zemosaic_run::{MosaicRequest, RunError, SolveMode};
 
 use crate::commands::mosaic::stop_on_signal;
 use crate::progress::Display;
@@ -16,9 +16,18 @@ pub fn run(args: &RunArgs, given: &[String]) -> u8 {
     show(args.check(given).map(|()| args.request(given)), args.mosaic.json)
 }
 
+/// A plan reads pixels only of frames that have no place without: a WCS is verified by the run.
+fn without_verification(mut request: MosaicRequest) -> MosaicRequest {
+    let solve = &mut request.options.solve;
+    if solve.mode == SolveMode::Auto && !request.given.iter().any(|name| name == "solve") {
+        solve.mode = SolveMode::Missing;
+    }
+    request
+}
+
 /// Print the plan of a request.
 pub fn show(request: Result<MosaicRequest, String>, json: bool) -> u8 {
-    match request.map_err(RunError::Usage).and_then(|request| planned(&request)) {
+    match request.map_err(RunError::Usage).and_then(|request| planned(&without_verification(request))) {
         Ok((plan, forecast)) => {
             if json {
                 print_json(&plan, &forecast);
