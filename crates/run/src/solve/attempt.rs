@@ -83,7 +83,7 @@ const ANY_SCALE: (f64, f64) = (0.3, 30.0);
 /// With a hint of the place and none of the scale, scales are tried in steps of this factor.
 const SCALE_STEP: f64 = 1.5;
 /// A safety net: what is refused is refused long before.
-const HINTED_LIMIT: Duration = Duration::from_secs(60);
+const HINTED_LIMIT: Duration = Duration::from_mins(1);
 /// The same of one step through scales of which nothing is known.
 const SCALE_STEP_LIMIT: Duration = Duration::from_secs(10);
 /// A search of the whole sky finds a frame in a tenth of a second or, to all experience, not at all; to be sure of that would take

@@ -98,7 +98,7 @@ fn solve(
     // A WCS that the stars contradict is better than none, when none is found: the catalogue has not every kind of star.
     for (state, evidence) in states.iter_mut().zip(&contradicted) {
         if let (State::Open(_), Some(evidence)) = (&*state, evidence) {
-            *state = State::Kept(Some(evidence.clone()));
+            *state = State::Kept(Some(*evidence));
         }
     }
     let scale = |state: &State| match state {
