@@ -15,7 +15,7 @@
 //! - [`quality`]: the figures of a frame
 //! - [`gates`]: which frames of a night are too bad
 //! - [`detection`]: stars as positions with an uncertainty
-//! - [`reference`]: stars whose place on the sky is known
+//! - [`mod@reference`]: stars whose place on the sky is known
 //! - [`astrometry`]: matches, plate fit, verification and comparison of WCSs
 //! - [`catalogue`]: Tycho-2, extracts of Gaia, tile files
 //! - [`solve`]: from stars and a catalogue to a rough WCS

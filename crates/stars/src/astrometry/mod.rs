@@ -6,7 +6,7 @@
 //! - `clip`: the same without outliers
 //! - `order`: which order of distortion the stars support
 //! - [`fit`]: all of that until nothing changes
-//! - [`verify`]: is a given WCS right?
+//! - [`mod@verify`]: is a given WCS right?
 //! - [`difference`]: two WCSs in words
 //!
 //! `docs/methods/plate-solving.md` says it with formulas and figures.

@@ -44,7 +44,7 @@ const LEAST_STARS: usize = 7;
 const EARLY_STARS: usize = 12;
 
 /// The rough WCS of the frame of `size_px` (columns, rows) with these stars, brightest first; `None` where no proposal has
-/// enough of them on catalogue stars. Whether it is right must be judged by the whole frame ([`crate::verify`]).
+/// enough of them on catalogue stars. Whether it is right must be judged by the whole frame ([`crate::verify()`]).
 pub fn solve_by_pairs(
     stars: &[Detection],
     size_px: [usize; 2],
