@@ -91,7 +91,8 @@ mod tests {
         let stored = to_16_bits(&plane).unwrap();
         let (low, high) = (stored[..1000].iter().min().unwrap(), stored[..1000].iter().max().unwrap());
         assert!(high - low > 20 && *low > 1000, "{low} to {high}");
-        assert_eq!(stored[1000], u16::MAX);
+        // What is bright stays far above, within the range.
+        assert!(stored[1000] > 30 * (high - low), "{}", stored[1000]);
     }
 
     #[test]
