@@ -22,7 +22,7 @@ fn assert_fitsverify(path: &Path) {
             assert!(output.status.success() && text.contains("verification OK"), "{text}");
         }
         Err(error) => {
-            assert!(!in_ci(), "fitsverify is required in CI: {error}");
+            assert!(!zemosaic_testkit::real_data::in_ci(), "fitsverify is required in CI: {error}");
             skipped("fitsverify is not installed");
         }
     }

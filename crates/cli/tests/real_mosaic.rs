@@ -13,24 +13,9 @@ use std::process::Command;
 use zemosaic_fits::{
     FilePool, Hdu, HduKind, Header, ImageData, ReadScratch, Window, read_window, scan, write_image,
 };
+use zemosaic_testkit::real_data;
 
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-
-/// `ZEMOSAIC_TEST_DATA`, by default `../shared/data` beside the repository; a panic in CI where it is absent.
-fn data(set: &str) -> Option<PathBuf> {
-    let given = std::env::var_os("ZEMOSAIC_TEST_DATA").unwrap_or("../shared/data".into());
-    let folder = Path::new(REPOSITORY).join(given).join(set);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "real data are required in CI: {}",
-        folder.display()
-    );
-    eprintln!("skipped: no real data at {}", folder.display());
-    None
-}
 
 fn mosaic(input: &Path, out: &Path, more: &[&str]) -> PathBuf {
     let output = Command::new(env!("CARGO_BIN_EXE_zemosaic"))
@@ -136,7 +121,7 @@ const PLAIN: [&str; 12] = [
 
 #[test]
 fn eight_2mass_tiles_equal_the_plain_mean_of_reproject() {
-    let Some(tiles) = data("2mass_m17") else { return };
+    let Some(tiles) = real_data("2mass_m17") else { return };
     let dir = tempfile::tempdir().unwrap();
     let grid = format!("{REPOSITORY}/goldens/2mass_m17_grid.hdr");
     let exact = mosaic(&tiles, &dir.path().join("exact"), &[&PLAIN[..], &["--grid", &grid]].concat());
@@ -162,7 +147,7 @@ fn survey_images_equal_reproject_on_its_grids() {
     let dir = tempfile::tempdir().unwrap();
     for (file, name, least) in cases.into_iter().chain(more).chain(plate) {
         let (set, file) = file.split_once('/').unwrap();
-        let Some(folder) = data(set) else { return };
+        let Some(folder) = real_data(set) else { return };
         let Some(grid) = golden(&format!("{name}_grid.hdr")) else { return };
         let more = [&PLAIN[..], &["--grid", grid.to_str().unwrap()]].concat();
         let product = mosaic(&folder.join(file), &dir.path().join(name), &more);
@@ -173,7 +158,7 @@ fn survey_images_equal_reproject_on_its_grids() {
 /// DECam: TPV, masks made of weight 0, named by a CSV list; then the weight maps themselves.
 #[test]
 fn decam_fields_equal_reproject_and_their_weight_maps_count() {
-    let Some(folder) = data("decam_tpv") else { return };
+    let Some(folder) = real_data("decam_tpv") else { return };
     let dir = tempfile::tempdir().unwrap();
     for (name, chip, frames, least) in [("decam_n3", "N3", 3, 50_000), ("decam_s1", "S1", 2, 40_000)] {
         let Some(grid) = golden(&format!("{name}_grid.hdr")) else { return };
@@ -238,7 +223,7 @@ fn compare_weighted(name: &str, product: &Path) {
 
 /// One RGB mosaic whose pixels have data exactly where frames are, with all frames over a good part of it.
 fn assert_one_mosaic(set: &str, frames: usize, min_overlap: f64) {
-    let Some(folder) = data(set) else { return };
+    let Some(folder) = real_data(set) else { return };
     let dir = tempfile::tempdir().unwrap();
     let product = mosaic(&folder, &dir.path().join("out"), &[]);
     let depth = plane(&product, Some("DEPTH"), 0);
@@ -261,7 +246,7 @@ fn seestar_frames_of_two_telescopes_make_one_rgb_mosaic() {
 /// Each frame alone onto the common grid: the same stars stand at the same places.
 #[test]
 fn stars_of_both_seestar_telescopes_coincide() {
-    let Some(folder) = data("seestar_m94") else { return };
+    let Some(folder) = real_data("seestar_m94") else { return };
     let dir = tempfile::tempdir().unwrap();
     let grid = mosaic(&folder, &dir.path().join("all"), &[]).display().to_string();
     let singles: Vec<Plane> = ["20250326-212046", "20250326-212454", "20250409-225435"]

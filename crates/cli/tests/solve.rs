@@ -226,7 +226,7 @@ fn clouds() -> Vec<f32> {
 
 #[test]
 fn frames_without_stars_are_refused() {
-    if real_data("seestar_m94").is_none() && !in_ci() {
+    if real_data("seestar_m94").is_none() && !zemosaic_testkit::real_data::in_ci() {
         skipped("the index of the whole sky is not built for these alone");
         return;
     }

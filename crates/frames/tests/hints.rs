@@ -2,25 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-use std::path::{Path, PathBuf};
 
 use zemosaic_fits::{HduRole, Header, ImageLayout, SampleType, scan};
 use zemosaic_frames::dialect::{frame_kind, frame_meta};
 use zemosaic_frames::{FrameKind, IngestOptions, Ingested, SkyHints, discover, ingest, sky_hints};
 use zemosaic_image::CfaPattern;
 use zemosaic_sky::{Wcs, angle_rad, lonlat_deg, unit_vector};
-
-fn real_data(below: &str) -> Option<PathBuf> {
-    let repository = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let given = std::env::var_os("ZEMOSAIC_TEST_DATA").unwrap_or("../shared/data".into());
-    let path = repository.join(given).join(below);
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "real data are required in CI: {}", path.display());
-    eprintln!("skipped: no real data at {}", path.display());
-    None
-}
+use zemosaic_testkit::real_data;
 
 fn layout_of(header: &Header) -> ImageLayout {
     let axis = |key: &str| header.get_i64(key).unwrap() as usize;

@@ -12,6 +12,7 @@ use zemosaic_frames::{
     find_duplicates, measure_noise,
 };
 use zemosaic_image::{CfaPattern, Region};
+use zemosaic_testkit::real_data;
 use zemosaic_testkit::{noise_image, write_test_frame};
 
 use common::{
@@ -465,22 +466,9 @@ fn a_frame_without_a_good_pixel_has_no_data() {
     assert!(noise.reference(&frame, WeightRescale::Auto).variance[0].is_nan());
 }
 
-/// The folder of real data, `None` where it is not there and not required.
-fn decam() -> Option<PathBuf> {
-    let root = std::env::var_os("ZEMOSAIC_TEST_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    let folder = root.join("decam_tpv");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert!(std::env::var_os("CI").is_none(), "{} is missing", folder.display());
-    eprintln!("skipped: {} is not there", folder.display());
-    None
-}
-
 #[test]
 fn weights_of_decam_tell_the_noise_of_its_images() {
-    let Some(data) = decam() else { return };
+    let Some(data) = real_data("decam_tpv") else { return };
     let dir = tempfile::tempdir().unwrap();
     let images: Vec<PathBuf> = std::fs::read_dir(&data)
         .unwrap()

@@ -15,6 +15,7 @@ use zemosaic_run::solve::external::{
 };
 use zemosaic_sky::{SipCoefficients, SkyFrame, Wcs};
 use zemosaic_testkit::noise_image;
+use zemosaic_testkit::real_data;
 
 const SIZE: (usize, usize) = (64, 48);
 const HINT: ExternalHint = ExternalHint {
@@ -342,18 +343,6 @@ fn a_missing_program_is_told_with_a_way_to_get_it() {
         solve_external(&own, &bench.frame, &FilePool::new(1), &HINT, &AtomicBool::new(false)).unwrap_err();
     assert!(matches!(error, ExternalError::Missing { .. }), "{error:?}");
     assert!(error.to_string().contains("install ASTAP"), "{error}");
-}
-
-fn real_data(below: &str) -> Option<PathBuf> {
-    let repository = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let given = std::env::var_os("ZEMOSAIC_TEST_DATA").unwrap_or("../shared/data".into());
-    let path = repository.join(given).join(below);
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "real data are required in CI: {}", path.display());
-    eprintln!("skipped: no real data at {}", path.display());
-    None
 }
 
 /// The real program on a Seestar frame whose solution is known.

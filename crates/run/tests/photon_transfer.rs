@@ -1,25 +1,14 @@
 //! Photon transfer of real Seestar frames: the gain of the camera's profile.
 
-use std::path::{Path, PathBuf};
 
 use zemosaic_fits::{FilePool, unpack_packed};
 use zemosaic_frames::transfer::{TransferPoint, transfer_points};
 use zemosaic_frames::{IngestOptions, NoiseOrigin, discover, ingest};
 use zemosaic_run::noise_model::photon_transfer;
+use zemosaic_testkit::real_data;
 
 /// ADU of variance per ADU of signal, from the frames' own description.
 const VARIANCE_PER_ADU: f64 = 14.1;
-
-fn real_data(set: &str) -> Option<PathBuf> {
-    let given = std::env::var_os("ZEMOSAIC_TEST_DATA").unwrap_or("../shared/data".into());
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(given).join(set);
-    assert!(
-        folder.is_dir() || std::env::var("CI").as_deref() != Ok("true"),
-        "real data are required in CI: {}",
-        folder.display()
-    );
-    folder.is_dir().then_some(folder)
-}
 
 #[test]
 fn seestar_frames_have_the_gain_of_their_profile() {

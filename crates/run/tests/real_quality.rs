@@ -4,10 +4,10 @@
 //! `DAOStarFinder(fwhm=2.6, threshold=6 rms)` counts; a `Moffat2D` with free exponent through the green pixels of stars
 //! above 20 rms, which does not integrate over pixels, gives widths.
 
-use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use zemosaic_run::{QualityOptions, QualityRequest, Reporter, quality_of};
+use zemosaic_testkit::real_data;
 
 /// End of the name, stars, FWHM with pixels.
 const PEER: [(&str, usize, f64); 5] = [
@@ -21,18 +21,6 @@ const STAR_TOLERANCE: f64 = 0.15;
 const FWHM_TOLERANCE_PX: f64 = 0.4;
 /// What a pixel adds to the square of a Gaussian's FWHM: 8 ln 2 / 12.
 const PIXEL_FWHM2: f64 = 8.0 * std::f64::consts::LN_2 / 12.0;
-
-fn real_data(below: &str) -> Option<PathBuf> {
-    let repository = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let given = std::env::var_os("ZEMOSAIC_TEST_DATA").unwrap_or("../shared/data".into());
-    let path = repository.join(given).join(below);
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "real data are required in CI: {}", path.display());
-    eprintln!("skipped: no real data at {}", path.display());
-    None
-}
 
 #[test]
 fn seestar_frames_as_photutils_sees_them() {

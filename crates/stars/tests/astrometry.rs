@@ -12,6 +12,7 @@ use zemosaic_stars::{
     SipOrder, StarOptions, Verdict, VerifyOptions, WcsDifference, find_stars, fit_plate, match_stars, verify,
 };
 use zemosaic_testkit::Catalogue;
+use zemosaic_testkit::real_data;
 use zemosaic_testkit::rng::Rng;
 
 const SEESTAR: [usize; 2] = [1080, 1920];
@@ -504,18 +505,6 @@ fn differences_in_figures_and_words() {
     let polar = WcsDifference::between(&at(0.0), &at(60.0), SEESTAR).unwrap();
     assert!(polar.rotation_deg.abs() < 0.01, "{polar:?}");
     assert!((polar.centre_arcsec - 36.0).abs() < 0.1, "{polar:?}");
-}
-
-fn real_data(below: &str) -> Option<PathBuf> {
-    let repository = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let given = std::env::var_os("ZEMOSAIC_TEST_DATA").unwrap_or("../shared/data".into());
-    let path = repository.join(given).join(below);
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "real data are required in CI: {}", path.display());
-    eprintln!("skipped: no real data at {}", path.display());
-    None
 }
 
 /// Detections of a Seestar frame.

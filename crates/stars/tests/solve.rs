@@ -17,6 +17,7 @@ use zemosaic_stars::{
     ReferenceStars, RoughWcs, ScaleRange, SolveError, StarOptions, find_stars, solve_blind, solve_hinted,
 };
 use zemosaic_testkit::TanFrame;
+use zemosaic_testkit::real_data;
 use zemosaic_testkit::rng::Rng;
 use zemosaic_testkit::tan::Parity;
 
@@ -42,17 +43,6 @@ struct Frame {
 
 fn repository() -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).to_path_buf()
-}
-
-fn real_data(below: &str) -> Option<PathBuf> {
-    let given = std::env::var_os("ZEMOSAIC_TEST_DATA").unwrap_or("../shared/data".into());
-    let path = repository().join(given).join(below);
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "real data are required in CI: {}", path.display());
-    eprintln!("skipped: no real data at {}", path.display());
-    None
 }
 
 fn frame(name: &'static str) -> Option<Frame> {

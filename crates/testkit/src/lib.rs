@@ -20,6 +20,7 @@
 //! | [`mod@simulate`] | the whole set, written to a folder |
 //! | [`compare`] | aperture photometry and centroids against the truth |
 //! | [`test_frames`] | small frames for the tests of other crates |
+//! | [`mod@real_data`] | where tests find real frames |
 //! | [`rng`] | seeded random numbers |
 
 pub mod compare;
@@ -31,6 +32,7 @@ pub mod frame_header;
 pub mod options;
 pub mod pointing;
 pub mod psf;
+pub mod real_data;
 pub mod render;
 pub mod rng;
 pub mod simulate;
@@ -42,6 +44,7 @@ pub mod truth;
 pub use compare::{CompareOptions, StarComparison, compare_stars};
 pub use error::TestkitError;
 pub use options::{Preset, SimulateOptions};
+pub use real_data::real_data;
 pub use simulate::{SimulationSummary, simulate};
 pub use tan::TanFrame;
 pub use test_frames::{noise_image, star_image, tan_header, write_test_frame};

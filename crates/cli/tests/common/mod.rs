@@ -337,28 +337,7 @@ impl Mosaic {
     }
 }
 
-/// Where the real data are, or a note that they are not.
-pub fn real_data(below: &str) -> Option<PathBuf> {
-    let repository = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let given = std::env::var_os("ZEMOSAIC_TEST_DATA").unwrap_or("../shared/data".into());
-    let path = repository.join(given).join(below);
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(!in_ci(), "real data are required in CI: {}", path.display());
-    skipped(&format!("no real data at {}", path.display()));
-    None
-}
-
-/// Whether nothing may be skipped.
-pub fn in_ci() -> bool {
-    std::env::var("CI").as_deref() == Ok("true")
-}
-
-/// Say why a test does not look at something.
-pub fn skipped(why: &str) {
-    eprintln!("skipped: {why}");
-}
+pub use zemosaic_testkit::real_data::{real_data, skipped};
 
 /// A shell without the privileges that would open every door, running `script` with `arguments`; `None`
 /// (with a note) where there is none.

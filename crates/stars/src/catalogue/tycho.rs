@@ -1,6 +1,6 @@
 //! All of Tycho-2 (2,557,501 stars), embedded, with cone search.
 //!
-//! Layout of `data/tycho2_compact2.bin.xz` after unpacking, little endian: `TYC2CMP2`, u32 N, 360 x u32 stars per
+//! Layout of `data/tycho2_compact2.bin.zst` after unpacking, little endian: `TYC2CMP2`, u32 N, 360 x u32 stars per
 //! 0.5-degree declination zone from -90 deg; then five columns, each stored as byte planes: right ascension u32 (units
 //! of 360/2^26 deg, differences within the zone), declination u16 (0.5 deg / 2^16 above the zone floor), proper motion
 //! in RA*cos(Dec) and Dec i16 (mas/yr, 0 = unknown), u16 = 100 V_T + 200. Positions are ICRS at epoch J2000; those of
@@ -14,7 +14,9 @@ use super::error::CatalogueError;
 use super::motion::moved;
 use rayon::prelude::*;
 
-const PACKED: &[u8] = include_bytes!("../../../../data/tycho2_compact2.bin.xz");
+const PACKED: &[u8] = include_bytes!("../../../../data/tycho2_compact2.bin.zst");
+/// The unpacked catalogue is not longer.
+const UNPACKED_BYTES: usize = 32 << 20;
 const MAGIC: &[u8] = b"TYC2CMP2";
 const ZONES: usize = 360;
 const ZONE_DEG: f64 = 0.5;
@@ -103,9 +105,8 @@ impl Tycho2 {
     /// # Errors
     /// [`CatalogueError::Embedded`] when the embedded bytes are not the catalogue.
     pub fn load() -> Result<Self, CatalogueError> {
-        let mut bytes = Vec::with_capacity(31 << 20);
-        lzma_rs::xz_decompress(&mut std::io::Cursor::new(PACKED), &mut bytes)
-            .map_err(|e| CatalogueError::Embedded(format!("xz: {e:?}")))?;
+        let bytes = zstd::bulk::decompress(PACKED, UNPACKED_BYTES)
+            .map_err(|error| CatalogueError::Embedded(format!("zstd: {error}")))?;
         Self::decode(&bytes)
     }
 
