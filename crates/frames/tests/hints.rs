@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-
 use zemosaic_fits::{HduRole, Header, ImageLayout, SampleType, scan};
 use zemosaic_frames::dialect::{frame_kind, frame_meta};
 use zemosaic_frames::{FrameKind, IngestOptions, Ingested, SkyHints, discover, ingest, sky_hints};

@@ -1,6 +1,5 @@
 //! Photon transfer of real Seestar frames: the gain of the camera's profile.
 
-
 use zemosaic_fits::{FilePool, unpack_packed};
 use zemosaic_frames::transfer::{TransferPoint, transfer_points};
 use zemosaic_frames::{IngestOptions, NoiseOrigin, discover, ingest};

@@ -5,8 +5,15 @@ use std::path::PathBuf;
 use zemosaic_stars::catalogue::Catalogue;
 use zemosaic_stars::solve::{BlindIndex, SolveError};
 
-use crate::error::RunError;
 use crate::events::{Reporter, Warning};
+
+/// Why there is no index.
+pub(crate) enum NoIndex {
+    /// The memory budget does not allow to build it.
+    Memory(String),
+    /// It cannot be written or read.
+    Unusable(String),
+}
 
 /// It, once.
 pub(crate) struct LazyIndex<'a> {
@@ -27,31 +34,33 @@ impl<'a> LazyIndex<'a> {
         Self { catalogue, folder: BlindIndex::default_folder(), memory_bytes, reporter, opened: None }
     }
 
-    /// The index, if it is `wanted`; inside, why there can be none.
+    /// The index.
     ///
     /// # Errors
-    /// The memory budget does not allow to build it.
-    pub(crate) fn get(&mut self, wanted: bool) -> Result<Result<Option<&BlindIndex>, String>, RunError> {
-        if !wanted {
-            return Ok(Ok(None));
-        }
-        if self.opened.is_none() {
-            let Some(folder) = &self.folder else {
-                return Ok(Err(
-                    "no folder for the index of the blind search: set ZEMOSAIC_CACHE or HOME".into()
-                ));
-            };
-            let tell = |message: &str| {
-                self.reporter.warn(&Warning { code: "W-BLIND-INDEX", message: message.into() });
-            };
-            match BlindIndex::open_or_build(folder, self.catalogue, self.memory_bytes, &tell) {
-                Ok(index) => self.opened = Some(index),
-                Err(error @ SolveError::IndexMemory { .. }) => {
-                    return Err(RunError::Resource(format!("{error}; --blind off does without")));
+    /// Why there is none.
+    pub(crate) fn get(&mut self) -> Result<&BlindIndex, NoIndex> {
+        let index = match self.opened.take() {
+            Some(index) => index,
+            None => self.open()?,
+        };
+        Ok(self.opened.insert(index))
+    }
+
+    fn open(&self) -> Result<BlindIndex, NoIndex> {
+        let Some(folder) = &self.folder else {
+            let why = "no folder for the index of the blind search: set ZEMOSAIC_CACHE or HOME";
+            return Err(NoIndex::Unusable(why.into()));
+        };
+        let tell = |message: &str| {
+            self.reporter.warn(&Warning { code: "W-BLIND-INDEX", message: message.into() });
+        };
+        BlindIndex::open_or_build(folder, self.catalogue, self.memory_bytes, &tell).map_err(|error| {
+            match error {
+                SolveError::IndexMemory { .. } => {
+                    NoIndex::Memory(format!("{error}; --blind off does without"))
                 }
-                Err(error) => return Ok(Err(error.to_string())),
+                _ => NoIndex::Unusable(error.to_string()),
             }
-        }
-        Ok(Ok(self.opened.as_ref()))
+        })
     }
 }

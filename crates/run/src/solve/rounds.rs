@@ -8,14 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 use zemosaic_sky::Wcs;
 use zemosaic_stars::astrometry::{Evidence, Verdict};
-use zemosaic_stars::solve::BlindIndex;
 
 use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage};
 use crate::solve::attempt::{
     How, NearbyFrame, Placement, Reach, Sky, Why, alike, blind, by_header, judge, near, register, settle,
 };
-use crate::solve::blind_search::LazyIndex;
+use crate::solve::blind_search::{LazyIndex, NoIndex};
 use crate::solve::options::{BlindSearch, SolveMode};
 use crate::solve::subject::Subject;
 
@@ -91,39 +90,29 @@ impl<'a> Rounds<'a> {
     fn search(&mut self, index: &mut LazyIndex<'_>) -> Result<(), RunError> {
         let (sky, headers) = (self.sky, self.sky.options.blind != BlindSearch::Only);
         if headers {
-            self.of_each_camera(|subject| by_header(sky, subject, Reach::Narrow));
+            // A few frames of each camera tell of the others.
+            let first = self.some_of_each_camera();
+            let narrow = |_, subject: &Subject| by_header(sky, subject, Reach::Narrow);
+            self.take(&first, self.attempts(&first, narrow));
             self.like_neighbours();
-            self.every_open(|_, subject| by_header(sky, subject, Reach::Narrow));
+            let others: Vec<usize> = self.open().into_iter().filter(|index| !first.contains(index)).collect();
+            self.take(&others, self.attempts(&others, narrow));
         }
         self.by_neighbours();
         if headers {
             self.in_batches(|subject| by_header(sky, subject, Reach::Wide));
         }
-        if sky.options.blind != BlindSearch::Off && !self.open().is_empty() {
-            // Only frames with stars can be looked for.
-            match self.index_of(index)? {
-                Ok(Some(index)) => self.in_batches(|subject| blind(sky, subject, index)),
-                Ok(None) => {}
-                Err(why) => self.say_of_open(&why),
+        if sky.options.blind != BlindSearch::Off && self.worth_a_search() {
+            let found_any = self.states.iter().any(|state| !matches!(state, State::Open(_)));
+            let may_do_without = found_any && sky.options.blind != BlindSearch::Only;
+            match index.get() {
+                Ok(index) => self.in_batches(|subject| blind(sky, subject, index)),
+                Err(NoIndex::Memory(why)) if !may_do_without => return Err(RunError::Resource(why)),
+                Err(NoIndex::Memory(why) | NoIndex::Unusable(why)) => self.say_of_open(&why),
             }
         }
         self.by_registration();
         Ok(())
-    }
-
-    /// The index of the whole sky, where it is of use. That there is no memory for it ends the run only when nothing else has
-    /// found any frame.
-    fn index_of<'i>(
-        &self,
-        index: &'i mut LazyIndex<'_>,
-    ) -> Result<Result<Option<&'i BlindIndex>, String>, RunError> {
-        let found_any = self.states.iter().any(|state| !matches!(state, State::Open(_)));
-        match index.get(self.worth_a_search()) {
-            Err(error) if found_any && self.sky.options.blind != BlindSearch::Only => {
-                Ok(Err(error.to_string()))
-            }
-            other => other,
-        }
     }
 
     fn open(&self) -> Vec<usize> {
@@ -180,13 +169,6 @@ impl<'a> Rounds<'a> {
         self.tell();
     }
 
-    /// Try something on every open frame; how many it helped.
-    fn every_open(&mut self, attempt: impl Fn(usize, &Subject) -> Result<Placement, Why> + Sync) -> usize {
-        let open = self.open();
-        let found = self.attempts(&open, attempt);
-        self.take(&open, found)
-    }
-
     /// What comes of an attempt on these frames.
     fn attempts(
         &self,
@@ -230,15 +212,14 @@ impl<'a> Rounds<'a> {
 
     /// Try something dear, a few frames of each camera at a time.
     fn in_batches(&mut self, attempt: impl Fn(&Subject) -> Result<Placement, Why> + Sync) {
-        let instruments = self.subjects.iter().map(|subject| subject.instrument).max().map_or(0, |n| n + 1);
-        for instrument in 0..instruments {
+        for camera in 0..self.cameras() {
             let mut tried = vec![false; self.states.len()];
             let mut fruitless = 0;
             while fruitless < FRUITLESS_BATCHES {
                 let left: Vec<usize> = self
                     .open()
                     .into_iter()
-                    .filter(|&index| self.subjects[index].instrument == instrument && !tried[index])
+                    .filter(|&index| self.subjects[index].instrument == camera && !tried[index])
                     .collect();
                 let batch = spread(&left, BATCH);
                 if batch.is_empty() {
@@ -258,18 +239,18 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    /// Try something on a few frames of each camera, which then tell of the others.
-    fn of_each_camera(&mut self, attempt: impl Fn(&Subject) -> Result<Placement, Why> + Sync) {
+    /// A few open frames of each camera.
+    fn some_of_each_camera(&self) -> Vec<usize> {
         let open = self.open();
-        let of = |instrument: usize| {
-            let own: Vec<usize> =
-                open.iter().copied().filter(|&index| self.subjects[index].instrument == instrument).collect();
-            spread(&own, BATCH)
+        let of = |camera: usize| {
+            let own = open.iter().copied().filter(|&index| self.subjects[index].instrument == camera);
+            spread(&own.collect::<Vec<usize>>(), BATCH)
         };
-        let cameras = self.subjects.iter().map(|subject| subject.instrument + 1).max().unwrap_or(0);
-        let batch: Vec<usize> = (0..cameras).flat_map(of).collect();
-        let found = self.attempts(&batch, |_, subject| attempt(subject));
-        self.take(&batch, found);
+        (0..self.cameras()).flat_map(of).collect()
+    }
+
+    fn cameras(&self) -> usize {
+        self.subjects.iter().map(|subject| subject.instrument + 1).max().unwrap_or(0)
     }
 
     /// Take frames to be turned and shifted against frames of the same camera that are solved.

@@ -6,6 +6,7 @@
 //! right length, so that this costs a millisecond where matching triangles of unknown scale costs a hundred. Pair voting is as
 //! old as Groth (1986, AJ 91, 1244), who uses triangles because his scale is free.
 
+use nalgebra::Complex;
 use zemosaic_sky::{SkyFrame, Wcs, unit_vector};
 
 use crate::detection::Detection;
@@ -67,40 +68,8 @@ pub fn solve_by_pairs(
     to_wcs(turn, shift, middle, hint)
 }
 
-/// A place, or a turn with a stretch, as a complex number.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Point {
-    re: f64,
-    im: f64,
-}
-
-impl Point {
-    fn minus(self, other: Self) -> Self {
-        Self { re: self.re - other.re, im: self.im - other.im }
-    }
-
-    fn plus(self, other: Self) -> Self {
-        Self { re: self.re + other.re, im: self.im + other.im }
-    }
-
-    fn times(self, other: Self) -> Self {
-        Self { re: self.re * other.re - self.im * other.im, im: self.re * other.im + self.im * other.re }
-    }
-
-    fn conjugate(self) -> Self {
-        Self { re: self.re, im: -self.im }
-    }
-
-    fn square(self) -> f64 {
-        self.re * self.re + self.im * self.im
-    }
-
-    fn over(self, other: Self) -> Self {
-        let down = other.square();
-        let up = self.times(other.conjugate());
-        Self { re: up.re / down, im: up.im / down }
-    }
-}
+/// A place, or a turn with a stretch.
+type Point = Complex<f64>;
 
 /// Catalogue stars on the tangent plane of the hint's centre, in pixels, sorted by their first coordinate; and their pairs by
 /// length.
@@ -134,7 +103,7 @@ impl Sky {
         let mut pairs = Vec::with_capacity(places.len() * places.len() / 2);
         for (second, b) in places.iter().enumerate() {
             for (first, a) in places[..second].iter().enumerate() {
-                let length = b.minus(*a).square().sqrt();
+                let length = (b - a).norm();
                 if length >= LEAST_LENGTH_PX {
                     pairs.push((length, first, second));
                 }
@@ -155,7 +124,7 @@ impl Sky {
     fn nearest(&self, at: Point) -> Option<Point> {
         let first = self.places.partition_point(|place| place.re < at.re - RADIUS_PX);
         let near = self.places[first..].iter().take_while(|place| place.re <= at.re + RADIUS_PX);
-        near.map(|place| (place.minus(at).square(), *place))
+        near.map(|place| ((place - at).norm_sqr(), *place))
             .filter(|(square, _)| *square <= RADIUS_PX * RADIUS_PX)
             .min_by(|a, b| a.0.total_cmp(&b.0))
             .map(|(_, place)| place)
@@ -172,17 +141,17 @@ fn best_proposal(places: &[Point], sky: &Sky, hint: &PoseHint) -> Option<(Point,
     'search: for second in 1..places.len() {
         for first in 0..second {
             let (from, to) = (places[first], places[second]);
-            let step = to.minus(from);
-            let length = step.square().sqrt();
+            let step = to - from;
+            let length = step.norm();
             if length < LEAST_LENGTH_PX {
                 continue;
             }
             let margin = hint.scale_tolerance * length + RADIUS_PX;
             for &(_, one, other) in sky.pairs_between(length - margin, length + margin) {
                 for (start, end) in [(one, other), (other, one)] {
-                    let turn = sky.places[end].minus(sky.places[start]).over(step);
-                    let shift = sky.places[start].minus(turn.times(from));
-                    if shift.square() > slack_px * slack_px {
+                    let turn = (sky.places[end] - sky.places[start]) / step;
+                    let shift = sky.places[start] - turn * from;
+                    if shift.norm_sqr() > slack_px * slack_px {
                         continue;
                     }
                     tested += 1;
@@ -204,7 +173,7 @@ fn best_proposal(places: &[Point], sky: &Sky, hint: &PoseHint) -> Option<(Point,
 fn count_matches(places: &[Point], sky: &Sky, turn: Point, shift: Point) -> usize {
     let mut count = 0;
     for (index, place) in places.iter().enumerate() {
-        count += usize::from(sky.nearest(turn.times(*place).plus(shift)).is_some());
+        count += usize::from(sky.nearest(turn * place + shift).is_some());
         if index + 1 == EARLY_STARS && count < 3 {
             break;
         }
@@ -216,23 +185,21 @@ fn count_matches(places: &[Point], sky: &Sky, turn: Point, shift: Point) -> usiz
 fn improved(places: &[Point], sky: &Sky, turn: Point, shift: Point) -> Option<(Point, Point)> {
     let pairs: Vec<(Point, Point)> = places
         .iter()
-        .filter_map(|place| sky.nearest(turn.times(*place).plus(shift)).map(|found| (*place, found)))
+        .filter_map(|place| sky.nearest(turn * place + shift).map(|found| (*place, found)))
         .collect();
-    let zero = Point { re: 0.0, im: 0.0 };
-    let count = Point { re: pairs.len() as f64, im: 0.0 };
-    let mean = |of: fn(&(Point, Point)) -> Point| pairs.iter().map(of).fold(zero, Point::plus).over(count);
+    let mean = |of: fn(&(Point, Point)) -> Point| pairs.iter().map(of).sum::<Point>() / pairs.len() as f64;
     let (mean_place, mean_found) = (mean(|pair| pair.0), mean(|pair| pair.1));
-    let (mut up, mut down) = (zero, 0.0);
+    let (mut up, mut down) = (Point::ZERO, 0.0);
     for (place, found) in &pairs {
-        let off = place.minus(mean_place);
-        up = up.plus(found.minus(mean_found).times(off.conjugate()));
-        down += off.square();
+        let off = place - mean_place;
+        up += (found - mean_found) * off.conj();
+        down += off.norm_sqr();
     }
     if down < LEAST_LENGTH_PX * LEAST_LENGTH_PX {
         return None;
     }
-    let turn = Point { re: up.re / down, im: up.im / down };
-    Some((turn, mean_found.minus(turn.times(mean_place))))
+    let turn = up / down;
+    Some((turn, mean_found - turn * mean_place))
 }
 
 /// The WCS, with its reference point where the hint has the centre.
@@ -243,7 +210,7 @@ fn to_wcs(turn: Point, shift: Point, middle: [f64; 2], hint: &PoseHint) -> Optio
         [scale_deg * turn.re * parity, -scale_deg * turn.im],
         [scale_deg * turn.im * parity, scale_deg * turn.re],
     ];
-    let zero = Point { re: -shift.re, im: -shift.im }.over(turn);
+    let zero = -shift / turn;
     let crpix = [middle[0] + zero.re * parity, middle[1] + zero.im];
     Wcs::tan([hint.centre_deg.0, hint.centre_deg.1], crpix, cd, SkyFrame::Icrs).ok()
 }
