@@ -5,6 +5,7 @@ use std::sync::Arc;
 use thiserror::Error;
 use zemosaic_fits::FitsError;
 use zemosaic_frames::{Frame, FrameNoise, WeightRescale, gain_of};
+use zemosaic_gauge::{FrameGauge, Surface};
 use zemosaic_image::Region;
 use zemosaic_image::background::Background;
 use zemosaic_resample::area::AreaError;
@@ -81,6 +82,8 @@ pub struct Source {
     pub gain: [f64; 3],
     /// What is added to them after that, in units of the mosaic at its brightness convention.
     pub offset: [f64; 3],
+    /// Low-order surfaces that are added too.
+    pub surface: [Surface; 3],
     /// Its stars' figures, where they were measured.
     pub quality: Option<Arc<FrameQuality>>,
     /// Output scale over the scale of its planes.
@@ -172,15 +175,17 @@ impl Source {
             background: Arc::clone(&measured.background),
             gain: [1.0; 3],
             offset: [0.0; 3],
+            surface: [Surface::default(); 3],
             quality: measured.quality.clone(),
             scale_ratio,
             kept_bytes,
         }))
     }
 
-    /// Photometric solution of a source that has none yet: values become gain x value + offset per channel, and with them
-    /// noise and level. Weights must be set anew ([`crate::weights::set_weights`]).
-    pub fn set_gauge(&mut self, gain: [f64; 3], offset: [f64; 3]) {
+    /// Photometric solution of a source that has none yet: values become gain x value + offset + surface per channel, and
+    /// with them noise and level. Weights must be set anew ([`crate::weights::set_weights`]).
+    pub fn set_gauge(&mut self, gauge: &FrameGauge) {
+        let FrameGauge { gain, offset, surface } = *gauge;
         let area = pixel_area(self.flux, self.scale_ratio * self.frame.binning() as f64);
         for channel in 0..3 {
             let squared = gain[channel] * gain[channel];
@@ -188,7 +193,7 @@ impl Source {
             self.level_variance[channel] *= squared;
             self.level[channel] = gain[channel] * self.level[channel] + offset[channel] * area;
         }
-        (self.gain, self.offset) = (gain, offset);
+        (self.gain, self.offset, self.surface) = (gain, offset, surface);
     }
 
     /// 1 / variance of a pixel of this source in a channel; not finite where its noise is unknown.

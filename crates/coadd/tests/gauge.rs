@@ -7,6 +7,7 @@ use zemosaic_coadd::weights::set_weights;
 use zemosaic_coadd::{CoaddOptions, FluxConvention, KernelName};
 use zemosaic_fits::ImageData;
 use zemosaic_frames::IngestOptions;
+use zemosaic_gauge::FrameGauge;
 use zemosaic_sky::{Grid, SkyFrame, Wcs};
 use zemosaic_testkit::tan::Parity;
 use zemosaic_testkit::{TanFrame, noise_image, write_test_frame};
@@ -35,7 +36,8 @@ fn a_gauge_does_what_a_scaled_frame_does() {
         let options = CoaddOptions { kernel: KernelName::Bilinear, flux, ..CoaddOptions::default() };
         let ingest = IngestOptions::default();
         let mut sources = common::sources(raw.path(), &ingest, &grid(), &options);
-        sources[0].set_gauge([1.5; 3], [-70.0; 3]);
+        let gauge = FrameGauge { gain: [1.5; 3], offset: [-70.0; 3], ..FrameGauge::default() };
+        sources[0].set_gauge(&gauge);
         let unknown = set_weights(&mut sources, options.weights);
         assert!(unknown.noise.is_empty() && unknown.weight.is_empty());
         let expected = common::sources(made.path(), &ingest, &grid(), &options);

@@ -4,19 +4,22 @@ use crate::offsets::{self, ChannelReport, PairReport};
 use crate::options::{NormalizeMethod, NormalizeOptions};
 use crate::preview::Preview;
 use crate::reference;
+use crate::surface::Surface;
 
-/// What becomes of a frame's values, per channel: gain x value + offset.
+/// What becomes of a frame's values, per channel: gain x value + offset + surface.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FrameGauge {
     /// Factors.
     pub gain: [f64; 3],
     /// Offsets in units of the mosaic.
     pub offset: [f64; 3],
+    /// Surfaces over the grid, added too.
+    pub surface: [Surface; 3],
 }
 
 impl Default for FrameGauge {
     fn default() -> Self {
-        Self { gain: [1.0; 3], offset: [0.0; 3] }
+        Self { gain: [1.0; 3], offset: [0.0; 3], surface: [Surface::default(); 3] }
     }
 }
 

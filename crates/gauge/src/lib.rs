@@ -8,12 +8,14 @@
 //! - `runs`: which pixels of a frame's row fall into which block
 //! - [`clip`]: level of a block from its pixels
 //! - [`preview`]: the blocks of a frame
+//! - [`star_list`]: the stars of a frame
 //! - [`pairs`]: which frames are compared
 //! - [`location`]: by how much a pair differs
 //! - `laplacian`, `conjugate`: the sparse system of all pairs
 //! - [`mod@solve`]: offsets from differences
 //! - `offsets`: offsets from previews, and their report
 //! - `reference`: gain and offset relative to one frame
+//! - [`surface`]: low-order surfaces over the grid
 //! - [`mod@gauge`]: all of them by name
 
 pub mod blocks;
@@ -29,11 +31,15 @@ pub mod preview;
 mod reference;
 mod runs;
 pub mod solve;
+pub mod star_list;
+pub mod surface;
 
 pub use blocks::BlockGrid;
 pub use gauge::{FrameGauge, Gauge, GaugeError, LeftOutFrame, gauge};
 pub use offsets::{ChannelReport, PairReport};
-pub use options::{NormalizeMethod, NormalizeOptions};
+pub use options::{MatchMethod, MatchOptions, NormalizeMethod, NormalizeOptions, SurfaceOrder};
 pub use pairs::{Pair, choose_pairs};
 pub use preview::{Preview, PreviewJob, PreviewScratch, measure_preview};
 pub use solve::{OffsetSolution, solve_offsets};
+pub use star_list::GridStar;
+pub use surface::Surface;

@@ -3,6 +3,98 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// What is solved for all frames at once from their overlaps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MatchMethod {
+    /// Values stay as they are.
+    None,
+    /// An offset per frame and channel.
+    Offset,
+    /// A gain per frame and channel, from stars or structure.
+    Gain,
+    /// Gain and offset.
+    #[default]
+    Full,
+    /// Gain, offset and a low-order surface.
+    Surface,
+    /// As ZeMosaic's intertile match does it, with its clamps: for comparison only.
+    Zemosaic,
+}
+
+impl MatchMethod {
+    /// Its name, as on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Offset => "offset",
+            Self::Gain => "gain",
+            Self::Full => "full",
+            Self::Surface => "surface",
+            Self::Zemosaic => "zemosaic",
+        }
+    }
+
+    /// Whether gains are measured from stars.
+    pub fn has_gain(self) -> bool {
+        matches!(self, Self::Gain | Self::Full | Self::Surface)
+    }
+
+    /// Whether offsets are solved.
+    pub fn has_offset(self) -> bool {
+        matches!(self, Self::Offset | Self::Full | Self::Surface)
+    }
+}
+
+/// Order of the surfaces.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SurfaceOrder {
+    /// Planes.
+    Plane,
+    /// Second order.
+    #[default]
+    Quadratic,
+}
+
+/// Options of the match; all change pixels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MatchOptions {
+    /// What is solved.
+    pub method: MatchMethod,
+    /// Order of the surfaces, of `surface`.
+    pub surface_order: SurfaceOrder,
+    /// The frame that keeps its values: its id, its file name, or its number from 0 in the order of the frames; `None`: the
+    /// mean of all frames of a connected part stays.
+    pub reference: Option<String>,
+    /// Side of a block in pixels of the grid; `None`: 64, halved or doubled so that frames have some hundred blocks.
+    pub block_px: Option<usize>,
+    /// Common blocks that a pair of frames needs to be compared.
+    pub min_blocks: usize,
+    /// Pairs that are chosen for each frame.
+    pub pairs_per_frame: usize,
+    /// Common stars that a gain from stars needs.
+    pub min_stars: usize,
+    /// Signal to noise that a star needs.
+    pub star_snr: f64,
+}
+
+impl Default for MatchOptions {
+    fn default() -> Self {
+        Self {
+            method: MatchMethod::default(),
+            surface_order: SurfaceOrder::default(),
+            reference: None,
+            block_px: None,
+            min_blocks: 4,
+            pairs_per_frame: 16,
+            min_stars: 20,
+            star_snr: 20.0,
+        }
+    }
+}
+
 /// How frames are brought to one level.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

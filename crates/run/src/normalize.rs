@@ -219,7 +219,7 @@ fn apply(
         )),
     })?;
     for (source, frame) in placed.sources.iter_mut().zip(&found.frames) {
-        source.set_gauge(frame.gain, frame.offset);
+        source.set_gauge(frame);
     }
     let facts = GaugeFacts::new(&found, options.method, blocks.block_px, &ids);
     planned.warnings.extend(warnings_of(&facts));
