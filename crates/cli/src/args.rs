@@ -13,7 +13,6 @@ use zemosaic_frames::{
     CfaChoice, DemosaicMethod, HotPixels, IngestOptions, MapOptions, NoiseOptions, WcsPolicy, WeightRescale,
     WeightType,
 };
-use zemosaic_gauge::{NormalizeMethod, NormalizeOptions};
 use zemosaic_image::background::BackgroundOptions;
 use zemosaic_run::options::Existing;
 use zemosaic_run::units::parse_size;
@@ -29,6 +28,7 @@ use zemosaic_stars::GateMode;
 use crate::calibration_args::CalibrationArgs;
 use crate::command_args::{CheckArgs, DemoArgs, HeaderArgs, QualityArgs, SimulateArgs};
 use crate::gate_args::GateArgs;
+use crate::match_args::MatchArgs;
 use crate::named::{name_of, named};
 use crate::parse;
 use crate::reject_args::RejectArgs;
@@ -179,13 +179,9 @@ pub struct MosaicArgs {
     /// Side of the median filter over the background mesh in cells, odd
     #[arg(long, value_name = "CELLS", default_value_t = BackgroundOptions::default().filter_meshes)]
     pub back_filter_size: usize,
-    /// How frames are brought to one level; default: none for mosaic, additive for run and stack
-    #[arg(long, value_name = "METHOD", value_parser = named::<NormalizeMethod>())]
-    pub normalize: Option<NormalizeMethod>,
-    /// The frame that others are brought to the level of: its name in frames.csv, or its number from 0; default: the one
-    /// that covers most
-    #[arg(long, value_name = "FRAME")]
-    pub normalize_reference: Option<String>,
+    /// One photometry
+    #[command(flatten)]
+    pub matching: MatchArgs,
     /// Take the output grid from a FITS file or a text header
     #[arg(long, value_name = "FILE", conflicts_with_all = ["scale", "center", "size", "rotation"])]
     pub grid: Option<PathBuf>,
@@ -305,9 +301,7 @@ impl MosaicArgs {
             RunCommand::Mosaic => self.rgb_equalize != RgbEqualizeChoice::Tile,
             RunCommand::Run => true,
         };
-        let refers = self.normalize.is_some_and(NormalizeMethod::has_reference);
         let rules = [
-            ("normalize-reference", refers, "a --normalize other than none and additive"),
             ("pixfrac", drizzles, "--kernel drizzle or drizzle-turbo"),
             ("back-size", meshes, "--background mesh"),
             ("back-filter-size", meshes, "--background mesh"),
@@ -317,6 +311,7 @@ impl MosaicArgs {
         refuse_idle(&rules, given)?;
         self.reject.check(given)?;
         self.calibration.check(given)?;
+        self.matching.check(run_command, given)?;
         self.gate.check(default_gates(run_command), given)
     }
 
@@ -369,14 +364,8 @@ impl MosaicArgs {
             cluster: ClusterOptions::default(),
             grid_from: self.grid.clone().map_or(GridSource::Automatic, GridSource::File),
             grid,
-            normalize: NormalizeOptions {
-                method: self.normalize.unwrap_or(match run_command {
-                    RunCommand::Mosaic => NormalizeMethod::None,
-                    RunCommand::Run | RunCommand::Stack => NormalizeMethod::Additive,
-                }),
-                reference: self.normalize_reference.clone(),
-                ..NormalizeOptions::default()
-            },
+            matching: self.matching.match_options(run_command),
+            normalize: self.matching.normalize_options(),
             coadd: self.coadd_options(),
             quality: QualityOptions {
                 gates: self.gate.options(default_gates(run_command)),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use zemosaic_coadd::CoaddOptions;
 use zemosaic_fits::CompressOptions;
 use zemosaic_frames::{HotPixels, IngestOptions};
-use zemosaic_gauge::NormalizeOptions;
+use zemosaic_gauge::{MatchOptions, NormalizeOptions};
 use zemosaic_sky::{ClusterOptions, GridOptions};
 
 use crate::quality::QualityOptions;
@@ -71,7 +71,10 @@ pub struct MosaicOptions {
     pub grid_from: GridSource,
     /// The automatic grid.
     pub grid: GridOptions,
-    /// How frames are brought to one level.
+    /// What is solved for all frames at once.
+    #[serde(rename = "match")]
+    pub matching: MatchOptions,
+    /// How frames are brought to the level of one.
     pub normalize: NormalizeOptions,
     /// The engine.
     pub coadd: CoaddOptions,

@@ -9,7 +9,7 @@ use zemosaic_coadd::noise::aperture_correlation;
 use zemosaic_coadd::resampler::Resampler;
 use zemosaic_coadd::{CoaddSummary, DepthPlanes, Measured, Source};
 use zemosaic_frames::{Astrometry, Defects, FrameMeta, LeftOut, NoiseModel, WcsOrigin, time};
-use zemosaic_gauge::NormalizeMethod;
+use zemosaic_gauge::{MatchMethod, NormalizeMethod};
 use zemosaic_image::Background;
 use zemosaic_image::rgb_equalize::RgbEqualize;
 use zemosaic_sky::{Grid, lonlat_deg};
@@ -298,6 +298,9 @@ pub fn parameter_hash(options: &MosaicOptions, grid_header: &[u8]) -> Result<Str
     let reading = (&ingest.maps, &ingest.flux_scale_key, ingest.calibration.without_paths());
     let camera = (ingest.demosaic, ingest.cfa, &ingest.noise, options.hot_pixels);
     let mut bytes = serde_json::to_vec(&(&options.coadd, reading, camera, options.rgb_equalize))?;
+    if options.matching.method != MatchMethod::None {
+        bytes.extend(serde_json::to_vec(&options.matching)?);
+    }
     if options.normalize.method != NormalizeMethod::None {
         bytes.extend(serde_json::to_vec(&options.normalize)?);
     }

@@ -1,0 +1,123 @@
+//! The previews of all sources, measured in parallel within the memory budget.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rayon::prelude::*;
+use zemosaic_coadd::{CoaddError, MemoryBudget, Source};
+use zemosaic_fits::{FilePool, FitsError};
+use zemosaic_frames::ingest::reason_of;
+use zemosaic_frames::{LeftOut, Reason};
+use zemosaic_gauge::{BlockGrid, Preview, PreviewJob, PreviewScratch, measure_preview};
+use zemosaic_image::Region;
+use zemosaic_sky::Wcs;
+
+use crate::error::RunError;
+use crate::events::{Event, Reporter, Stage};
+use crate::plan::Placed;
+use crate::units::show_size;
+
+/// Share of the memory budget that previews may take.
+const PREVIEW_SHARE: u64 = 2;
+/// What the program takes besides.
+const PROGRAM_BYTES: u64 = 24 << 20;
+
+fn blocks_of(sources: &[Source], options: &NormalizeOptions) -> BlockGrid {
+    let bounds: Vec<Region> = sources.iter().map(|source| source.bounds).collect();
+    let least_ratio = sources.iter().map(|source| source.scale_ratio).fold(f64::INFINITY, f64::min);
+    match options.block_px {
+        Some(block_px) => BlockGrid { block_px: block_px.max(1) },
+        None => BlockGrid::for_frames(&bounds, least_ratio),
+    }
+}
+
+/// How many previews can be measured at once.
+fn threads_within(budget: MemoryBudget, sources: &[Source], blocks: BlockGrid) -> Result<usize, RunError> {
+    let held = |source: &Source| {
+        blocks.covering(source.bounds).area() * source.frame.kind.channels() * 2 * size_of::<f32>()
+    };
+    let previews = sources.iter().map(held).sum::<usize>() as u64;
+    let each =
+        sources.iter().map(|source| PreviewScratch::bytes_for(&source.frame)).max().unwrap_or(1) as u64;
+    let free = budget.total_bytes.saturating_sub(PROGRAM_BYTES);
+    if previews > budget.total_bytes / PREVIEW_SHARE || previews + each > free {
+        return Err(RunError::Resource(format!(
+            "normalising takes {} for all frames and {} for each thread, the memory budget is {}; raise --memory or \
+             give --normalize none",
+            show_size(previews),
+            show_size(each),
+            show_size(budget.total_bytes)
+        )));
+    }
+    Ok(budget.workers.clamp(1, ((free - previews) / each.max(1)).max(1) as usize))
+}
+
+struct Measuring<'a> {
+    grid: &'a Wcs,
+    blocks: BlockGrid,
+    pool: &'a FilePool,
+    reporter: &'a Reporter,
+    cancel: &'a AtomicBool,
+}
+
+impl Measuring<'_> {
+    /// Previews in the order of `sources`.
+    fn all(&self, sources: &[Source]) -> Result<Vec<Result<Preview, FitsError>>, RunError> {
+        let (done, total) = (AtomicU64::new(0), sources.len() as u64);
+        let one = |scratch: &mut PreviewScratch, source: &Source| {
+            if self.cancel.load(Ordering::Relaxed) {
+                return None;
+            }
+            let job = PreviewJob {
+                frame: &source.frame,
+                map: source.map.to_frame(),
+                grid: self.grid,
+                bounds: source.bounds,
+                background: &source.background,
+            };
+            let working = self.reporter.working(format!("gauge: preview of {}", source.frame.id));
+            let preview = measure_preview(self.pool, &job, self.blocks, scratch);
+            drop(working);
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            self.reporter.send(Event::Progress { stage: Stage::Gauge, done, total });
+            Some(preview)
+        };
+        let found: Option<Vec<_>> = sources.par_iter().map_init(PreviewScratch::default, one).collect();
+        found.ok_or_else(|| CoaddError::Cancelled.into())
+    }
+}
+
+/// Keep the sources of which `keep` says so; the others go to `left_out`.
+fn keep_sources(placed: &mut Placed, reasons: Vec<Option<Reason>>, left_out: &mut Vec<LeftOut>) {
+    let mut keep = Vec::with_capacity(reasons.len());
+    for (source, reason) in placed.sources.iter().zip(reasons) {
+        keep.push(reason.is_none());
+        let (id, path) = (&source.frame.id, &source.frame.path);
+        left_out.extend(reason.map(|reason| LeftOut { id: id.clone(), path: path.clone(), reason }));
+    }
+    let mut flags = keep.iter();
+    placed.sources.retain(|_| flags.next().is_some_and(|keep| *keep));
+    let mut flags = keep.iter();
+    placed.measured.retain(|_| flags.next().is_some_and(|keep| *keep));
+}
+
+/// The previews there are; frames that could not be read are left out.
+fn keep_good(
+    placed: &mut Placed,
+    found: Vec<Result<Preview, FitsError>>,
+    left_out: &mut Vec<LeftOut>,
+) -> Vec<Preview> {
+    let mut previews = Vec::with_capacity(found.len());
+    let mut reasons = Vec::with_capacity(found.len());
+    for found in found {
+        match found {
+            Ok(preview) => {
+                previews.push(preview);
+                reasons.push(None);
+            }
+            Err(error) => reasons.push(Some(reason_of(&error))),
+        }
+    }
+    keep_sources(placed, reasons, left_out);
+    previews
+}
+

@@ -1,0 +1,166 @@
+//! The stage: previews, the gauge, what it says set in the sources.
+
+use std::sync::atomic::AtomicBool;
+
+use zemosaic_coadd::{CoaddError, Source};
+use zemosaic_fits::FilePool;
+use zemosaic_frames::{LeftOut, Reason};
+use zemosaic_gauge::{
+    BlockGrid, Gauge, GaugeError, MatchMethod, NormalizeMethod, Preview, SeamSource, certify, gauge, match_frames,
+};
+
+use super::log::MatchLog;
+use super::previews::{Measuring, blocks_of, keep_good, keep_sources, threads_within};
+use super::tell::{log_metrics, warnings_of};
+use crate::error::RunError;
+use crate::events::{Reporter, Stage};
+use crate::options::{MosaicOptions, MosaicRequest};
+use crate::plan::{Placed, PlannedRun};
+use crate::products::gauge::GaugeFacts;
+use crate::scan::{no_usable, tell_left_out};
+
+/// Set gain, offset and surface of `placed` as the options say; frames that cannot be used go to those left out.
+///
+/// # Errors
+/// Too little memory, a reference frame that is none, no frame left, cancelled.
+pub(crate) fn bring_together(
+    request: &MosaicRequest,
+    planned: &mut PlannedRun,
+    placed: &mut Placed,
+    pool: &FilePool,
+    reporter: &Reporter,
+    cancel: &AtomicBool,
+) -> Result<(), RunError> {
+    let options = &request.options;
+    if options.matching.method == MatchMethod::None && options.normalize.method == NormalizeMethod::None {
+        return Ok(());
+    }
+    let total = placed.sources.len() as u64;
+    let mut left_out = Vec::new();
+    let facts = reporter.stage(Stage::Gauge, total, || {
+        let blocks = blocks_of(&placed.sources, options);
+        let threads = threads_within(planned.budget, &placed.sources, blocks)?;
+        let workers = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .map_err(|error| CoaddError::Threads(error.to_string()))?;
+        let measuring = Measuring {
+            grid: &planned.layout.grid.wcs,
+            blocks,
+            stars: options.matching.method.has_gain(),
+            pool,
+            reporter,
+            cancel,
+        };
+        let found = workers.install(|| measuring.all(&placed.sources))?;
+        let previews = keep_good(placed, found, &mut left_out);
+        workers.install(|| {
+            if options.matching.method == MatchMethod::None {
+                normalize(placed, &previews, blocks, options, &mut left_out)
+            } else {
+                solve(placed, &previews, blocks, options, reporter)
+            }
+        })
+    });
+    for item in &left_out {
+        tell_left_out(reporter, item);
+    }
+    let facts = facts?;
+    let warnings = warnings_of(&facts);
+    for warning in &warnings {
+        reporter.warn(warning);
+    }
+    planned.warnings.extend(warnings);
+    planned.layout.left_out.extend(left_out);
+    planned.layout.left_out.sort_by(|a, b| (&a.id, &a.path).cmp(&(&b.id, &b.path)));
+    if placed.sources.is_empty() {
+        return Err(no_usable(planned.layout.left_out.len(), &planned.layout.left_out));
+    }
+    placed.set_weights(request.options.coadd.weights);
+    placed.gauge = Some(facts);
+    Ok(())
+}
+
+/// Index of the frame that an option names: by id, by file name, or by number.
+fn index_of(option: &str, name: Option<&str>, sources: &[Source]) -> Result<Option<usize>, RunError> {
+    let Some(name) = name else { return Ok(None) };
+    let position = |is: &dyn Fn(&str) -> bool| sources.iter().position(|source| is(&source.frame.id));
+    position(&|id| id == name)
+        .or_else(|| position(&|id| id.rsplit('/').next() == Some(name)))
+        .or_else(|| name.parse().ok().filter(|number| *number < sources.len()))
+        .map(Some)
+        .ok_or_else(|| {
+            let last = sources.len().saturating_sub(1);
+            RunError::Usage(format!(
+                "{option} {name}: no used frame has this name, nor this number from 0 to {last}"
+            ))
+        })
+}
+
+fn ids_of(sources: &[Source]) -> Vec<String> {
+    sources.iter().map(|source| source.frame.id.clone()).collect()
+}
+
+/// Against one reference frame.
+fn normalize(
+    placed: &mut Placed,
+    previews: &[Preview],
+    blocks: BlockGrid,
+    options: &MosaicOptions,
+    left_out: &mut Vec<LeftOut>,
+) -> Result<GaugeFacts, RunError> {
+    let options = &options.normalize;
+    let reference = index_of("--normalize-reference", options.reference.as_deref(), &placed.sources)?;
+    let noise = |index: usize| -> Vec<f64> {
+        let scale = placed.sources[index].frame.flux_scale;
+        placed.measured[index].noise.sigma_adu.iter().map(|sigma| sigma * scale).collect()
+    };
+    let sigma: Vec<Vec<f64>> = (0..previews.len()).map(noise).collect();
+    let ids = ids_of(&placed.sources);
+    let found = gauge(previews, &sigma, reference, options).map_err(|error| match error {
+        GaugeError::Reference(index) => RunError::Usage(format!(
+            "the reference frame {} has no block of sky that lies wholly inside it (zero_valid_support); name another \
+             with --normalize-reference",
+            ids[index]
+        )),
+    })?;
+    set(placed, &found);
+    let facts = GaugeFacts::new(&found, options.method.name(), blocks.block_px, &ids);
+    let mut reasons = vec![None; previews.len()];
+    for item in found.left_out {
+        reasons[item.frame] = Some(Reason::Normalize(item.code, item.message));
+    }
+    keep_sources(placed, reasons, left_out);
+    Ok(facts)
+}
+
+/// All at once.
+fn solve(
+    placed: &mut Placed,
+    previews: &[Preview],
+    blocks: BlockGrid,
+    options: &MosaicOptions,
+    reporter: &Reporter,
+) -> Result<GaugeFacts, RunError> {
+    let options = &options.matching;
+    let reference = index_of("--match-reference", options.reference.as_deref(), &placed.sources)?;
+    let longest = |preview: &Preview| preview.region.width.max(preview.region.height);
+    let log = MatchLog::new(reporter, previews.iter().map(longest).max().unwrap_or(0));
+    let mut found = log.with_heartbeat(|| match_frames(previews, blocks, reference, options, &log));
+    let seams: Vec<SeamSource> = placed.sources.iter().map(seam_source).collect();
+    found.certificate = Some(certify(previews, &seams, &found, blocks));
+    log_metrics(reporter, previews, &found);
+    set(placed, &found);
+    Ok(GaugeFacts::new(&found, options.method.name(), blocks.block_px, &ids_of(&placed.sources)))
+}
+
+fn set(placed: &mut Placed, found: &Gauge) {
+    for (source, frame) in placed.sources.iter_mut().zip(&found.frames) {
+        source.set_gauge(frame);
+    }
+}
+
+/// What the certificate needs of a source.
+fn seam_source(source: &Source) -> SeamSource {
+    SeamSource { noise_variance: source.noise_variance, weight: source.weight }
+}
