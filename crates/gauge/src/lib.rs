@@ -11,7 +11,7 @@
 //! - [`star_list`]: the stars of a frame
 //! - [`pairs`]: which frames are compared
 //! - [`location`]: by how much a pair differs
-//! - `laplacian`, `conjugate`: the sparse system of all pairs
+//! - `normal`: the sparse systems of all pairs
 //! - [`mod@solve`]: offsets from differences
 //! - `offsets`: offsets from previews, and their report
 //! - `reference`: gain and offset relative to one frame
@@ -20,10 +20,9 @@
 
 pub mod blocks;
 pub mod clip;
-mod conjugate;
 pub mod gauge;
-mod laplacian;
 pub mod location;
+mod normal;
 mod offsets;
 pub mod options;
 pub mod pairs;
