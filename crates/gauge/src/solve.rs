@@ -11,7 +11,7 @@
 use crate::location::{HUBER_ROUNDS, median, robust_weight};
 use crate::normal::conjugate::{self, Goal};
 use crate::normal::system::LinkBlocks;
-use crate::normal::variance::variances;
+use crate::normal::variance::{PROBES, variances};
 use crate::normal::{Factor, Pattern, System, Unknowns};
 
 /// Rounds at most.
@@ -136,7 +136,7 @@ impl Fit {
 
     fn errors(&self) -> Vec<f64> {
         let Some(factor) = &self.factor else { return vec![0.0; self.x.len()] };
-        let placed = variances(&self.pattern, &self.system, factor);
+        let placed = variances((&self.pattern, &self.system, factor), PROBES);
         self.pattern.to_nodes(&placed).iter().map(|[variance]| variance.sqrt()).collect()
     }
 }
@@ -198,6 +198,6 @@ fn reweigh(solution: &mut OffsetSolution, differences: &[Difference], typical: f
 }
 
 /// Standard deviation of values about 0 from the median of their amounts.
-fn scatter_of(amounts: &[f64]) -> f64 {
+pub(crate) fn scatter_of(amounts: &[f64]) -> f64 {
     MAD_TO_SIGMA * median(&mut amounts.to_vec()).unwrap_or(0.0)
 }

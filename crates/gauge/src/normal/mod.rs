@@ -18,7 +18,7 @@ pub(crate) mod pattern;
 pub(crate) mod system;
 pub(crate) mod variance;
 
-pub(crate) use block::{Block, Unknowns};
+pub(crate) use block::Unknowns;
 pub(crate) use factor::Factor;
 pub(crate) use pattern::Pattern;
 pub(crate) use system::System;

@@ -246,7 +246,8 @@ mod tests {
         let mut is_done = vec![false; nodes];
         for node in order {
             is_done[*node] = true;
-            let column: Vec<usize> = (0..nodes).filter(|other| linked[*node][*other] && !is_done[*other]).collect();
+            let column: Vec<usize> =
+                (0..nodes).filter(|other| linked[*node][*other] && !is_done[*other]).collect();
             for a in &column {
                 for b in &column {
                     linked[*a][*b] |= a != b;

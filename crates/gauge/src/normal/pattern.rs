@@ -27,8 +27,6 @@ pub(crate) struct Pattern {
     pub rows: Vec<usize>,
     /// Whether the factor holds all that elimination fills in.
     pub is_exact: bool,
-    /// Products of blocks that the factor takes.
-    pub products: usize,
 }
 
 impl Pattern {
@@ -80,9 +78,7 @@ impl Pattern {
             starts[*column] + rows[starts[*column]..starts[column + 1]].partition_point(|other| other < row)
         };
         let entry = ends.iter().map(entry_of).collect();
-        let length = |place: usize| starts[place + 1] - starts[place];
-        let products = (0..nodes).map(|place| length(place) * (length(place) + 1) / 2).sum();
-        Self { place, part, size, part_of_place, held, ends, entry, starts, rows, is_exact, products }
+        Self { place, part, size, part_of_place, held, ends, entry, starts, rows, is_exact }
     }
 
     pub(crate) fn nodes(&self) -> usize {
@@ -97,15 +93,6 @@ impl Pattern {
     /// Values by place into the order of nodes.
     pub(crate) fn to_nodes<const K: usize>(&self, placed: &[Unknowns<K>]) -> Vec<Unknowns<K>> {
         self.place.iter().map(|place| placed[*place]).collect()
-    }
-
-    /// Values by node into the order of places.
-    pub(crate) fn to_places<const K: usize>(&self, of_node: &[Unknowns<K>]) -> Vec<Unknowns<K>> {
-        let mut placed = vec![[0.0; K]; of_node.len()];
-        for (place, value) in self.place.iter().zip(of_node) {
-            placed[*place] = *value;
-        }
-        placed
     }
 
     /// Make the mean of the first unknown 0 in each part; by place.

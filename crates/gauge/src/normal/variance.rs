@@ -9,20 +9,21 @@ use super::factor::Factor;
 use super::pattern::Pattern;
 use super::system::System;
 
-/// Solutions that are probed with.
-const PROBES: usize = 32;
+/// Solutions that single variances are probed with.
+pub(crate) const PROBES: usize = 32;
+/// The same where only their sum matters.
+pub(crate) const ROUGH_PROBES: usize = 4;
 /// How exact they are.
 const PROBE_GOAL: Goal = Goal { tolerance: 1e-4, iterations: 300 };
 /// No node.
 const NONE: usize = usize::MAX;
 
-/// Variance of every unknown, by place.
+/// Variance of every unknown, by place; with `probes` solutions where the factor is not exact.
 pub(crate) fn variances<const K: usize>(
-    pattern: &Pattern,
-    system: &System<K>,
-    factor: &Factor<K>,
+    (pattern, system, factor): (&Pattern, &System<K>, &Factor<K>),
+    probes: usize,
 ) -> Vec<Unknowns<K>> {
-    if pattern.is_exact { exact(pattern, factor) } else { probed(pattern, system, factor) }
+    if pattern.is_exact { exact(pattern, factor) } else { probed((pattern, system, factor), probes) }
 }
 
 fn exact<const K: usize>(pattern: &Pattern, factor: &Factor<K>) -> Vec<Unknowns<K>> {
@@ -89,7 +90,10 @@ fn selected_inverse<const K: usize>(pattern: &Pattern, factor: &Factor<K>) -> Ve
     diagonal
 }
 
-fn probed<const K: usize>(pattern: &Pattern, system: &System<K>, factor: &Factor<K>) -> Vec<Unknowns<K>> {
+fn probed<const K: usize>(
+    (pattern, system, factor): (&Pattern, &System<K>, &Factor<K>),
+    probes: usize,
+) -> Vec<Unknowns<K>> {
     let nodes = pattern.nodes();
     let near = |place: usize| {
         let whole = &system.diagonal[place];
@@ -101,7 +105,7 @@ fn probed<const K: usize>(pattern: &Pattern, system: &System<K>, factor: &Factor
     let near: Vec<Block<K>> = (0..nodes).map(near).collect();
     let mut beyond = vec![[0.0; K]; nodes];
     let mut state = 0x5eed_u64;
-    for _ in 0..PROBES {
+    for _ in 0..probes {
         let mut signs = vec![[0.0; K]; nodes];
         for sign in signs.iter_mut().flatten() {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -122,7 +126,7 @@ fn probed<const K: usize>(pattern: &Pattern, system: &System<K>, factor: &Factor
         let size = pattern.size[pattern.part_of_place[place]] as f64;
         std::array::from_fn(|k| {
             let least = near[place][k][k] * if k == 0 { (1.0 - 1.0 / size).powi(2) } else { 1.0 };
-            (near[place][k][k] + beyond[place][k] / PROBES as f64).max(least)
+            (near[place][k][k] + beyond[place][k] / probes as f64).max(least)
         })
     };
     (0..nodes).map(corrected).collect()
