@@ -11,19 +11,21 @@
 //! - [`star_list`]: the stars of a frame
 //! - [`pairs`]: which frames are compared
 //! - [`location`]: by how much a pair differs
-//! - `laplacian`, `conjugate`: the sparse system of all pairs
+//! - `normal`: the sparse systems of all pairs
 //! - [`mod@solve`]: offsets from differences
 //! - `offsets`: offsets from previews, and their report
 //! - `reference`: gain and offset relative to one frame
 //! - [`surface`]: low-order surfaces over the grid
+//! - [`surfaces`]: offsets and surfaces from differences of blocks
+//! - `gauge_solution`: the gauge with one frame as reference
 //! - [`mod@gauge`]: all of them by name
 
 pub mod blocks;
 pub mod clip;
-mod conjugate;
 pub mod gauge;
-mod laplacian;
+mod gauge_solution;
 pub mod location;
+mod normal;
 mod offsets;
 pub mod options;
 pub mod pairs;
@@ -33,9 +35,11 @@ mod runs;
 pub mod solve;
 pub mod star_list;
 pub mod surface;
+pub mod surfaces;
 
 pub use blocks::BlockGrid;
 pub use gauge::{FrameGauge, Gauge, GaugeError, LeftOutFrame, gauge};
+pub use gauge_solution::refer_to;
 pub use offsets::{ChannelReport, PairReport};
 pub use options::{MatchMethod, MatchOptions, NormalizeMethod, NormalizeOptions, SurfaceOrder};
 pub use pairs::{Pair, choose_pairs};
@@ -43,3 +47,4 @@ pub use preview::{Preview, PreviewJob, PreviewScratch, measure_preview};
 pub use solve::{OffsetSolution, solve_offsets};
 pub use star_list::GridStar;
 pub use surface::Surface;
+pub use surfaces::{BlockDifference, SurfacePair, SurfaceSolution, Undetermined, solve_surfaces};

@@ -20,7 +20,7 @@ pub(crate) const HUBER_ROUNDS: usize = 3;
 /// Rounds in all.
 const ROUNDS: usize = 10;
 /// Scatter on top counts as of so many places at most.
-const PLACES: f64 = 16.0;
+pub(crate) const PLACES: f64 = 16.0;
 /// Least relative error of a level: a block of a frame without noise has no variance.
 const LEAST_ERROR: f64 = 1e-7;
 

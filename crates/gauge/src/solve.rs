@@ -3,12 +3,16 @@
 //! offsets alone cannot explain (gradients of frames): the residuals' scatter beyond the variances, the same for all
 //! pairs, so that large overlaps with small statistical errors do not outvote the others. In each connected
 //! part the offsets have mean zero: the mean level of its frames stays what it was. A frame without a pair is a part of
-//! its own with offset 0.
+//! its own with offset 0. Logarithms of gains are solved in the same way, from d_ab = ln(flux in a / flux in b).
+//!
+//! Errors are those of the weights of the last round, under mean zero in each part: exact where the network has an exact
+//! factor, probed elsewhere (dense random networks of a thousand frames and more; some per cent off).
 
-use crate::conjugate::{self, Parts};
-use crate::laplacian::Network;
 use crate::location::{HUBER_ROUNDS, median, robust_weight};
-use crate::pairs::parts;
+use crate::normal::conjugate::{self, Goal};
+use crate::normal::system::LinkBlocks;
+use crate::normal::variance::{PROBES, variances};
+use crate::normal::{Factor, Pattern, System, Unknowns};
 
 /// Rounds at most.
 const ROUNDS: usize = 10;
@@ -16,10 +20,14 @@ const ROUNDS: usize = 10;
 const SETTLED: f64 = 1e-4;
 /// No pair's weight falls below this share, so that parts stay connected.
 const LEAST_WEIGHT: f64 = 1e-4;
+/// Products that an exact factor may take.
+const EXACT_PRODUCTS: usize = 60_000_000;
 /// Residual of the solution over the right-hand side.
 const TOLERANCE: f64 = 1e-12;
 /// The same in rounds before the last.
 const ROUGH_TOLERANCE: f64 = 1e-7;
+/// Iterations with the factor of an earlier round before a new one is made.
+const STALE_ITERATIONS: usize = 12;
 /// MAD about 0 to standard deviation.
 const MAD_TO_SIGMA: f64 = 1.4826;
 
@@ -41,6 +49,8 @@ pub struct Difference {
 pub struct OffsetSolution {
     /// To be added to the values of each frame.
     pub offsets: Vec<f64>,
+    /// Standard error of each offset, mean 0 in each part given.
+    pub error: Vec<f64>,
     /// Connected part of each frame, from 0 in the order of their first frames.
     pub part: Vec<usize>,
     /// Weight of each pair in the last round, over 1 / (variance + excess).
@@ -64,38 +74,93 @@ impl OffsetSolution {
     }
 }
 
-/// Offsets of `frames` frames. Pairs must be given once each.
+/// The system of a network and what is known of its solution.
+struct Fit {
+    pattern: Pattern,
+    system: System<1>,
+    factor: Option<Factor<1>>,
+    /// By place.
+    x: Vec<Unknowns<1>>,
+}
+
+impl Fit {
+    fn new(frames: usize, differences: &[Difference]) -> Self {
+        let links: Vec<(usize, usize)> = differences.iter().map(|d| (d.a, d.b)).collect();
+        let pattern = Pattern::new(frames, &links, EXACT_PRODUCTS);
+        let system = System::new(&pattern);
+        Self { system, factor: None, x: vec![[0.0]; frames], pattern }
+    }
+
+    /// Take over the weights of a round.
+    fn weigh(&mut self, differences: &[Difference], weights: impl Iterator<Item = f64>) {
+        self.system.clear();
+        for (link, (d, w)) in differences.iter().zip(weights).enumerate() {
+            let right = w * d.value;
+            let blocks = LinkBlocks { aa: [[w]], bb: [[w]], ab: [[-w]], a: [-right], b: [right] };
+            self.system.add(&self.pattern, link, &blocks);
+        }
+    }
+
+    /// Solve to `tolerance`; returns the iterations. A factor of an earlier round serves as long as it does well.
+    fn solve(&mut self, tolerance: f64) -> usize {
+        let mut before = 0;
+        if let Some(factor) = self.factor.as_ref().filter(|_| self.pattern.is_exact) {
+            let goal = Goal { tolerance, iterations: STALE_ITERATIONS };
+            let parts = (&self.pattern, &self.system, factor);
+            let reached = conjugate::solve(parts, &self.system.right, &mut self.x, goal);
+            if reached.is_solved {
+                return reached.iterations;
+            }
+            before = reached.iterations;
+        }
+        self.renew();
+        before + self.refine(tolerance)
+    }
+
+    /// Factor of the weights as they are.
+    fn renew(&mut self) {
+        self.factor = Some(Factor::new(&self.pattern, &self.system));
+    }
+
+    /// Iterate to `tolerance` with the factor there is.
+    fn refine(&mut self, tolerance: f64) -> usize {
+        let Some(factor) = &self.factor else { return 0 };
+        let goal = Goal { tolerance, iterations: 10 * self.pattern.nodes() + 100 };
+        let parts = (&self.pattern, &self.system, factor);
+        conjugate::solve(parts, &self.system.right, &mut self.x, goal).iterations
+    }
+
+    fn offsets(&self) -> Vec<f64> {
+        self.pattern.to_nodes(&self.x).iter().map(|[offset]| *offset).collect()
+    }
+
+    fn errors(&self) -> Vec<f64> {
+        let Some(factor) = &self.factor else { return vec![0.0; self.x.len()] };
+        let placed = variances((&self.pattern, &self.system, factor), PROBES);
+        self.pattern.to_nodes(&placed).iter().map(|[variance]| variance.sqrt()).collect()
+    }
+}
+
+/// Offsets of `frames` frames. Pairs must be of two different frames, and given once each.
 pub fn solve_offsets(frames: usize, differences: &[Difference]) -> OffsetSolution {
-    let links: Vec<(usize, usize)> = differences.iter().map(|d| (d.a, d.b)).collect();
-    let part = parts(frames, links.iter().copied());
-    let network = Network::new(frames, &links);
-    let placed_parts: Vec<f64> = network.to_places(&part.iter().map(|part| *part as f64).collect::<Vec<_>>());
-    let by_place = Parts::new(placed_parts.iter().map(|part| *part as usize).collect());
-    let count = part.iter().max().map_or(0, |last| last + 1);
+    let mut fit = Fit::new(frames, differences);
     let mut solution = OffsetSolution {
         offsets: vec![0.0; frames],
-        weight: vec![1.0; links.len()],
+        error: Vec::new(),
+        weight: vec![1.0; differences.len()],
         excess: 0.0,
         chi2: 0.0,
-        degrees_of_freedom: links.len() + count - frames,
+        degrees_of_freedom: differences.len() + fit.pattern.size.len() - frames,
         rounds: 0,
         iterations: 0,
-        part,
+        part: fit.pattern.part.clone(),
     };
-    let mut x = vec![0.0; frames];
     let typical = median(&mut differences.iter().map(|d| d.variance).collect::<Vec<_>>()).unwrap_or(1.0);
     for round in 0..ROUNDS {
         let weighed = |(weight, d): (&f64, &Difference)| weight / (d.variance + solution.excess);
-        let weights: Vec<f64> = solution.weight.iter().zip(differences).map(weighed).collect();
-        let mut right = vec![0.0; frames];
-        for (d, weight) in differences.iter().zip(&weights) {
-            right[d.a] -= weight * d.value;
-            right[d.b] += weight * d.value;
-        }
-        let right = network.to_places(&right);
-        solution.iterations +=
-            conjugate::solve(&network, &by_place, (&weights, &right), &mut x, ROUGH_TOLERANCE);
-        let offsets = network.to_nodes(&x);
+        fit.weigh(differences, solution.weight.iter().zip(differences).map(weighed));
+        solution.iterations += fit.solve(ROUGH_TOLERANCE);
+        let offsets = fit.offsets();
         let change = offsets
             .iter()
             .zip(&solution.offsets)
@@ -106,27 +171,33 @@ pub fn solve_offsets(frames: usize, differences: &[Difference]) -> OffsetSolutio
         let is_last_weight = round > HUBER_ROUNDS || solution.weight.iter().all(|weight| *weight == 1.0);
         let settled = round > 0 && is_last_weight && change <= SETTLED * (typical + solution.excess).sqrt();
         if settled || solution.degrees_of_freedom == 0 || round + 1 == ROUNDS {
-            solution.iterations +=
-                conjugate::solve(&network, &by_place, (&weights, &right), &mut x, TOLERANCE);
-            solution.offsets = network.to_nodes(&x);
+            fit.renew();
+            solution.iterations += fit.refine(TOLERANCE);
+            solution.offsets = fit.offsets();
             break;
         }
-        let fitted = links.len() as f64 / solution.degrees_of_freedom as f64;
-        let residuals: Vec<f64> = differences.iter().map(|d| solution.residual(d).abs()).collect();
-        solution.excess = (scatter_of(&residuals).powi(2) * fitted - typical).max(0.0);
-        let sigma_of = |(residual, d): (&f64, &Difference)| residual / (d.variance + solution.excess).sqrt();
-        let sigmas: Vec<f64> = residuals.iter().zip(differences).map(sigma_of).collect();
-        // In units of their own scatter where that is more than what the variances say.
-        let scale = (scatter_of(&sigmas) * fitted.sqrt()).max(1.0);
-        for (weight, sigma) in solution.weight.iter_mut().zip(&sigmas) {
-            *weight = robust_weight(sigma / scale, round).max(LEAST_WEIGHT);
-        }
+        reweigh(&mut solution, differences, typical, round);
     }
+    solution.error = fit.errors();
     solution.chi2 = differences.iter().fold(0.0, |sum, d| sum + solution.residual(d).powi(2) / d.variance);
     solution
 }
 
+/// Excess and weights from the residuals.
+fn reweigh(solution: &mut OffsetSolution, differences: &[Difference], typical: f64, round: usize) {
+    let fitted = differences.len() as f64 / solution.degrees_of_freedom as f64;
+    let residuals: Vec<f64> = differences.iter().map(|d| solution.residual(d).abs()).collect();
+    solution.excess = (scatter_of(&residuals).powi(2) * fitted - typical).max(0.0);
+    let sigma_of = |(residual, d): (&f64, &Difference)| residual / (d.variance + solution.excess).sqrt();
+    let sigmas: Vec<f64> = residuals.iter().zip(differences).map(sigma_of).collect();
+    // In units of their own scatter where that is more than what the variances say.
+    let scale = (scatter_of(&sigmas) * fitted.sqrt()).max(1.0);
+    for (weight, sigma) in solution.weight.iter_mut().zip(&sigmas) {
+        *weight = robust_weight(sigma / scale, round).max(LEAST_WEIGHT);
+    }
+}
+
 /// Standard deviation of values about 0 from the median of their amounts.
-fn scatter_of(amounts: &[f64]) -> f64 {
+pub(crate) fn scatter_of(amounts: &[f64]) -> f64 {
     MAD_TO_SIGMA * median(&mut amounts.to_vec()).unwrap_or(0.0)
 }

@@ -1,0 +1,178 @@
+//! Errors of offsets: against the dense pseudo-inverse, and against what offsets of noisy differences really miss.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+use zemosaic_gauge::solve::{Difference, OffsetSolution, solve_offsets};
+
+/// Numbers from 0 to 1.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.next()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.next()).cos()
+    }
+}
+
+/// Inverse by Gauss-Jordan elimination with pivots.
+fn inverse(mut rows: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+    let n = rows.len();
+    for (index, row) in rows.iter_mut().enumerate() {
+        row.extend((0..n).map(|other| f64::from(u8::from(other == index))));
+    }
+    for k in 0..n {
+        let pivot = (k..n).max_by(|a, b| rows[*a][k].abs().total_cmp(&rows[*b][k].abs())).unwrap();
+        rows.swap(k, pivot);
+        let scale = rows[k][k];
+        rows[k].iter_mut().for_each(|value| *value /= scale);
+        let top = rows[k].clone();
+        for (index, row) in rows.iter_mut().enumerate() {
+            let factor = row[k];
+            if index != k {
+                row.iter_mut().zip(&top).for_each(|(value, top)| *value -= factor * top);
+            }
+        }
+    }
+    rows.into_iter().map(|row| row[n..].to_vec()).collect()
+}
+
+/// Standard errors from the pseudo-inverse: (A + sum of 11'/n)^-1 - sum of 11'/n, over parts.
+fn dense_errors(frames: usize, differences: &[Difference], solution: &OffsetSolution) -> Vec<f64> {
+    let size = |part: usize| solution.part.iter().filter(|other| **other == part).count() as f64;
+    let shares: Vec<f64> = solution.part.iter().map(|part| 1.0 / size(*part)).collect();
+    let same = |a: usize, b: usize| if solution.part[a] == solution.part[b] { shares[a] } else { 0.0 };
+    let mut rows: Vec<Vec<f64>> = (0..frames).map(|a| (0..frames).map(|b| same(a, b)).collect()).collect();
+    for (d, weight) in differences.iter().zip(&solution.weight) {
+        let w = weight / (d.variance + solution.excess);
+        rows[d.a][d.a] += w;
+        rows[d.b][d.b] += w;
+        rows[d.a][d.b] -= w;
+        rows[d.b][d.a] -= w;
+    }
+    inverse(rows)
+        .iter()
+        .enumerate()
+        .map(|(index, row)| (row[index] - shares[index]).max(0.0).sqrt())
+        .collect()
+}
+
+/// Frames in rows, each linked with those up to two columns and one row away.
+fn links(rows: usize, columns: usize) -> Vec<(usize, usize)> {
+    let near = |a: usize, b: usize| {
+        let (dx, dy) = ((a % columns).abs_diff(b % columns), (a / columns).abs_diff(b / columns));
+        dy <= 1 && dx <= 2 - dy
+    };
+    let frames = rows * columns;
+    let reach = columns + 2;
+    (0..frames)
+        .flat_map(|a| (a + 1..frames.min(a + reach + 1)).map(move |b| (a, b)))
+        .filter(|(a, b)| near(*a, *b))
+        .collect()
+}
+
+fn noisy(truth: &[f64], links: &[(usize, usize)], random: &mut Random) -> Vec<Difference> {
+    let measure = |(a, b): &(usize, usize)| {
+        let variance = 0.01 * (1.0 + 3.0 * random.next());
+        Difference {
+            a: *a,
+            b: *b,
+            value: truth[*b] - truth[*a] + variance.sqrt() * random.normal(),
+            variance,
+        }
+    };
+    links.iter().map(measure).collect()
+}
+
+#[test]
+fn errors_are_those_of_the_pseudo_inverse() {
+    let mut random = Random(5);
+    for (rows, columns) in [(1, 2), (1, 30), (3, 20), (9, 9), (14, 14)] {
+        let frames = rows * columns;
+        let truth: Vec<f64> = (0..frames).map(|_| 100.0 * random.next()).collect();
+        let mut differences = noisy(&truth, &links(rows, columns), &mut random);
+        if rows == 9 {
+            // Two parts, a frame alone, and outliers.
+            differences.retain(|d| (d.a < 40) == (d.b < 40) && d.a != 17 && d.b != 17);
+            differences[11].value += 30.0;
+            differences[60].value -= 5.0;
+        }
+        let solution = solve_offsets(frames, &differences);
+        let expected = dense_errors(frames, &differences, &solution);
+        for (index, (found, expected)) in solution.error.iter().zip(&expected).enumerate() {
+            assert!((found - expected).abs() < 1e-9, "{rows}x{columns} {index}: {found} {expected}");
+        }
+        if rows == 9 {
+            assert_eq!((solution.error[17], solution.part[80]), (0.0, 2));
+        }
+    }
+}
+
+#[test]
+fn errors_of_a_dense_random_network_are_probed() {
+    let mut random = Random(8);
+    let frames = 1500;
+    let mut links: Vec<(usize, usize)> = Vec::new();
+    for a in 0..frames {
+        links.extend((0..8).map(|_| (random.next() * frames as f64) as usize).map(|b| (a.min(b), a.max(b))));
+    }
+    links.retain(|(a, b)| a != b);
+    links.sort_unstable();
+    links.dedup();
+    let truth: Vec<f64> = (0..frames).map(|_| 100.0 * random.next()).collect();
+    let solution = solve_offsets(frames, &noisy(&truth, &links, &mut random));
+    let mean = truth.iter().sum::<f64>() / frames as f64;
+    let pulls = solution.offsets.iter().zip(&truth).zip(&solution.error);
+    let squares =
+        pulls.fold(0.0, |sum, ((found, truth), error)| sum + ((found - truth + mean) / error).powi(2));
+    let square = squares / frames as f64;
+    assert!((0.9..1.1).contains(&square), "{square}");
+}
+
+#[test]
+fn errors_are_what_offsets_miss() {
+    let mut random = Random(21);
+    for (rows, columns, runs) in
+        [(1, 20, 1500), (1, 40, 1500), (1, 80, 1000), (1, 400, 600), (8, 8, 400), (16, 16, 100), (40, 40, 12)]
+    {
+        let frames = rows * columns;
+        let links = links(rows, columns);
+        let truth: Vec<f64> = (0..frames).map(|_| 300.0 * random.next()).collect();
+        let mean = truth.iter().sum::<f64>() / frames as f64;
+        let (mut squares, mut chi2, mut dof) = (0.0, 0.0, 0);
+        for _ in 0..runs {
+            let solution = solve_offsets(frames, &noisy(&truth, &links, &mut random));
+            chi2 += solution.chi2;
+            dof += solution.degrees_of_freedom;
+            for ((found, truth), error) in solution.offsets.iter().zip(&truth).zip(&solution.error) {
+                squares += ((found - (truth - mean)) / error).powi(2);
+            }
+        }
+        let square = squares / (runs * frames) as f64;
+        let reduced = chi2 / dof as f64;
+        println!(
+            "{rows} x {columns}: mean square of normalised errors {square:.3}, reduced chi2 {reduced:.3}"
+        );
+        assert!((0.9..1.1).contains(&square), "{rows} x {columns}: {square}");
+        assert!((0.9..1.1).contains(&reduced), "{rows} x {columns}: {reduced}");
+    }
+}
+
+#[test]
+fn ramps_are_exact() {
+    for (rows, columns) in [(1, 20), (1, 40), (1, 80), (1, 400), (8, 8), (16, 16), (40, 40)] {
+        let truth = |index: usize| 7.5 * (index % columns) as f64 - 3.0 * (index / columns) as f64;
+        let measure = |(a, b): (usize, usize)| Difference { a, b, value: truth(b) - truth(a), variance: 1.0 };
+        let differences: Vec<Difference> = links(rows, columns).into_iter().map(measure).collect();
+        let frames = rows * columns;
+        let solution = solve_offsets(frames, &differences);
+        let mean = (0..frames).map(truth).sum::<f64>() / frames as f64;
+        let ramp = truth(columns - 1) - truth(columns * (rows - 1));
+        let miss = |index: usize| (solution.offsets[index] - (truth(index) - mean)).abs();
+        let most = (0..frames).map(miss).fold(0.0, f64::max);
+        assert!(most < 1e-9 * ramp, "{rows} x {columns}: {most}");
+    }
+}
