@@ -17,9 +17,11 @@
 //! - `reference`: gain and offset relative to one frame
 //! - [`surface`]: low-order surfaces over the grid
 //! - [`mod@gauge`]: all of them by name
+//! - [`compat`]: what ZeMosaic does, for comparison only
 
 pub mod blocks;
 pub mod clip;
+pub mod compat;
 mod conjugate;
 pub mod gauge;
 mod laplacian;
