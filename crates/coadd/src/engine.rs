@@ -37,7 +37,9 @@ pub struct CoaddJob<'a> {
 
 /// Is told about the work as it goes on; called from many threads.
 pub trait CoaddObserver: Sync {
-    /// A patch is written.
+    /// A thread begins with a patch.
+    fn patch_started(&self, _patch: &Patch) {}
+    /// A patch is written, or is known to have failed.
     fn patch_done(&self, patch: &Patch);
     /// A patch failed with a panic.
     fn patch_failed(&self, patch: &Patch, message: &str);
@@ -190,6 +192,7 @@ fn work_on<'p, W: PatchWorker>(
     let mut worker = new_worker();
     while !stop.load(Ordering::Relaxed) {
         let Some(patch) = take() else { break };
+        observer.patch_started(patch);
         let written = match catch_unwind(AssertUnwindSafe(|| worker.process(patch))) {
             Ok(None) => {
                 stop.store(true, Ordering::Relaxed);

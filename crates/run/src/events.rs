@@ -1,14 +1,17 @@
-//! What happens, as it happens: one thread writes `events.jsonl` and feeds whoever listens (progress
+//! What happens, as it happens: one thread writes `events.jsonl` and `logs/run.log` and feeds whoever listens (progress
 //! display, `--json`). Events never steer the run.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+
+use crate::desk::{Desk, Working};
 
 /// The stages of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -139,6 +142,20 @@ pub enum Event {
         /// What, why, what was done, what can be done.
         message: String,
     },
+    /// A line of the log, as ZeMosaic's users and their tools know it.
+    Log {
+        /// The line.
+        line: String,
+    },
+    /// Nothing has finished for a long time.
+    Stalled {
+        /// Seconds since a unit of work finished.
+        seconds: f64,
+        /// The file that says what every worker is doing.
+        file: String,
+        /// What is done about it: `continue` or `abort`.
+        action: String,
+    },
     /// The run is over and products are in place.
     Finished {
         /// Exit code.
@@ -180,17 +197,72 @@ pub struct Warning {
 
 enum Message {
     Event(TimedEvent),
-    Open(File),
+    Open(Logs),
+    /// Answered when all before it is written.
+    Flush(SyncSender<()>),
     End,
+}
+
+/// The files of a run's log.
+struct Logs {
+    events: BufWriter<File>,
+    text: BufWriter<File>,
 }
 
 /// Writes events from one thread. Cheap to share by reference; sending never blocks the work.
 pub struct Reporter {
-    sender: Sender<Message>,
+    voice: Voice,
     thread: Option<JoinHandle<()>>,
-    start: Instant,
 }
 
+/// What sends events to the thread of a [`Reporter`] and notes what is being worked on; can be given to other threads.
+#[derive(Clone)]
+pub(crate) struct Voice {
+    sender: Sender<Message>,
+    start: Instant,
+    desk: Arc<Desk>,
+}
+
+impl Voice {
+    /// Tell of `event`.
+    pub(crate) fn send(&self, event: Event) {
+        if matches!(event, Event::Progress { .. } | Event::StageStarted { .. } | Event::StageFinished { .. })
+        {
+            self.desk.something_finished();
+        }
+        let timed = TimedEvent { t_s: self.start.elapsed().as_secs_f64(), event };
+        // A reporter that has ended (its thread panicked) must not end the run.
+        let _ = self.sender.send(Message::Event(timed));
+    }
+
+    /// Who works on what.
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.desk
+    }
+}
+
+/// How long the last event of a run that ends at once may take.
+const LAST_EVENT: Duration = Duration::from_secs(2);
+
+/// Writes the last event of a run that is ended at once.
+#[derive(Clone)]
+pub struct LastWords(Voice);
+
+impl LastWords {
+    /// Tell that the run failed, and wait until it is written.
+    pub fn failed(&self, exit_code: u8, code: &str, message: &str) {
+        self.0.send(Event::Failed { exit_code, code: code.into(), message: message.into() });
+        let (written, wait) = sync_channel(1);
+        if self.0.sender.send(Message::Flush(written)).is_ok() {
+            let _ = wait.recv_timeout(LAST_EVENT);
+        }
+    }
+}
+
+/// The log of events in a run folder.
+pub const EVENTS_NAME: &str = "events.jsonl";
+/// The folder of the other logs.
+pub const LOGS_FOLDER: &str = "logs";
 /// Progress lines of one stage are written at most this often.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
@@ -202,26 +274,50 @@ impl Reporter {
             .name("reporter".into())
             .spawn(move || write_events(&receiver, listener))
             .ok();
-        Self { sender, thread, start: Instant::now() }
+        let voice = Voice { sender, start: Instant::now(), desk: Arc::new(Desk::new()) };
+        Self { voice, thread }
     }
 
-    /// From now on events also go to `path`, those held back so far first. The file stays locked as long as
-    /// the reporter lives, so that two runs never write into one folder.
+    /// From now on events also go to `events.jsonl` and `logs/run.log` in `folder`, those held back so far first. The
+    /// first file stays locked as long as the reporter lives, so that two runs never write into one folder.
     ///
     /// # Errors
-    /// When the file cannot be made; [`std::io::ErrorKind::WouldBlock`] when another run holds it.
-    pub fn open_log(&self, path: &Path) -> std::io::Result<()> {
-        let file = File::options().write(true).create(true).truncate(false).open(path)?;
-        file.try_lock()?;
-        file.set_len(0)?;
-        self.sender.send(Message::Open(file)).map_err(std::io::Error::other)
+    /// When a file cannot be made; [`std::io::ErrorKind::WouldBlock`] when another run holds it.
+    pub fn open_log(&self, folder: &Path) -> std::io::Result<()> {
+        let events =
+            File::options().write(true).create(true).truncate(false).open(folder.join(EVENTS_NAME))?;
+        events.try_lock()?;
+        events.set_len(0)?;
+        let logs = folder.join(LOGS_FOLDER);
+        std::fs::create_dir_all(&logs)?;
+        let text = File::create(logs.join("run.log"))?;
+        let logs = Logs { events: BufWriter::new(events), text: BufWriter::new(text) };
+        self.voice.sender.send(Message::Open(logs)).map_err(std::io::Error::other)
     }
 
     /// Tell of `event`.
     pub fn send(&self, event: Event) {
-        let timed = TimedEvent { t_s: self.start.elapsed().as_secs_f64(), event };
-        // A reporter that has ended (its thread panicked) must not end the run.
-        let _ = self.sender.send(Message::Event(timed));
+        self.voice.send(event);
+    }
+
+    /// A line of the log.
+    pub fn log(&self, line: impl Into<String>) {
+        self.send(Event::Log { line: line.into() });
+    }
+
+    /// Note that this thread works on `what` as long as the returned guard lives; a watchdog tells of it.
+    pub fn working(&self, what: impl Into<String>) -> Working<'_> {
+        self.voice.desk.working(what.into())
+    }
+
+    /// What can be given to other threads.
+    pub(crate) fn voice(&self) -> Voice {
+        self.voice.clone()
+    }
+
+    /// For whoever may have to end the program at once.
+    pub fn last_words(&self) -> LastWords {
+        LastWords(self.voice.clone())
     }
 
     /// Tell of a warning.
@@ -240,13 +336,13 @@ impl Reporter {
 
     /// Seconds since the start.
     pub fn elapsed_s(&self) -> f64 {
-        self.start.elapsed().as_secs_f64()
+        self.voice.start.elapsed().as_secs_f64()
     }
 }
 
 impl Drop for Reporter {
     fn drop(&mut self) {
-        let _ = self.sender.send(Message::End);
+        let _ = self.voice.sender.send(Message::End);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -255,17 +351,19 @@ impl Drop for Reporter {
 
 fn write_events(receiver: &Receiver<Message>, mut listener: Box<dyn FnMut(&TimedEvent) + Send>) {
     let mut held: Vec<TimedEvent> = Vec::new();
-    let mut log: Option<BufWriter<File>> = None;
+    let mut logs: Option<Logs> = None;
     let mut last_progress: Option<Instant> = None;
     for message in receiver {
         match message {
             Message::End => break,
-            Message::Open(file) => {
-                let mut writer = BufWriter::new(file);
+            Message::Flush(written) => {
+                let _ = written.send(());
+            }
+            Message::Open(mut files) => {
                 for event in held.drain(..) {
-                    write_line(&mut writer, &event);
+                    files.write(&event);
                 }
-                log = Some(writer);
+                logs = Some(files);
             }
             Message::Event(event) => {
                 listener(&event);
@@ -276,8 +374,8 @@ fn write_events(receiver: &Receiver<Message>, mut listener: Box<dyn FnMut(&Timed
                     }
                     last_progress = Some(Instant::now());
                 }
-                match &mut log {
-                    Some(writer) => write_line(writer, &event),
+                match &mut logs {
+                    Some(logs) => logs.write(&event),
                     None if !is_progress => held.push(event),
                     None => {}
                 }
@@ -286,10 +384,43 @@ fn write_events(receiver: &Receiver<Message>, mut listener: Box<dyn FnMut(&Timed
     }
 }
 
-/// A full disk must not end the run through its log: the products' own errors will tell.
-fn write_line(writer: &mut BufWriter<File>, event: &TimedEvent) {
-    if let Ok(line) = serde_json::to_string(event) {
-        let _ = writeln!(writer, "{line}");
-        let _ = writer.flush();
+impl Logs {
+    /// A full disk must not end the run through its log: the products' own errors will tell.
+    fn write(&mut self, event: &TimedEvent) {
+        if let Ok(line) = serde_json::to_string(event) {
+            let _ = writeln!(self.events, "{line}");
+            let _ = self.events.flush();
+        }
+        if let Some(line) = text_of(&event.event) {
+            let _ = writeln!(self.text, "{:10.3} {line}", event.t_s);
+            let _ = self.text.flush();
+        }
     }
+}
+
+/// An event for people; `None` for those that are too many.
+fn text_of(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Progress { .. } => return None,
+        Event::RunStarted { command, threads, .. } => {
+            format!("run started with {threads} threads: {command}")
+        }
+        Event::StageStarted { stage, total } => format!("{}: {total} {}", stage.label(), stage.unit()),
+        Event::StageFinished { stage, seconds } => format!("{} done in {seconds:.3} s", stage.label()),
+        Event::FrameLeftOut { frame, code, message } => format!("{code} {frame}: {message}"),
+        Event::Planned { frames, width, height, channels, patches, .. } => {
+            format!("planned: {frames} frames on {width} x {height} x {channels} pixels, {patches} patches")
+        }
+        Event::Warning { code, message } => format!("{code} {message}"),
+        Event::Log { line } => line.clone(),
+        Event::Stalled { seconds, file, action } => {
+            format!("E-STALLED nothing has finished for {seconds:.0} s, see {file}: {action}")
+        }
+        Event::Finished { exit_code, mosaic, seconds } => {
+            format!("finished in {seconds:.3} s with exit code {exit_code}: {mosaic}")
+        }
+        Event::Failed { exit_code, code, message } => {
+            format!("failed with exit code {exit_code}: {code} {message}")
+        }
+    })
 }

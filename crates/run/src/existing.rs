@@ -22,7 +22,7 @@ use crate::classic::MadeTiles;
 use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage, Warning};
 use crate::layout::Layout;
-use crate::mosaic::{MAX_OPEN_FILES, RunOutcome, one_group, open_run_folder};
+use crate::mosaic::{MAX_OPEN_FILES, RunFolder, RunOutcome, one_group};
 use crate::options::MosaicRequest;
 use crate::output::{refuse_existing, refuse_inputs_as_products};
 use crate::plan::{Placed, PlannedRun, check_disk, memory_budget, product_bytes_of};
@@ -361,9 +361,9 @@ fn merge_tiles(
             spill_bytes: 0,
         });
     }
-    let spill = open_run_folder(request, reporter)?;
+    let folder = RunFolder::open(request, reporter)?;
     let pool = FilePool::new(MAX_OPEN_FILES);
-    let product = Product::begin(request, planned, Placed::default(), facts, work, spill.path())?;
+    let product = Product::begin(request, planned, Placed::default(), facts, work, folder.spill.path())?;
     product.run(request, &pool, reporter, cancel)
 }
 

@@ -21,7 +21,7 @@
 //! - `output`: the files of a run folder
 //! - [`products`]: header, tables, preview, report
 //! - [`check`]: a product is verified
-//! - [`events`]: what happened, as it happens
+//! - [`events`]: what happened, as it happens; `desk`: who works on what; [`watchdog`]: when nothing finishes
 
 mod assemble;
 pub mod calibrate;
@@ -30,6 +30,7 @@ mod cfa_check;
 pub mod check;
 mod classic;
 mod defects;
+mod desk;
 mod error;
 pub mod events;
 mod existing;
@@ -50,6 +51,7 @@ pub mod solve;
 mod stack;
 pub mod tiles;
 pub mod units;
+pub mod watchdog;
 
 pub use error::{ExitCode, RunError};
 pub use events::{Event, Reporter, Stage, Warning};

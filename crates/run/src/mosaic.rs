@@ -1,7 +1,7 @@
 //! The whole run: scan, plan, prepare, coadd, finish. Nothing appears under a final name before it is
 //! complete.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,8 +16,9 @@ use crate::assemble::{Product, Work, merge_work};
 use crate::calibrate::build_masters;
 use crate::camera::know_cameras;
 use crate::classic::make_tiles;
+use crate::desk::Working;
 use crate::error::{ExitCode, RunError};
-use crate::events::{Event, Reporter, Stage, Warning};
+use crate::events::{EVENTS_NAME, Event, Reporter, Stage, Warning};
 use crate::existing::from_tiles;
 use crate::normalize::normalize;
 use crate::options::{GroupChoice, InputKind, MosaicRequest, RunCommand};
@@ -29,6 +30,7 @@ use crate::quality::{judge_quality, reuse_quality};
 use crate::rgb_equalize::asked;
 use crate::scan::tell_left_out;
 use crate::stack::stack_all;
+use crate::watchdog::Watchdog;
 
 /// How the folders of unpacked copies begin.
 pub(crate) const SPILL_PREFIX: &str = ".spill-";
@@ -131,7 +133,8 @@ pub(crate) fn one_group(
     refuse_inputs_as_products(request, &planned.layout)?;
     // Too little memory must show before anything is written.
     planned.forecast(&request.options)?;
-    let spill = open_run_folder(request, reporter)?;
+    let folder = RunFolder::open(request, reporter)?;
+    let spill = &folder.spill;
     let pool = FilePool::new(MAX_OPEN_FILES);
     let placed = prepare_sources(request, &mut planned, spill.path(), &pool, reporter, cancel)?;
     let groups = planned.layout.group_sizes.len();
@@ -162,16 +165,32 @@ fn patches_of(request: &MosaicRequest, planned: &PlannedRun, placed: &Placed) ->
     Ok(plan_patches(grid.width, grid.height, &placed.sources, channels, options, planned.budget)?)
 }
 
-/// Make the run folder, its log and the folder of unpacked copies (removed when it goes out of scope).
-pub(crate) fn open_run_folder(
-    request: &MosaicRequest,
-    reporter: &Reporter,
-) -> Result<tempfile::TempDir, RunError> {
+/// The run folder while a run writes into it.
+pub(crate) struct RunFolder {
+    /// The folder of unpacked copies, removed when this goes out of scope.
+    pub spill: tempfile::TempDir,
+    /// Looks on until this goes out of scope.
+    _watchdog: Option<Watchdog>,
+}
+
+impl RunFolder {
+    /// Make the run folder, its logs and the folder of unpacked copies; a watchdog looks on from now.
+    pub(crate) fn open(request: &MosaicRequest, reporter: &Reporter) -> Result<Self, RunError> {
+        let spill = open_run_folder(request, reporter)?;
+        Ok(Self { spill, _watchdog: Watchdog::start(request.watchdog, reporter, &request.out) })
+    }
+
+    /// A place without logs.
+    pub(crate) fn without_log(spill: tempfile::TempDir) -> Self {
+        Self { spill, _watchdog: None }
+    }
+}
+
+fn open_run_folder(request: &MosaicRequest, reporter: &Reporter) -> Result<tempfile::TempDir, RunError> {
     std::fs::create_dir_all(&request.out).map_err(RunError::output(&request.out))?;
-    let log = request.out.join("events.jsonl");
-    reporter.open_log(&log).map_err(|source| match source.kind() {
+    reporter.open_log(&request.out).map_err(|source| match source.kind() {
         std::io::ErrorKind::WouldBlock => RunError::Busy { path: request.out.clone() },
-        _ => RunError::output(&log)(source),
+        _ => RunError::output(&request.out.join(EVENTS_NAME))(source),
     })?;
     remove_stale_spill(&request.out).map_err(RunError::output(&request.out))?;
     let root = request.spill.as_ref().unwrap_or(&request.out);
@@ -295,6 +314,8 @@ pub(crate) fn gather_facts(
 /// Turns the engine's reports into events and warnings.
 pub(crate) struct Observer<'a> {
     reporter: &'a Reporter,
+    /// The patches under way, by their number.
+    working: Mutex<BTreeMap<usize, Working<'a>>>,
     stage: Stage,
     /// Of the sources: frames, or master tiles.
     names: Vec<String>,
@@ -306,7 +327,15 @@ pub(crate) struct Observer<'a> {
 impl<'a> Observer<'a> {
     /// For `total` pixels of a stage.
     pub(crate) fn new(reporter: &'a Reporter, stage: Stage, names: Vec<String>, total: u64) -> Self {
-        Self { reporter, stage, names, done: AtomicU64::new(0), total, warnings: Mutex::new(Vec::new()) }
+        Self {
+            reporter,
+            working: Mutex::default(),
+            stage,
+            names,
+            done: AtomicU64::new(0),
+            total,
+            warnings: Mutex::default(),
+        }
     }
 
     /// What was worth a warning.
@@ -324,7 +353,28 @@ impl<'a> Observer<'a> {
 }
 
 impl CoaddObserver for Observer<'_> {
+    fn patch_started(&self, patch: &Patch) {
+        let at = patch.region;
+        let what = format!(
+            "{}: patch {} of {} x {} pixels at {},{} from {} sources",
+            self.stage.label(),
+            patch.id,
+            at.width,
+            at.height,
+            at.x0,
+            at.y0,
+            patch.sources.len()
+        );
+        let working = self.reporter.working(what);
+        if let Ok(mut open) = self.working.lock() {
+            open.insert(patch.id, working);
+        }
+    }
+
     fn patch_done(&self, patch: &Patch) {
+        if let Ok(mut open) = self.working.lock() {
+            open.remove(&patch.id);
+        }
         let area = patch.region.area() as u64;
         let done = self.done.fetch_add(area, Ordering::Relaxed) + area;
         self.reporter.send(Event::Progress { stage: self.stage, done, total: self.total });

@@ -131,7 +131,9 @@ impl Measuring<'_> {
                 bounds: source.bounds,
                 background: &source.background,
             };
+            let working = self.reporter.working(format!("gauge: preview of {}", source.frame.id));
             let preview = measure_preview(self.pool, &job, self.blocks, scratch);
+            drop(working);
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             self.reporter.send(Event::Progress { stage: Stage::Gauge, done, total });
             Some(preview)

@@ -14,6 +14,7 @@ use crate::quality::QualityOptions;
 
 use crate::rgb_equalize::RgbEqualizeChoice;
 use crate::solve::SolveOptions;
+use crate::watchdog::WatchdogOptions;
 
 /// Where the output grid comes from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -142,6 +143,8 @@ pub struct MosaicRequest {
     pub compress: Option<CompressOptions>,
     /// What to do with products that exist.
     pub existing: Existing,
+    /// What is done when nothing finishes.
+    pub watchdog: WatchdogOptions,
     /// The command line, for the record.
     pub command: String,
     /// Names of the options that were given, as opposed to defaults.

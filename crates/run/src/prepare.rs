@@ -62,8 +62,10 @@ pub fn prepare(
         if cancel.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) {
             return (frame, Err(Failure::Cancelled));
         }
+        let working = reporter.working(format!("prepare: {}", frame.id));
         let verdict = unpack_one(&mut frame, &copies, &copy_name(spill, index))
             .and_then(|()| measure(&mut frame, options, pool));
+        drop(working);
         if matches!(verdict, Err(Failure::Spill(_))) {
             stop.store(true, Ordering::Relaxed);
         }

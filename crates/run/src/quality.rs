@@ -105,6 +105,7 @@ pub fn measure_all(
         if cancel.load(Ordering::Relaxed) {
             return Err(RunError::Coadd(CoaddError::Cancelled));
         }
+        let _working = reporter.working(format!("quality: {}", frame.id));
         let verdict = match measured.quality {
             Some(_) => Ok(()),
             None => {

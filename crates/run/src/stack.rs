@@ -13,7 +13,7 @@ use crate::classic::{TileMaker, add_figures, record_of};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
 use crate::mosaic::{
-    MAX_OPEN_FILES, Observer, RunOutcome, SPILL_PREFIX, gather_facts, open_run_folder, prepare_sources,
+    MAX_OPEN_FILES, Observer, RunFolder, RunOutcome, SPILL_PREFIX, gather_facts, prepare_sources,
 };
 use crate::options::{Existing, MosaicRequest};
 use crate::output::refuse_inputs;
@@ -93,10 +93,11 @@ pub(crate) fn stack_all(
     let products: Vec<PathBuf> = [&path].into_iter().chain(&tables).cloned().collect();
     refuse_inputs(request, &planned.layout, &products)?;
     planned.forecast(&request.options)?;
-    let spill = match &target {
-        Target::Folder(_) => open_run_folder(request, reporter)?,
-        Target::File(path) => spill_beside(request, path)?,
+    let folder = match &target {
+        Target::Folder(_) => RunFolder::open(request, reporter)?,
+        Target::File(path) => RunFolder::without_log(spill_beside(request, path)?),
     };
+    let spill = &folder.spill;
     let pool = FilePool::new(MAX_OPEN_FILES);
     let placed = prepare_sources(request, &mut planned, spill.path(), &pool, reporter, cancel)?;
     let mut facts = gather_facts(request, &planned, &placed)?;

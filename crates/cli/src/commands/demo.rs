@@ -6,6 +6,7 @@ use serde_json::json;
 use zemosaic_fits::{FilePool, FitsError, HduKind, ReadScratch, Window, read_window, scan};
 use zemosaic_run::options::Existing;
 use zemosaic_run::units::show_seconds;
+use zemosaic_run::watchdog::WatchdogOptions;
 use zemosaic_run::{ExitCode, InputKind, MosaicOptions, MosaicRequest, RunCommand, TileKeeping};
 use zemosaic_testkit::depth::{DepthComparison, compare_depth};
 use zemosaic_testkit::{
@@ -93,6 +94,7 @@ fn make_mosaic(sim: &Path, out: &Path) -> Result<PathBuf, String> {
         threads: None,
         spill: None,
         excluded: Vec::new(),
+        watchdog: WatchdogOptions::default(),
         compress: None,
         existing: Existing::Replace,
         command: format!("zemosaic mosaic {} -o {}", sim.join("frames").display(), out.display()),

@@ -1,10 +1,11 @@
 //! `zemosaic run`, `mosaic` and `stack`: one mosaic, or one master tile.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use zemosaic_run::units::show_seconds;
-use zemosaic_run::{Event, ExitCode, MosaicRequest, RunCommand, RunError, RunOutcome};
+use zemosaic_run::{Event, ExitCode, MosaicRequest, Reporter, RunCommand, RunError, RunOutcome};
 
 use crate::args::MosaicArgs;
 use crate::progress::Display;
@@ -56,14 +57,19 @@ fn start(request: Result<MosaicRequest, String>, args: &MosaicArgs) -> u8 {
 
 /// Make the mosaic and tell of it; the error, if any, is already told.
 pub fn execute(request: &MosaicRequest, display: Display) -> Result<RunOutcome, RunError> {
-    let cancel = stop_on_signal();
     let reporter = display.reporter();
+    let cancel = stop_on_signal(&reporter);
     reporter.send(Event::RunStarted {
         version: 1,
         command: request.command.clone(),
         threads: request.worker_threads(),
     });
-    let result = zemosaic_run::mosaic(request, &reporter, &cancel);
+    let work = || zemosaic_run::mosaic(request, &reporter, &cancel);
+    let result = std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let message = "a bug: the message on stderr says where; please report it";
+        reporter.last_words().failed(ExitCode::Internal as u8, "E-INTERNAL", message);
+        std::panic::resume_unwind(panic)
+    });
     let seconds = reporter.elapsed_s();
     match &result {
         Ok(outcome) => reporter.send(Event::Finished {
@@ -98,14 +104,17 @@ pub fn execute(request: &MosaicRequest, display: Display) -> Result<RunOutcome, 
 }
 
 /// A flag that the first Ctrl-C (or SIGTERM) sets; the second one ends the program at once.
-pub fn stop_on_signal() -> Arc<AtomicBool> {
+pub fn stop_on_signal(reporter: &Reporter) -> Arc<AtomicBool> {
+    let last_words = reporter.last_words();
     let cancel = Arc::new(AtomicBool::new(false));
     let count = AtomicU32::new(0);
     let flag = Arc::clone(&cancel);
     let installed = ctrlc::set_handler(move || {
         flag.store(true, Ordering::Relaxed);
         if count.fetch_add(1, Ordering::Relaxed) > 0 {
-            std::process::exit(i32::from(ExitCode::Interrupted as u8));
+            let code = ExitCode::Interrupted as u8;
+            last_words.failed(code, "E-INTERRUPTED", "interrupted twice: ended at once");
+            std::process::exit(i32::from(code));
         }
         eprintln!("stopping; once more to stop at once");
     });

@@ -47,7 +47,7 @@ pub fn show(request: Result<MosaicRequest, String>, json: bool) -> u8 {
 
 fn planned(request: &MosaicRequest) -> Result<(PlannedRun, Forecast), RunError> {
     let reporter = Display::Bars.reporter();
-    let plan = plan_run(request, &reporter, &stop_on_signal())?;
+    let plan = plan_run(request, &reporter, &stop_on_signal(&reporter))?;
     let forecast = plan.forecast(&request.options)?;
     Ok((plan, forecast))
 }

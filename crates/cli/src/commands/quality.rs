@@ -48,9 +48,9 @@ fn measured(args: &QualityArgs, given: &[String]) -> Result<QualityReport, RunEr
     if let Some(path) = &args.output {
         request.refuse_output(path)?;
     }
-    let cancel = stop_on_signal();
     // Lines on stdout are frames here, not events; progress is on stderr.
     let reporter = Display::of(false, args.quiet).reporter();
+    let cancel = stop_on_signal(&reporter);
     let report = quality_of(&request, &reporter, &cancel)?;
     drop(reporter);
     if let Some(path) = &args.output {

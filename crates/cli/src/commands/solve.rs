@@ -38,9 +38,9 @@ pub fn run(args: &SolveCommandArgs, given: &[String]) -> u8 {
 
 fn solved(args: &SolveCommandArgs, given: &[String]) -> Result<SolvedInputs, RunError> {
     let request = args.request(given).map_err(RunError::Usage)?;
-    let cancel = stop_on_signal();
     // Lines on stdout are frames here, not events; progress is on stderr.
     let reporter = Display::of(false, args.quiet).reporter();
+    let cancel = stop_on_signal(&reporter);
     solve_inputs(&request, &reporter, &cancel)
 }
 

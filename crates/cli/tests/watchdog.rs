@@ -1,0 +1,102 @@
+//! Every way out of a run leaves a true last event, and a run that stands still says what its workers do.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use common::*;
+
+/// The events that were written, whole lines alone.
+fn events(out: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(out.join("events.jsonl")).unwrap_or_default();
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn stalled(input: &Path, out: &Path, what: &str, flags: &[&str]) -> Ran {
+    let mut command: Command = program();
+    command.arg("mosaic").arg(input).arg("-o").arg(out).args(["--watchdog", "0.3"]).args(flags);
+    command.env("ZEMOSAIC_TEST_STALL", what);
+    run(&mut command)
+}
+
+#[test]
+fn a_stalled_worker_is_told_of() {
+    let dir = folder();
+    let input = mono_frames(dir.path(), 4);
+    let out = dir.path().join("goes-on");
+    stalled(&input, &out, "preview of f2.fits=1.5", &["--match", "offset"]).expect(0, "");
+    let text = std::fs::read_to_string(out.join("logs/stall_1.txt")).unwrap();
+    assert!(text.contains("preview of f2.fits") && text.contains("begun at:"), "{text}");
+    assert!(text.contains("threads of the process"), "{text}");
+    let told = events(&out);
+    let stall = told.iter().find(|event| event["event"] == "stalled").unwrap();
+    assert_eq!(stall["action"], "continue");
+    assert!(stall["file"].as_str().unwrap().ends_with("stall_1.txt"), "{stall}");
+    assert_eq!(told.last().unwrap()["event"], "finished");
+    // A worker of the engine, and the end.
+    let out = dir.path().join("ends");
+    stalled(&input, &out, "coadd: patch=30", &["--on-stall", "abort"]).expect(1, "");
+    let told = events(&out);
+    let last = told.last().unwrap();
+    assert_eq!((last["event"].as_str(), last["code"].as_str()), (Some("failed"), Some("E-STALLED")), "{last}");
+    assert!(std::fs::read_to_string(out.join("logs/stall_1.txt")).unwrap().contains("coadd: patch"));
+    assert!(!out.join("mosaic.fits").exists());
+    // What it left is taken away by the next run.
+    mosaic(&[&input], &out, &[]).expect(0, "");
+    assert_tidy(&out);
+}
+
+#[test]
+fn without_a_watchdog_nothing_is_written() {
+    let dir = folder();
+    let input = mono_frames(dir.path(), 2);
+    let out = dir.path().join("out");
+    stalled(&input, &out, "prepare: f1.fits=0.8", &["--watchdog", "0"]).expect(0, "");
+    assert!(!out.join("logs/stall_1.txt").exists());
+    let log = std::fs::read_to_string(out.join("logs/run.log")).unwrap();
+    assert!(log.contains("run started") && log.trim_end().ends_with("mosaic.fits"), "{log}");
+}
+
+/// Killed at any moment the last event says what was under way, and never that all was done.
+#[cfg(unix)]
+#[test]
+fn a_killed_run_leaves_a_true_last_event() {
+    let dir = folder();
+    let input = mono_frames(dir.path(), 6);
+    let out = dir.path().join("out");
+    let mut killed = 0;
+    for wait_ms in [5, 20, 40, 60, 80, 120, 160, 240] {
+        let mut command = program();
+        command.arg("mosaic").arg(&input).arg("-o").arg(&out).args(["--match", "full", "--force", "-j", "1"]);
+        // So that there is a time at which it is under way.
+        command.env("ZEMOSAIC_TEST_STALL", "gauge: preview of f3.fits=0.1");
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(wait_ms));
+        child.kill().unwrap();
+        let status = child.wait().unwrap();
+        let told = events(&out);
+        let Some(last) = told.last() else { continue };
+        let name = last["event"].as_str().unwrap();
+        if status.success() {
+            assert_eq!(name, "finished", "{last}");
+            continue;
+        }
+        killed += 1;
+        if name == "finished" {
+            // The event is written when the products are in place: nothing is missing.
+            assert!(out.join("mosaic.fits").exists() && out.join("report.json").exists());
+        } else {
+            assert!(["stage-started", "stage-finished", "progress", "planned", "run-started", "log", "warning"].contains(&name), "{last}");
+            let started = told.iter().filter(|event| event["event"] == "stage-started").count();
+            let finished = told.iter().filter(|event| event["event"] == "stage-finished").count();
+            assert!(started >= finished, "{told:?}");
+        }
+    }
+    assert!(killed >= 3, "only {killed} runs were killed under way");
+    mosaic(&[&input], &out, &["--force"]).expect(0, "");
+    assert_tidy(&out);
+}

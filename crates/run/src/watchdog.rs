@@ -1,0 +1,165 @@
+//! The watchdog: when no unit of work has finished for a set time, a file says what every worker is doing and where its
+//! threads are, and the run goes on or ends as the options say.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::ExitCode;
+use crate::events::{Event, LOGS_FOLDER, LastWords, Reporter, Voice};
+
+/// What is done when a run stands still.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StallAction {
+    /// Tell, and wait on.
+    #[default]
+    Continue,
+    /// Tell, and end the program with exit code 1.
+    Abort,
+}
+
+/// Options of the watchdog; none changes pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WatchdogOptions {
+    /// Seconds without anything finished; 0: no watchdog.
+    pub after_s: f64,
+    /// What is done then.
+    pub on_stall: StallAction,
+}
+
+impl Default for WatchdogOptions {
+    fn default() -> Self {
+        Self { after_s: 600.0, on_stall: StallAction::default() }
+    }
+}
+
+/// Watches as long as it lives.
+pub struct Watchdog {
+    stop: Sender<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How often is looked, of the time that is waited for.
+const LOOKS: f64 = 4.0;
+/// A look at least this often, seconds.
+const LOOK_EVERY_S: f64 = 5.0;
+
+impl Watchdog {
+    /// Watch over the run that writes into `folder`; `None` where the options want none.
+    pub fn start(options: WatchdogOptions, reporter: &Reporter, folder: &Path) -> Option<Self> {
+        if !(options.after_s > 0.0 && options.after_s.is_finite()) {
+            return None;
+        }
+        let (stop, stopped) = channel();
+        let watch = Watch {
+            options,
+            voice: reporter.voice(),
+            last_words: reporter.last_words(),
+            folder: folder.join(LOGS_FOLDER),
+        };
+        let look = Duration::from_secs_f64((options.after_s / LOOKS).min(LOOK_EVERY_S));
+        let run = move || {
+            let mut told = 0;
+            while stopped.recv_timeout(look) == Err(RecvTimeoutError::Timeout) {
+                told = watch.look(told);
+            }
+        };
+        let thread = std::thread::Builder::new().name("watchdog".into()).spawn(run).ok();
+        Some(Self { stop, thread })
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        let _ = self.stop.send(());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Watch {
+    options: WatchdogOptions,
+    voice: Voice,
+    last_words: LastWords,
+    folder: PathBuf,
+}
+
+impl Watch {
+    /// Look once; `told` files were written before. The same stall is told again when it has lasted as long once more.
+    fn look(&self, told: usize) -> usize {
+        let idle_s = self.voice.desk().idle().as_secs_f64();
+        let times = (idle_s / self.options.after_s) as u64;
+        // In the first look after each multiple.
+        let since = idle_s - times as f64 * self.options.after_s;
+        let look_s = (self.options.after_s / LOOKS).min(LOOK_EVERY_S);
+        if times == 0 || since >= look_s {
+            return told;
+        }
+        let path = self.folder.join(format!("stall_{}.txt", told + 1));
+        let written = std::fs::write(&path, self.text(idle_s));
+        let action = match self.options.on_stall {
+            StallAction::Continue => "continue",
+            StallAction::Abort => "abort",
+        };
+        let file = match written {
+            Ok(()) => path.display().to_string(),
+            Err(error) => format!("{} (cannot be written: {error})", path.display()),
+        };
+        self.voice.send(Event::Stalled { seconds: idle_s, file: file.clone(), action: action.into() });
+        if self.options.on_stall == StallAction::Abort {
+            let message =
+                format!("nothing has finished for {idle_s:.0} s; {file} says what every worker was doing");
+            let code = ExitCode::Internal as u8;
+            self.last_words.failed(code, "E-STALLED", &message);
+            std::process::exit(i32::from(code));
+        }
+        told + 1
+    }
+
+    fn text(&self, idle_s: f64) -> String {
+        let mut text = format!("Nothing has finished for {idle_s:.1} s.\n\n");
+        text += &self.voice.desk().describe();
+        let _ = write!(text, "\nthreads of the process\n{}", threads());
+        text
+    }
+}
+
+/// Name, state and place in the kernel of every thread, as far as the system tells.
+#[cfg(target_os = "linux")]
+fn threads() -> String {
+    let mut text = String::new();
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return text };
+    let mut folders: Vec<PathBuf> = tasks.flatten().map(|entry| entry.path()).collect();
+    folders.sort();
+    for folder in folders {
+        let read = |name: &str| {
+            std::fs::read_to_string(folder.join(name)).map_or("?".into(), |text| text.trim().to_owned())
+        };
+        let status = read("status");
+        let state =
+            status.lines().find_map(|line| line.strip_prefix("State:")).unwrap_or("?").trim().to_owned();
+        let number = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let _ = writeln!(
+            text,
+            "  {number} {}: {state}; waits in {}; system call {}",
+            read("comm"),
+            read("wchan"),
+            read("syscall")
+        );
+    }
+    text
+}
+
+/// Not asked on this system.
+#[cfg(not(target_os = "linux"))]
+fn threads() -> String {
+    "  not told by this system\n".into()
+}
