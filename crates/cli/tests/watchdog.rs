@@ -42,7 +42,11 @@ fn a_stalled_worker_is_told_of() {
     stalled(&input, &out, "coadd: patch=30", &["--on-stall", "abort"]).expect(1, "");
     let told = events(&out);
     let last = told.last().unwrap();
-    assert_eq!((last["event"].as_str(), last["code"].as_str()), (Some("failed"), Some("E-STALLED")), "{last}");
+    assert_eq!(
+        (last["event"].as_str(), last["code"].as_str()),
+        (Some("failed"), Some("E-STALLED")),
+        "{last}"
+    );
     assert!(std::fs::read_to_string(out.join("logs/stall_1.txt")).unwrap().contains("coadd: patch"));
     assert!(!out.join("mosaic.fits").exists());
     // What it left is taken away by the next run.
@@ -90,7 +94,11 @@ fn a_killed_run_leaves_a_true_last_event() {
             // The event is written when the products are in place: nothing is missing.
             assert!(out.join("mosaic.fits").exists() && out.join("report.json").exists());
         } else {
-            assert!(["stage-started", "stage-finished", "progress", "planned", "run-started", "log", "warning"].contains(&name), "{last}");
+            assert!(
+                ["stage-started", "stage-finished", "progress", "planned", "run-started", "log", "warning"]
+                    .contains(&name),
+                "{last}"
+            );
             let started = told.iter().filter(|event| event["event"] == "stage-started").count();
             let finished = told.iter().filter(|event| event["event"] == "stage-finished").count();
             assert!(started >= finished, "{told:?}");

@@ -9,5 +9,8 @@
 //! - [`tile_scaling`]: gains from one healthy tile
 
 pub mod coverage_scale;
+pub mod intertile;
+mod intertile_solve;
 pub mod select;
+pub mod tile_scaling;
 pub mod two_pass;
