@@ -34,6 +34,7 @@ use crate::parse;
 use crate::reject_args::RejectArgs;
 use crate::run_args::RunArgs;
 use crate::solve_args::SolveCommandArgs;
+use crate::two_pass_args::TwoPassArgs;
 
 /// Large astronomical mosaics from FITS frames: one resampling, honest variance, bounded memory.
 #[derive(Debug, Parser)]
@@ -167,6 +168,9 @@ pub struct MosaicArgs {
     /// Bring the backgrounds of the channels together (within 5 %)
     #[arg(long, value_parser = named::<RgbEqualizeChoice>(), default_value = name_of(RgbEqualizeChoice::default()))]
     pub rgb_equalize: RgbEqualizeChoice,
+    /// For comparison with ZeMosaic
+    #[command(flatten)]
+    pub two_pass: TwoPassArgs,
     /// Photon noise of what is brighter or darker than the sky in the variance
     #[arg(long, value_parser = named::<PhotonNoise>(), default_value = name_of(PhotonNoise::default()))]
     pub photon_noise: PhotonNoise,
@@ -309,6 +313,7 @@ impl MosaicArgs {
             ("rgb-equalize", equalizes, "--mode classic (tile), stack (tile), or a mosaic (final)"),
         ];
         refuse_idle(&rules, given)?;
+        self.two_pass.check(given)?;
         self.reject.check(given)?;
         self.calibration.check(given)?;
         self.matching.check(run_command, given)?;
@@ -376,6 +381,7 @@ impl MosaicArgs {
                 RunCommand::Run | RunCommand::Stack => HotPixels::Auto,
             }),
             rgb_equalize: self.rgb_equalize,
+            two_pass: self.two_pass.options(),
         };
         MosaicRequest {
             run_command,

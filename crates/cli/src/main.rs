@@ -15,6 +15,7 @@ mod progress;
 mod reject_args;
 mod run_args;
 mod solve_args;
+mod two_pass_args;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;

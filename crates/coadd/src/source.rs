@@ -196,6 +196,18 @@ impl Source {
         (self.gain, self.offset, self.surface) = (gain, offset, surface);
     }
 
+    /// Multiply what this source's values become with `factor`, and with them noise and level. Weights must be set anew.
+    pub fn multiply(&mut self, factor: f64) {
+        for channel in 0..3 {
+            self.noise_variance[channel] *= factor * factor;
+            self.level_variance[channel] *= factor * factor;
+            self.level[channel] *= factor;
+            self.gain[channel] *= factor;
+            self.offset[channel] *= factor;
+            self.surface[channel] = self.surface[channel].times(factor);
+        }
+    }
+
     /// 1 / variance of a pixel of this source in a channel; not finite where its noise is unknown.
     pub(crate) fn own_weight(&self, channel: usize) -> f64 {
         let area = pixel_area(self.flux, self.scale_ratio * self.frame.binning() as f64);

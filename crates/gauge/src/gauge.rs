@@ -1,5 +1,6 @@
 //! Gain and offset of every frame and channel, by the method of the options: corrected = gain x value + offset.
 
+use crate::compat::tile_scaling;
 use crate::offsets::{self, ChannelReport, PairReport};
 use crate::options::{NormalizeMethod, NormalizeOptions};
 use crate::preview::Preview;
@@ -85,6 +86,8 @@ impl Gauge {
 pub enum GaugeError {
     /// The reference frame of this index has no valid block of sky (`zero_valid_support`).
     Reference(usize),
+    /// No frame could be scaled to that of this index (tile scaling).
+    NothingScaled(usize),
 }
 
 /// The gauge of frames with `previews`, in frame order. `sigma`: noise of a pixel per frame and channel in the
@@ -106,5 +109,6 @@ pub fn gauge(
         | NormalizeMethod::LinearFit
         | NormalizeMethod::LinearFitRobust
         | NormalizeMethod::SkyMean => reference::relative(previews, sigma, reference, options),
+        NormalizeMethod::TileScaling => tile_scaling::as_gauge(previews, reference),
     }
 }

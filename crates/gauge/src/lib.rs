@@ -19,9 +19,11 @@
 //! - [`surfaces`]: offsets and surfaces from differences of blocks
 //! - `gauge_solution`: the gauge with one frame as reference
 //! - [`mod@gauge`]: all of them by name
+//! - [`compat`]: what ZeMosaic does, for comparison only
 
 pub mod blocks;
 pub mod clip;
+pub mod compat;
 pub mod gauge;
 mod gauge_solution;
 pub mod location;

@@ -116,6 +116,8 @@ pub enum NormalizeMethod {
     /// Offset to the clipped mean of what is common with the reference frame.
     #[serde(alias = "sky_mean")]
     SkyMean,
+    /// A factor: median of a healthy frame over the frame's own, where they overlap; for comparison with ZeMosaic's grid mode.
+    TileScaling,
 }
 
 impl NormalizeMethod {
@@ -129,6 +131,7 @@ impl NormalizeMethod {
             Self::LinearFit => "linear-fit",
             Self::LinearFitRobust => "linear-fit-robust",
             Self::SkyMean => "sky-mean",
+            Self::TileScaling => "tile-scaling",
         }
     }
 

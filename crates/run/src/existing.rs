@@ -138,7 +138,8 @@ fn padded_data_bytes(header: &Header) -> Option<u64> {
 }
 
 /// Options that ask for what a merge of tiles does not do: another grid, resampling, stacking, leaving out.
-const ENGINE_OPTIONS: [&str; 39] = [
+const ENGINE_OPTIONS: [&str; 40] = [
+    "two-pass-coverage-renorm",
     "grid",
     "scale",
     "center",

@@ -50,6 +50,7 @@ pub mod scan;
 pub mod solve;
 mod stack;
 pub mod tiles;
+mod two_pass;
 pub mod units;
 pub mod watchdog;
 

@@ -30,6 +30,7 @@ use crate::quality::{judge_quality, reuse_quality};
 use crate::rgb_equalize::asked;
 use crate::scan::tell_left_out;
 use crate::stack::stack_all;
+use crate::two_pass::two_pass;
 use crate::watchdog::Watchdog;
 
 /// How the folders of unpacked copies begin.
@@ -250,6 +251,7 @@ pub(crate) fn prepare_sources(
         return Err(crate::scan::no_usable(planned.layout.left_out.len(), &planned.layout.left_out));
     }
     normalize(request, planned, &mut placed, pool, reporter, cancel)?;
+    two_pass(request, planned, &mut placed, reporter, cancel)?;
     Ok(placed)
 }
 

@@ -219,6 +219,11 @@ fn apply(
              with --normalize-reference",
             ids[index]
         )),
+        GaugeError::NothingScaled(index) => RunError::Usage(format!(
+            "no frame could be scaled to {}: none has valid pixels in common with it; name another with \
+             --normalize-reference",
+            ids[index]
+        )),
     })?;
     for (source, frame) in placed.sources.iter_mut().zip(&found.frames) {
         source.set_gauge(frame);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use zemosaic_coadd::CoaddOptions;
 use zemosaic_fits::CompressOptions;
 use zemosaic_frames::{HotPixels, IngestOptions};
+use zemosaic_gauge::compat::two_pass::TwoPassOptions;
 use zemosaic_gauge::{MatchOptions, NormalizeOptions};
 use zemosaic_sky::{ClusterOptions, GridOptions};
 
@@ -84,6 +85,9 @@ pub struct MosaicOptions {
     pub hot_pixels: HotPixels,
     /// RGB equalisation.
     pub rgb_equalize: RgbEqualizeChoice,
+    /// ZeMosaic's two-pass coverage renormalisation, where it is wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub two_pass: Option<TwoPassOptions>,
 }
 
 /// The command that makes the request.

@@ -304,6 +304,9 @@ pub fn parameter_hash(options: &MosaicOptions, grid_header: &[u8]) -> Result<Str
     if options.normalize.method != NormalizeMethod::None {
         bytes.extend(serde_json::to_vec(&options.normalize)?);
     }
+    if let Some(two_pass) = &options.two_pass {
+        bytes.extend(serde_json::to_vec(two_pass)?);
+    }
     bytes.extend_from_slice(grid_header);
     if options.mode == RunMode::Classic {
         bytes.extend(serde_json::to_vec(&options.cluster)?);

@@ -211,6 +211,9 @@ fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
     if let Some(gauge) = &facts.gauge {
         lines.push(gauge.summary());
     }
+    if let Some(two_pass) = &options.two_pass {
+        lines.push(format!("compat: two-pass coverage renormalisation, sigma {} px", two_pass.sigma_px));
+    }
     let calibrated = facts.used.iter().filter(|frame| !frame.calibration.is_empty()).count();
     if calibrated > 0 {
         lines.push(format!("calibration: {calibrated} of {} frames, see frames.csv", facts.used.len()));

@@ -1,0 +1,389 @@
+//! ZeMosaic's match of tiles: a line between every two, a dense least squares with one anchor, then a blend and clamps.
+//!
+//! For a pair, y = a x + b is fitted to the luminance (mean of the channels) of what both have, after a cut to the sky band,
+//! the 30th to 70th percentile of (x + y) / 2. That cut destroys the slope: over even sky a comes out between -0.9 and -0.5
+//! whatever it is. Then, for gains g and offsets o of all tiles,
+//!
+//! ```text
+//! g_i = a g_j    o_i - o_j = b g_j    (each times sqrt(area))    g_anchor = 1    o_anchor = 0    (each once)
+//! ```
+//!
+//! All rows but one are solved by 0: where lines do not close exactly round a loop all gains collapse towards 0, and what is
+//! below 1e-6 becomes 1. What is left by default is about 30 % of an equalisation of the tiles' medians. For comparison only.
+//!
+//! Lines are fitted to the blocks of previews instead of resampled pixels, which have far less noise: the bias is smaller.
+
+use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::intertile_solve::LeastSquares;
+use crate::gauge::FrameGauge;
+use crate::location::{for_common, median};
+use crate::pairs::Pair;
+use crate::preview::Preview;
+
+/// The sky band of the mean of both.
+const SKY_BAND: [f64; 2] = [0.30, 0.70];
+/// Samples that the sky band must keep, else all count.
+const LEAST_IN_BAND: usize = 32;
+/// Samples that a fit starts with, and those it may shrink to.
+const LEAST_SAMPLES: usize = 16;
+const LEAST_KEPT: usize = 8;
+/// Rounds of a fit.
+const ROUNDS: usize = 6;
+/// A gain below this is taken for a failure, and is 1.
+const LEAST_GAIN: f64 = 1e-6;
+/// IRLS: rounds, Tukey's limit, least sigma of a gain.
+const IRLS_ROUNDS: usize = 3;
+const TUKEY: f64 = 4.685;
+const LEAST_SIGMA: f64 = 0.02;
+/// IRLS: pairs that count.
+const PAIR_GAINS: [f64; 2] = [0.5, 2.0];
+const PAIR_OFFSET: f64 = 5000.0;
+/// IRLS: range of the result.
+const IRLS_GAINS: [f64; 2] = [0.90, 1.10];
+const LOOSE_OFFSET: f64 = 2000.0;
+/// MAD to standard deviation.
+const MAD_TO_SIGMA: f64 = 1.4826;
+
+/// Which unknowns are solved, and how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum IntertileSolver {
+    /// Gains and offsets by plain least squares.
+    #[default]
+    Legacy,
+    /// Offsets from the intercepts.
+    OffsetOnly,
+    /// Gains and offsets with Tukey's weights and a prior of the gains towards 1.
+    Irls,
+}
+
+/// Options of the match; the defaults are ZeMosaic's.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct IntertileOptions {
+    /// The solver.
+    pub solver: IntertileSolver,
+    /// Clip of the residuals of a line, standard deviations.
+    pub clip_sigma: f64,
+    /// Pixels that a block stands for: the weight of a pair is the area of its overlap.
+    pub pixels_per_block: f64,
+    /// Strength of the prior of the gains towards 1, of IRLS.
+    pub prior: f64,
+    /// Range of the factor that brings the median of a tile to that of all.
+    pub recenter_clip: [f64; 2],
+    /// Share of the correction that is applied.
+    pub affine_blend: f64,
+    /// With so many pairs or less only offsets are applied.
+    pub max_pairs_offset_only: usize,
+    /// Range of the gains.
+    pub gain_limits: [f64; 2],
+    /// Largest offset.
+    pub offset_limit_adu: f64,
+}
+
+impl Default for IntertileOptions {
+    fn default() -> Self {
+        Self {
+            solver: IntertileSolver::default(),
+            clip_sigma: 2.5,
+            pixels_per_block: 4096.0,
+            prior: 0.02,
+            recenter_clip: [0.85, 1.18],
+            affine_blend: 0.30,
+            max_pairs_offset_only: 1,
+            gain_limits: [0.75, 1.25],
+            offset_limit_adu: 50.0,
+        }
+    }
+}
+
+/// The line of a pair: level of `b` = `slope` x level of `a` + `intercept`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct IntertileLine {
+    /// Index of a tile.
+    pub a: usize,
+    /// Index of another.
+    pub b: usize,
+    /// Gain of `a` over that of `b`.
+    pub slope: f64,
+    /// In units of the mosaic.
+    pub intercept: f64,
+    /// Pixels of the overlap.
+    pub area_px: f64,
+}
+
+/// Gain and offset of every tile, equal in all channels; always finite.
+pub fn intertile(previews: &[Preview], pairs: &[Pair], options: &IntertileOptions) -> Vec<FrameGauge> {
+    let luminances: Vec<Vec<f64>> = previews.par_iter().map(luminance).collect();
+    let medians: Vec<f64> = luminances
+        .iter()
+        .map(|values| {
+            let mut finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+            median(&mut finite).unwrap_or(f64::NAN)
+        })
+        .collect();
+    let one = |pair: &Pair| {
+        let (mut x, mut y) = (Vec::new(), Vec::new());
+        for_common(&previews[pair.a], &previews[pair.b], |i, j| {
+            x.push(luminances[pair.a][i]);
+            y.push(luminances[pair.b][j]);
+        });
+        let (slope, intercept) = sky_line(&x, &y, options.clip_sigma)?;
+        let area_px = x.len() as f64 * options.pixels_per_block;
+        Some(IntertileLine { a: pair.a, b: pair.b, slope, intercept, area_px })
+    };
+    let lines: Vec<IntertileLine> = pairs.par_iter().filter_map(one).collect();
+    let corrections =
+        if lines.is_empty() { equal_medians(&medians) } else { from_lines(&medians, &lines, options) };
+    let gauge = |[gain, offset]: [f64; 2]| FrameGauge {
+        gain: [gain; 3],
+        offset: [offset; 3],
+        ..FrameGauge::default()
+    };
+    corrections.into_iter().map(gauge).collect()
+}
+
+/// Mean of the channels of every block.
+fn luminance(preview: &Preview) -> Vec<f64> {
+    let channels = preview.channels().max(1) as f64;
+    let mut sum = vec![0.0; preview.region.area()];
+    for level in &preview.level {
+        sum.iter_mut().zip(level).for_each(|(sum, own)| *sum += f64::from(*own));
+    }
+    sum.iter_mut().for_each(|sum| *sum /= channels);
+    sum
+}
+
+/// Slope and intercept of y over x in the sky band, as ZeMosaic fits them: least squares in at most 6 rounds, each without
+/// what is further off than `clip_sigma` standard deviations. `None` with less than 16 samples or without a line.
+pub fn sky_line(x: &[f64], y: &[f64], clip_sigma: f64) -> Option<(f64, f64)> {
+    let all: Vec<(f64, f64)> =
+        x.iter().copied().zip(y.iter().copied()).filter(|(x, y)| (x + y).is_finite()).collect();
+    let mut sorted: Vec<f64> = all.iter().map(|(x, y)| 0.5 * (x + y)).collect();
+    sorted.sort_by(f64::total_cmp);
+    let [low, high] = SKY_BAND.map(|share| percentile(&sorted, share));
+    let is_sky = |(x, y): &(f64, f64)| (low..=high).contains(&(0.5 * (x + y)));
+    let mut kept: Vec<(f64, f64)> = all.iter().copied().filter(is_sky).collect();
+    if kept.len() < LEAST_IN_BAND {
+        kept = all;
+    }
+    if kept.len() < LEAST_SAMPLES {
+        return None;
+    }
+    let mut line = least_squares(&kept)?;
+    for _ in 1..ROUNDS {
+        let residual = |(x, y): &(f64, f64)| y - line.0 * x - line.1;
+        let n = kept.len() as f64;
+        let mean = kept.iter().map(residual).sum::<f64>() / n;
+        let sigma = (kept.iter().map(|own| (residual(own) - mean).powi(2)).sum::<f64>() / n).sqrt();
+        let left: Vec<(f64, f64)> =
+            kept.iter().copied().filter(|own| residual(own).abs() <= clip_sigma * sigma).collect();
+        if left.len() < LEAST_KEPT || left.len() == kept.len() {
+            break;
+        }
+        kept = left;
+        let Some(next) = least_squares(&kept) else { break };
+        line = next;
+    }
+    Some(line)
+}
+
+/// Linear between the two nearest of sorted values; NaN without any.
+fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    let at = share * last as f64;
+    let (low, part) = (at.floor() as usize, at.fract());
+    sorted[low] + part * (sorted[(low + 1).min(last)] - sorted[low])
+}
+
+fn least_squares(samples: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let n = samples.len() as f64;
+    let (sum_x, sum_y) = samples.iter().fold((0.0, 0.0), |(sx, sy), (x, y)| (sx + x, sy + y));
+    let (mean_x, mean_y) = (sum_x / n, sum_y / n);
+    let (xx, xy) = samples
+        .iter()
+        .fold((0.0, 0.0), |(xx, xy), (x, y)| (xx + (x - mean_x).powi(2), xy + (x - mean_x) * (y - mean_y)));
+    let slope = xy / xx;
+    let intercept = mean_y - slope * mean_x;
+    (slope.is_finite() && intercept.is_finite()).then_some((slope, intercept))
+}
+
+/// Without any pair: a gain to the median of all.
+fn equal_medians(medians: &[f64]) -> Vec<[f64; 2]> {
+    let target = median_of_all(medians);
+    let gain = |own: &f64| target / own;
+    medians
+        .iter()
+        .map(gain)
+        .map(|gain| if gain.is_finite() && gain > 0.0 { [gain, 0.0] } else { [1.0, 0.0] })
+        .collect()
+}
+
+fn median_of_all(medians: &[f64]) -> f64 {
+    let mut finite: Vec<f64> = medians.iter().copied().filter(|own| own.is_finite()).collect();
+    median(&mut finite).unwrap_or(f64::NAN)
+}
+
+/// Gain and offset of every tile from the lines, with all that is done to them afterwards. `medians`: of the tiles, NaN where
+/// unknown.
+pub fn from_lines(medians: &[f64], lines: &[IntertileLine], options: &IntertileOptions) -> Vec<[f64; 2]> {
+    let tiles = medians.len();
+    let mut found = solve_lines(tiles, lines, options);
+    recenter(&mut found, medians, options);
+    for [gain, offset] in &mut found {
+        *gain = 1.0 + options.affine_blend * (*gain - 1.0);
+        *offset *= options.affine_blend;
+    }
+    let mut active = vec![false; tiles];
+    lines.iter().for_each(|line| (active[line.a], active[line.b]) = (true, true));
+    let active = active.iter().filter(|active| **active).count();
+    if lines.len() <= options.max_pairs_offset_only || active <= 2 {
+        for [gain, offset] in &mut found {
+            *gain = 1.0;
+            *offset = offset.clamp(-LOOSE_OFFSET, LOOSE_OFFSET);
+        }
+    }
+    if found.windows(2).all(|pair| pair[0] == pair[1]) {
+        return vec![[1.0, 0.0]; tiles];
+    }
+    let [low, high] = options.gain_limits;
+    let limit = options.offset_limit_adu;
+    found.iter().map(|[gain, offset]| [gain.clamp(low, high), offset.clamp(-limit, limit)]).collect()
+}
+
+/// The median of every corrected tile towards the median of these.
+fn recenter(found: &mut [[f64; 2]], medians: &[f64], options: &IntertileOptions) {
+    let corrected: Vec<f64> =
+        found.iter().zip(medians).map(|([gain, offset], own)| gain * own + offset).collect();
+    let target = median_of_all(&corrected);
+    let [low, high] = options.recenter_clip;
+    for (own, corrected) in found.iter_mut().zip(corrected) {
+        let factor = target / corrected;
+        if factor.is_finite() {
+            *own = own.map(|value| value * factor.clamp(low, high));
+        }
+    }
+}
+
+/// Gain and offset of every tile as the solver gives them, before they are recentred, blended and clamped; (1, 0) for tiles
+/// without lines and where the result is no number.
+pub fn solve_lines(tiles: usize, lines: &[IntertileLine], options: &IntertileOptions) -> Vec<[f64; 2]> {
+    let lines = match options.solver {
+        IntertileSolver::Legacy | IntertileSolver::OffsetOnly => lines.to_vec(),
+        IntertileSolver::Irls => sane_lines(lines),
+    };
+    let both: Vec<IntertileLine> =
+        lines.iter().flat_map(|line| [Some(*line), reversed(line)]).flatten().collect();
+    let anchor = anchor_of(tiles, &lines);
+    let solution = match options.solver {
+        IntertileSolver::Legacy => gains_and_offsets(tiles, &both, anchor, &vec![1.0; both.len()], 0.0),
+        IntertileSolver::OffsetOnly => offsets_only(tiles, &both, anchor),
+        IntertileSolver::Irls => irls(tiles, &both, anchor, options.prior),
+    };
+    let mut has_line = vec![false; tiles];
+    both.iter().for_each(|line| (has_line[line.a], has_line[line.b]) = (true, true));
+    let tidy = |(own, has_line): ([f64; 2], &bool)| {
+        let [gain, offset] = own;
+        if !has_line || !gain.is_finite() || !offset.is_finite() {
+            return [1.0, 0.0];
+        }
+        [if gain.abs() < LEAST_GAIN { 1.0 } else { gain }, offset]
+    };
+    solution.into_iter().zip(&has_line).map(tidy).collect()
+}
+
+fn reversed(line: &IntertileLine) -> Option<IntertileLine> {
+    let (slope, intercept) = (1.0 / line.slope, -line.intercept / line.slope);
+    let reversed = IntertileLine { a: line.b, b: line.a, slope, intercept, ..*line };
+    (slope.is_finite() && intercept.is_finite()).then_some(reversed)
+}
+
+/// The tile of most overlap, of equals the first.
+fn anchor_of(tiles: usize, lines: &[IntertileLine]) -> usize {
+    let mut area = vec![0.0; tiles];
+    for line in lines {
+        area[line.a] += line.area_px;
+        area[line.b] += line.area_px;
+    }
+    (0..tiles).fold(0, |best, own| if area[own] > area[best] { own } else { best })
+}
+
+fn row_weight(line: &IntertileLine) -> f64 {
+    line.area_px.max(1.0).sqrt()
+}
+
+fn gains_and_offsets(
+    tiles: usize,
+    lines: &[IntertileLine],
+    anchor: usize,
+    weights: &[f64],
+    prior: f64,
+) -> Vec<[f64; 2]> {
+    let mut system = LeastSquares::new(2 * tiles);
+    for (line, weight) in lines.iter().zip(weights) {
+        let weight = row_weight(line) * weight.sqrt();
+        system.add(weight, &[(line.a, 1.0), (line.b, -line.slope)], 0.0);
+        system.add(weight, &[(tiles + line.a, 1.0), (tiles + line.b, -1.0), (line.b, -line.intercept)], 0.0);
+    }
+    system.add(1.0, &[(anchor, 1.0)], 1.0);
+    system.add(1.0, &[(tiles + anchor, 1.0)], 0.0);
+    if prior > 0.0 {
+        (0..tiles).for_each(|tile| system.add(prior.sqrt(), &[(tile, 1.0)], 1.0));
+    }
+    let x = system.solve();
+    (0..tiles).map(|tile| [x[tile], x[tiles + tile]]).collect()
+}
+
+fn offsets_only(tiles: usize, lines: &[IntertileLine], anchor: usize) -> Vec<[f64; 2]> {
+    let mut system = LeastSquares::new(tiles);
+    for line in lines {
+        system.add(row_weight(line), &[(line.a, 1.0), (line.b, -1.0)], line.intercept);
+    }
+    system.add(1.0, &[(anchor, 1.0)], 0.0);
+    system.solve().into_iter().map(|offset| [1.0, offset]).collect()
+}
+
+/// Tukey's weights from the residuals of the gains.
+fn irls(tiles: usize, lines: &[IntertileLine], anchor: usize, prior: f64) -> Vec<[f64; 2]> {
+    let mut weights = vec![1.0; lines.len()];
+    let mut found = gains_and_offsets(tiles, lines, anchor, &weights, prior);
+    for _ in 0..IRLS_ROUNDS {
+        let residuals: Vec<f64> =
+            lines.iter().map(|line| found[line.a][0] - line.slope * found[line.b][0]).collect();
+        let middle = median(&mut residuals.clone()).unwrap_or(0.0);
+        let mut amounts: Vec<f64> = residuals.iter().map(|own| (own - middle).abs()).collect();
+        let sigma = (MAD_TO_SIGMA * median(&mut amounts).unwrap_or(0.0)).max(LEAST_SIGMA);
+        for (weight, residual) in weights.iter_mut().zip(&residuals) {
+            let share = residual / (TUKEY * sigma);
+            *weight = if share.abs() < 1.0 { (1.0 - share * share).powi(2) } else { 0.0 };
+        }
+        found = gains_and_offsets(tiles, lines, anchor, &weights, prior);
+    }
+    let clip = |[gain, offset]: [f64; 2]| {
+        [gain.clamp(IRLS_GAINS[0], IRLS_GAINS[1]), offset.clamp(-LOOSE_OFFSET, LOOSE_OFFSET)]
+    };
+    found.into_iter().map(clip).collect()
+}
+
+/// Lines of a possible gain and offset; where there are none, those between the 1st and 99th percentile of both.
+fn sane_lines(lines: &[IntertileLine]) -> Vec<IntertileLine> {
+    let within = |[low, high]: [f64; 2], [least, most]: [f64; 2]| -> Vec<IntertileLine> {
+        let is_sane = |line: &&IntertileLine| {
+            (low..=high).contains(&line.slope) && (least..=most).contains(&line.intercept)
+        };
+        lines.iter().filter(is_sane).copied().collect()
+    };
+    let sane = within(PAIR_GAINS, [-PAIR_OFFSET, PAIR_OFFSET]);
+    if !sane.is_empty() {
+        return sane;
+    }
+    let range = |of: &dyn Fn(&IntertileLine) -> f64| {
+        let mut sorted: Vec<f64> = lines.iter().map(of).collect();
+        sorted.sort_by(f64::total_cmp);
+        [0.01, 0.99].map(|share| percentile(&sorted, share))
+    };
+    within(range(&|line| line.slope), range(&|line| line.intercept))
+}

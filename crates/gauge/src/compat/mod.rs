@@ -1,0 +1,16 @@
+//! What ZeMosaic does to bring tiles to one level, by name and never by default: for comparison with its mosaics.
+//! `docs/methods/compatibility.md` says where its mathematics fails and what is done instead.
+//!
+//! - [`two_pass`]: gains from the coverage of the mosaic
+//! - [`coverage_scale`]: the plane those gains are medians of
+//! - [`select`]: exact medians without a copy of the values
+//! - [`intertile`]: gains and offsets from overlaps
+//! - `intertile_solve`: its least squares
+//! - [`tile_scaling`]: gains from one healthy tile
+
+pub mod coverage_scale;
+pub mod intertile;
+mod intertile_solve;
+pub mod select;
+pub mod tile_scaling;
+pub mod two_pass;

@@ -1,0 +1,268 @@
+//! ZeMosaic's two-pass coverage renormalisation in a run, where it is asked for: every tile's values are multiplied with a
+//! gain from the coverage of the mosaic ([`zemosaic_gauge::compat::two_pass`]).
+//!
+//! A tile is a group of frames in classic mode, else a frame or a foreign master tile. A pixel of the grid is a tile's where
+//! the map puts its centre inside a frame of it. The weight of a tile is, where numbers of frames are known, sqrt(n / median
+//! n) within 0.75 to 1.35 as in ZeMosaic, else 1. The gain of a tile goes to all of its frames before anything is stacked:
+//! the same as to the finished tile, as every step after it is linear in it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rayon::prelude::*;
+use zemosaic_coadd::{CoaddError, Source};
+use zemosaic_gauge::compat::coverage_scale::{Bands, scratch_bytes};
+use zemosaic_gauge::compat::two_pass::{
+    TileMask, TwoPassGain, TwoPassOptions, TwoPassProgress, coverage_gains, coverage_of,
+};
+use zemosaic_image::Region;
+
+use crate::error::RunError;
+use crate::events::{Event, Reporter, Stage, Warning};
+use crate::options::{InputKind, MosaicRequest};
+use crate::plan::{Placed, PlannedRun};
+use crate::tiles::tile_jobs;
+use crate::units::show_size;
+
+/// Range of a tile's weight.
+const WEIGHT_CLIP: [f64; 2] = [0.75, 1.35];
+/// Side of a cell of the maps.
+const CELL_PX: i64 = 256;
+/// Rows between two lines of the log.
+const LOG_ROWS: usize = 512;
+/// Keys that say how many frames a master tile is made of, in the order of preference.
+const COUNT_KEYS: [&str; 5] = ["MT_NFRAMES", "ZMT_NALGN", "ZMT_NRAW", "NCOMBINE", "STACKCNT"];
+
+/// Multiply gain, offset and surface of `placed` with the gains of their tiles, if the options ask for it.
+///
+/// # Errors
+/// Options out of range, too little memory for the canvas, cancelled.
+pub(crate) fn two_pass(
+    request: &MosaicRequest,
+    planned: &mut PlannedRun,
+    placed: &mut Placed,
+    reporter: &Reporter,
+    cancel: &AtomicBool,
+) -> Result<(), RunError> {
+    let Some(options) = &request.options.two_pass else { return Ok(()) };
+    let wrong = |fault| RunError::Usage(format!("--two-pass-coverage-renorm: {fault}"));
+    options.fault().map_or(Ok(()), |fault| Err(wrong(fault)))?;
+    let size = (planned.layout.grid.width, planned.layout.grid.height);
+    let threads = rayon::current_num_threads();
+    let needed =
+        (size.0 * size.1 * size_of::<f32>() + scratch_bytes(size, options, Bands::default(), threads)) as u64;
+    if needed > planned.budget.total_bytes {
+        return Err(RunError::Resource(format!(
+            "--two-pass-coverage-renorm takes {}, the memory budget is {}",
+            show_size(needed),
+            show_size(planned.budget.total_bytes)
+        )));
+    }
+    let members = members_of(request, planned, &placed.sources);
+    let total = members.len() as u64;
+    let found = reporter.stage(Stage::Gauge, total, || {
+        let stop = || {
+            if cancel.load(Ordering::Relaxed) { Err(RunError::from(CoaddError::Cancelled)) } else { Ok(()) }
+        };
+        let tiles = footprints(&members, &placed.sources, &weights_of(request, &members, &placed.sources));
+        stop()?;
+        reporter.log(format!(
+            "[TwoPass] start tiles={} canvas={}x{} sigma_px={} workers={threads}",
+            tiles.len(),
+            size.0,
+            size.1,
+            options.sigma_px
+        ));
+        let tell = |progress| tell_progress(reporter, progress);
+        let mut plane = coverage_of(&tiles, size, &tell);
+        stop()?;
+        let found = coverage_gains(&mut plane, size, &tiles, options, Bands::default(), &tell);
+        stop().map(|()| found)
+    })?;
+    for (index, gain) in found.iter().enumerate() {
+        let TwoPassGain { gain, pixels, fell_back } = gain;
+        reporter.log(format!(
+            "[TwoPass] tile {} gain={gain:.6} pixels={pixels} fell_back={fell_back}",
+            index + 1
+        ));
+    }
+    let warning = warning_of(&found, options);
+    reporter.warn(&warning);
+    planned.warnings.push(warning);
+    for (members, found) in members.iter().zip(&found) {
+        for index in members {
+            placed.sources[*index].multiply(found.gain);
+        }
+    }
+    placed.set_weights(request.options.coadd.weights);
+    Ok(())
+}
+
+/// The sources of every tile.
+fn members_of(request: &MosaicRequest, planned: &PlannedRun, sources: &[Source]) -> Vec<Vec<usize>> {
+    if !request.makes_tiles() {
+        return (0..sources.len()).map(|index| vec![index]).collect();
+    }
+    let jobs = tile_jobs(&planned.tiles, sources);
+    jobs.into_iter().map(|job| job.members).filter(|members| !members.is_empty()).collect()
+}
+
+/// Weights of the tiles from their numbers of frames.
+fn weights_of(request: &MosaicRequest, members: &[Vec<usize>], sources: &[Source]) -> Vec<f32> {
+    let counts: Vec<f64> = if request.makes_tiles() {
+        members.iter().map(|members| members.len() as f64).collect()
+    } else if request.input_kind == InputKind::MasterTiles {
+        sources.iter().map(stated_count).collect()
+    } else {
+        vec![1.0; members.len()]
+    };
+    let mut sorted = counts.clone();
+    sorted.sort_by(f64::total_cmp);
+    let middle = |at: usize| sorted.get(at).copied().unwrap_or(1.0);
+    let median = 0.5 * (middle(sorted.len().saturating_sub(1) / 2) + middle(sorted.len() / 2));
+    let weight = |count: &f64| (count / median).sqrt().clamp(WEIGHT_CLIP[0], WEIGHT_CLIP[1]) as f32;
+    counts.iter().map(weight).collect()
+}
+
+/// Frames that a master tile says it is made of, else 1.
+fn stated_count(source: &Source) -> f64 {
+    let Ok(file) = zemosaic_fits::scan(&source.frame.path) else { return 1.0 };
+    let stated =
+        |key: &&str| file.hdus.iter().find_map(|hdu| hdu.header.get_i64(key)).filter(|count| *count > 0);
+    COUNT_KEYS.iter().find_map(stated).map_or(1.0, |count| count as f64)
+}
+
+/// The pixels of a tile on the grid, as runs of rows.
+struct Footprint {
+    region: Region,
+    pixels: usize,
+    weight: f32,
+    /// Row, first column, one past the last; by rows.
+    runs: Vec<[i64; 3]>,
+}
+
+impl TileMask for Footprint {
+    fn region(&self) -> Region {
+        self.region
+    }
+
+    fn pixels(&self) -> usize {
+        self.pixels
+    }
+
+    fn weight(&self) -> f32 {
+        self.weight
+    }
+
+    fn row(&self, y: i64, x0: i64, mask: &mut [f32]) {
+        mask.fill(0.0);
+        let first = self.runs.partition_point(|run| run[0] < y);
+        let end = x0 + mask.len() as i64;
+        for [_, from, to] in self.runs[first..].iter().take_while(|run| run[0] == y) {
+            let (from, to) = ((*from).max(x0), (*to).min(end));
+            if from < to {
+                mask[(from - x0) as usize..(to - x0) as usize].fill(1.0);
+            }
+        }
+    }
+}
+
+fn footprints(members: &[Vec<usize>], sources: &[Source], weights: &[f32]) -> Vec<Footprint> {
+    let runs: Vec<Vec<[i64; 3]>> = sources.par_iter().map(runs_of).collect();
+    let tile = |(members, weight): (&Vec<usize>, &f32)| {
+        let mut own: Vec<[i64; 3]> = members.iter().flat_map(|index| runs[*index].iter().copied()).collect();
+        own.sort_unstable();
+        let of_sources = members.iter().map(|index| {
+            let (width, height) = sources[*index].frame.plane_size();
+            width * height
+        });
+        Footprint {
+            region: region_of(&own),
+            pixels: of_sources.max().unwrap_or(0),
+            weight: *weight,
+            runs: own,
+        }
+    };
+    members.par_iter().zip(weights).map(tile).collect()
+}
+
+fn region_of(runs: &[[i64; 3]]) -> Region {
+    let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Region::default() };
+    let x0 = runs.iter().map(|run| run[1]).min().unwrap_or(0);
+    let x1 = runs.iter().map(|run| run[2]).max().unwrap_or(0);
+    Region { x0, y0: first[0], width: (x1 - x0) as usize, height: (last[0] + 1 - first[0]) as usize }
+}
+
+/// Where on the grid the centres of pixels are inside a source.
+fn runs_of(source: &Source) -> Vec<[i64; 3]> {
+    let (width, height) = source.frame.plane_size();
+    let (right, top) = (width as f64 - 0.5, height as f64 - 0.5);
+    let is_inside = |x: f64, y: f64| x >= -0.5 && x < right && y >= -0.5 && y < top;
+    let bounds = source.bounds;
+    let mut runs: Vec<[i64; 3]> = Vec::new();
+    let (mut xs, mut ys) = (vec![0.0; CELL_PX as usize], vec![0.0; CELL_PX as usize]);
+    let cells = |from: i64, to: i64| from.div_euclid(CELL_PX)..(to + CELL_PX - 1).div_euclid(CELL_PX);
+    for cell_y in cells(bounds.y0, bounds.y1()) {
+        for cell_x in cells(bounds.x0, bounds.x1()) {
+            let cell = source.map.cell(cell_x as usize, cell_y as usize);
+            let x0 = (cell_x * CELL_PX).max(bounds.x0);
+            let count = (((cell_x + 1) * CELL_PX).min(bounds.x1()) - x0) as usize;
+            for y in (cell_y * CELL_PX).max(bounds.y0)..((cell_y + 1) * CELL_PX).min(bounds.y1()) {
+                cell.row(y as usize, x0 as usize, count, &mut xs, &mut ys);
+                let mut open = None;
+                for x in 0..=count {
+                    let inside = x < count && is_inside(xs[x], ys[x]);
+                    match (open, inside) {
+                        (None, true) => open = Some(x0 + x as i64),
+                        (Some(from), false) => {
+                            runs.push([y, from, x0 + x as i64]);
+                            open = None;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    runs.sort_unstable();
+    // Runs of neighbouring cells are one.
+    runs.dedup_by(|next, run| {
+        let joins = run[0] == next[0] && run[2] == next[1];
+        if joins {
+            run[2] = next[2];
+        }
+        joins
+    });
+    runs
+}
+
+fn tell_progress(reporter: &Reporter, progress: TwoPassProgress) {
+    match progress {
+        TwoPassProgress::Coverage(rows, of) if rows == of => {
+            reporter.log(format!("[TwoPass] coverage rows={rows}/{of}"));
+        }
+        TwoPassProgress::Coverage(..) => {}
+        TwoPassProgress::Blur(rows, of) => {
+            if rows == of || rows.is_multiple_of(LOG_ROWS) {
+                reporter.log(format!("[TwoPass] blur rows(cpu/gpu)={rows}/0 of {of}"));
+            }
+        }
+        TwoPassProgress::Gains(done, total) => {
+            reporter.send(Event::Progress { stage: Stage::Gauge, done: done as u64, total: total as u64 });
+        }
+    }
+}
+
+fn warning_of(found: &[TwoPassGain], options: &TwoPassOptions) -> Warning {
+    let mut gains: Vec<f64> = found.iter().map(|gain| gain.gain).collect();
+    gains.sort_by(f64::total_cmp);
+    let (least, most) = (gains.first().copied().unwrap_or(1.0), gains.last().copied().unwrap_or(1.0));
+    let back = found.iter().filter(|gain| gain.fell_back).count();
+    let message = format!(
+        "--two-pass-coverage-renorm multiplied the values of {} tiles with {least:.4} to {most:.4} from how deep they are \
+         covered (sigma {} px; {back} with too few pixels keep 1): this has no photometric meaning and is for comparison \
+         with ZeMosaic only",
+        found.len(),
+        options.sigma_px
+    );
+    Warning { code: "W-TWO-PASS", message }
+}
