@@ -8,9 +8,11 @@
 //! - `runs`: which pixels of a frame's row fall into which block
 //! - [`clip`]: level of a block from its pixels
 //! - [`preview`]: the blocks of a frame
+//! - `candidates`, `aperture`, `photometry`: its stars
 //! - [`star_list`]: the stars of a frame
 //! - [`pairs`]: which frames are compared
 //! - [`location`]: by how much a pair differs
+//! - `log_ratio`, `deming`, [`gain`]: by how much it differs in strength
 //! - `laplacian`, `conjugate`: the sparse system of all pairs
 //! - [`mod@solve`]: offsets from differences
 //! - `offsets`: offsets from previews, and their report
@@ -18,15 +20,21 @@
 //! - [`surface`]: low-order surfaces over the grid
 //! - [`mod@gauge`]: all of them by name
 
+mod aperture;
 pub mod blocks;
+mod candidates;
 pub mod clip;
 mod conjugate;
+mod deming;
+pub mod gain;
 pub mod gauge;
 mod laplacian;
 pub mod location;
+mod log_ratio;
 mod offsets;
 pub mod options;
 pub mod pairs;
+mod photometry;
 pub mod preview;
 mod reference;
 mod runs;
@@ -35,7 +43,9 @@ pub mod star_list;
 pub mod surface;
 
 pub use blocks::BlockGrid;
+pub use gain::{GainOrigin, PairGain, pair_gains};
 pub use gauge::{FrameGauge, Gauge, GaugeError, LeftOutFrame, gauge};
+pub use location::{CommonBlock, Differences, block_differences, common_area};
 pub use offsets::{ChannelReport, PairReport};
 pub use options::{MatchMethod, MatchOptions, NormalizeMethod, NormalizeOptions, SurfaceOrder};
 pub use pairs::{Pair, choose_pairs};

@@ -130,6 +130,7 @@ impl Measuring<'_> {
                 grid: self.grid,
                 bounds: source.bounds,
                 background: &source.background,
+                with_stars: false,
             };
             let preview = measure_preview(self.pool, &job, self.blocks, scratch);
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
