@@ -288,6 +288,12 @@ impl PixelScratch {
         }
     }
 
+    /// Of a calibrated frame whose saturation is known what [`read_stored`] found before calibration: the highest of its
+    /// planes.
+    pub fn stored_uncalibrated(&self, frame: &Frame) -> Option<&[f32]> {
+        keeps_uncalibrated(frame).then_some(self.uncalibrated.as_slice())
+    }
+
     /// The variance planes that [`read_stored`] left.
     pub(crate) fn stored_variance(&self, frame: &Frame) -> &[Vec<f32>] {
         &self.maps.variance[..frame.variance_planes()]

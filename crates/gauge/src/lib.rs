@@ -8,10 +8,13 @@
 //! - `runs`: which pixels of a frame's row fall into which block
 //! - [`clip`]: level of a block from its pixels
 //! - [`preview`]: the blocks of a frame
+//! - `candidates`, `aperture`, `photometry`: its stars
 //! - [`star_list`]: the stars of a frame
 //! - [`pairs`]: which frames are compared
 //! - [`location`]: by how much a pair differs
 //! - `normal`: the sparse systems of all pairs
+//! - `log_ratio`, `deming`, [`gain`]: by how much it differs in strength
+//! - `laplacian`, `conjugate`: the sparse system of all pairs
 //! - [`mod@solve`]: offsets from differences
 //! - `offsets`: offsets from previews, and their report
 //! - `reference`: gain and offset relative to one frame
@@ -21,16 +24,23 @@
 //! - [`mod@gauge`]: all of them by name
 //! - [`compat`]: what ZeMosaic does, for comparison only
 
+mod aperture;
 pub mod blocks;
+mod candidates;
 pub mod clip;
 pub mod compat;
+mod conjugate;
+mod deming;
+pub mod gain;
 pub mod gauge;
 mod gauge_solution;
 pub mod location;
 mod normal;
+mod log_ratio;
 mod offsets;
 pub mod options;
 pub mod pairs;
+mod photometry;
 pub mod preview;
 mod reference;
 mod runs;
@@ -40,8 +50,10 @@ pub mod surface;
 pub mod surfaces;
 
 pub use blocks::BlockGrid;
+pub use gain::{GainOrigin, PairGain, pair_gains};
 pub use gauge::{FrameGauge, Gauge, GaugeError, LeftOutFrame, gauge};
 pub use gauge_solution::refer_to;
+pub use location::{CommonBlock, Differences, block_differences, common_area};
 pub use offsets::{ChannelReport, PairReport};
 pub use options::{MatchMethod, MatchOptions, NormalizeMethod, NormalizeOptions, SurfaceOrder};
 pub use pairs::{Pair, choose_pairs};

@@ -7,6 +7,7 @@
 //! Holland & Welsch 1977). Its variance: of v that of a weighted mean; of t the same, yet as of 16 independent places at
 //! most, because gradients are smooth.
 
+use crate::blocks::BlockGrid;
 use crate::preview::Preview;
 
 /// MAD to standard deviation.
@@ -23,6 +24,9 @@ const ROUNDS: usize = 10;
 pub(crate) const PLACES: f64 = 16.0;
 /// Least relative error of a level: a block of a frame without noise has no variance.
 const LEAST_ERROR: f64 = 1e-7;
+
+/// Inner blocks of a common area that are enough.
+pub const ENOUGH_INNER: usize = 24;
 
 /// Differences of the common blocks of two frames in one channel.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +61,18 @@ impl Differences {
             self.value.push(first - second);
             self.variance.push(noise.max(least * least));
         });
+    }
+
+    /// Of the common area ([`common_area`]) of `a` and `b`, the levels of each multiplied with a gain: gain_a x level of a less
+    /// gain_b x level of b.
+    pub fn fill_scaled(&mut self, a: &Preview, b: &Preview, channel: usize, gain_a: f64, gain_b: f64) {
+        self.value.clear();
+        self.variance.clear();
+        for common in common_area(a, b) {
+            let (value, variance) = scaled((a, common.a, gain_a), (b, common.b, gain_b), channel);
+            self.value.push(value);
+            self.variance.push(variance);
+        }
     }
 
     /// Their robust mean, with at least `least_excess` of scatter on top; `None` without differences.
@@ -95,6 +111,74 @@ impl Differences {
         self.scratch.extend(self.value.iter().zip(&self.variance).map(|(value, noise)| of(*value, *noise)));
         median(&mut self.scratch)
     }
+}
+
+/// Difference of two blocks with gains, and its variance.
+fn scaled(a: (&Preview, usize, f64), b: (&Preview, usize, f64), channel: usize) -> (f64, f64) {
+    let of = |(preview, index, gain): (&Preview, usize, f64)| {
+        let variance = gain * gain * f64::from(preview.variance[channel][index]);
+        (gain * f64::from(preview.level[channel][index]), variance)
+    };
+    let (first, second) = (of(a), of(b));
+    let least = LEAST_ERROR * (first.0.abs() + second.0.abs()) + f64::MIN_POSITIVE.sqrt();
+    (first.0 - second.0, (first.1 + second.1).max(least * least))
+}
+
+/// Differences of the blocks of the common area with gains, as (x, y of the block's centre on the grid in pixels, gain of
+/// a x level of a less gain of b x level of b, its variance), row by row.
+pub fn block_differences(
+    a: &Preview,
+    b: &Preview,
+    channel: usize,
+    (gain_a, gain_b): (f64, f64),
+    blocks: BlockGrid,
+) -> Vec<(f64, f64, f64, f64)> {
+    let side = blocks.block_px as f64;
+    let centre = |index: i64| (index as f64 + 0.5) * side - 0.5;
+    common_area(a, b)
+        .into_iter()
+        .map(|common| {
+            let (value, variance) = scaled((a, common.a, gain_a), (b, common.b, gain_b), channel);
+            (centre(common.x), centre(common.y), value, variance)
+        })
+        .collect()
+}
+
+/// A block of two previews.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommonBlock {
+    /// Column of the block on the grid.
+    pub x: i64,
+    /// Row of the block on the grid.
+    pub y: i64,
+    /// Its index in the first preview.
+    pub a: usize,
+    /// Its index in the second.
+    pub b: usize,
+}
+
+/// The blocks that both have, row by row. Where [`ENOUGH_INNER`] of them have only common neighbours, and these are a third of
+/// all at least, it is those alone: what is odd at the edges of frames stays out.
+pub fn common_area(a: &Preview, b: &Preview) -> Vec<CommonBlock> {
+    let Some(both) = a.region.intersect(&b.region) else { return Vec::new() };
+    let mut all: Vec<CommonBlock> = Vec::new();
+    let mut is_common = vec![false; both.area()];
+    for_common(a, b, |i, j| {
+        let (x, y) = ((i % a.region.width) as i64 + a.region.x0, (i / a.region.width) as i64 + a.region.y0);
+        is_common[(y - both.y0) as usize * both.width + (x - both.x0) as usize] = true;
+        all.push(CommonBlock { x, y, a: i, b: j });
+    });
+    let is_inner = |block: &CommonBlock| {
+        let (x, y) = (block.x - both.x0, block.y - both.y0);
+        let inside = x > 0 && y > 0 && x + 1 < both.width as i64 && y + 1 < both.height as i64;
+        inside
+            && (-1..=1).all(|dy| {
+                let start = (y + dy) as usize * both.width + x as usize - 1;
+                is_common[start..start + 3].iter().all(|is| *is)
+            })
+    };
+    let inner: Vec<CommonBlock> = all.iter().copied().filter(is_inner).collect();
+    if inner.len() >= ENOUGH_INNER && 3 * inner.len() >= all.len() { inner } else { all }
 }
 
 /// Huber's weight in the first rounds, then Tukey's, of a residual in sigma.

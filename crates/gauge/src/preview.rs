@@ -8,8 +8,11 @@ use zemosaic_image::{Background, Region};
 use zemosaic_sky::{PixelMap, Wcs};
 
 use crate::blocks::BlockGrid;
+use crate::candidates::{Candidate, Peak, choose};
 use crate::clip::clipped_mean;
+use crate::photometry::{StarScratch, leading_channel, measure_stars};
 use crate::runs::{Nodes, Run};
+use crate::star_list::GridStar;
 
 /// Rows read at a time.
 const BAND_ROWS: usize = 64;
@@ -33,6 +36,8 @@ pub struct Preview {
     pub level: Vec<Vec<f32>>,
     /// Variance of that level.
     pub variance: Vec<Vec<f32>>,
+    /// Its stars by y, then x; empty unless they were asked for.
+    pub stars: Vec<GridStar>,
 }
 
 impl Preview {
@@ -48,7 +53,7 @@ impl Preview {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        2 * size_of::<f32>() * self.region.area() * self.channels()
+        2 * size_of::<f32>() * self.region.area() * self.channels() + size_of_val(self.stars.as_slice())
     }
 }
 
@@ -65,6 +70,8 @@ pub struct PreviewJob<'a> {
     pub bounds: Region,
     /// Its background per channel, where that is to be subtracted.
     pub background: &'a [Background],
+    /// Whether its stars are measured too.
+    pub with_stars: bool,
 }
 
 /// Buffers of one thread.
@@ -73,6 +80,7 @@ pub struct PreviewScratch {
     pixels: PixelScratch,
     runs: Vec<Run>,
     blocks: BlockScratch,
+    stars: StarScratch,
 }
 
 #[derive(Default)]
@@ -118,7 +126,7 @@ pub fn measure_preview(
         let height = BAND_ROWS.min(frame.height - y0);
         let band = Region { x0: 0, y0: y0 as i64, width: frame.width, height };
         read_stored(pool, frame, band, [1.0; 3], &mut scratch.pixels)?;
-        let PreviewScratch { pixels, runs, blocks } = &mut *scratch;
+        let PreviewScratch { pixels, runs, blocks, .. } = &mut *scratch;
         let planes = pixels.stored(frame);
         for row in 0..height {
             let y = y0 + row;
@@ -131,7 +139,12 @@ pub fn measure_preview(
         }
     }
     builder.finish_blocks(f64::INFINITY, &mut scratch.blocks);
-    Ok(builder.preview)
+    let Builder { mut preview, candidates, .. } = builder;
+    if job.with_stars {
+        let chosen = choose(region, &candidates);
+        preview.stars = measure_stars(pool, job, &chosen, &mut scratch.pixels, &mut scratch.stars)?;
+    }
+    Ok(preview)
 }
 
 struct Builder<'a> {
@@ -143,6 +156,9 @@ struct Builder<'a> {
     /// Values so far, per slot; `None` where a block is not inside, or done.
     open: Vec<Option<[Vec<f32>; 3]>>,
     row_step: usize,
+    /// The brightest pixel of each block, of the leading channel; empty where no stars are wanted.
+    peaks: Vec<Peak>,
+    candidates: Vec<Candidate>,
 }
 
 impl<'a> Builder<'a> {
@@ -158,11 +174,13 @@ impl<'a> Builder<'a> {
         let rows = blocks.block_px as f64 * ratio / ENOUGH_ROWS;
         Self {
             job,
-            preview: Preview { region, level: nothing.clone(), variance: nothing },
+            preview: Preview { region, level: nothing.clone(), variance: nothing, stars: Vec::new() },
             inside,
             done: 0,
             open,
             row_step: if rows >= 1.0 { rows as usize } else { 1 },
+            peaks: vec![Peak::default(); if job.with_stars { region.area() } else { 0 }],
+            candidates: Vec::new(),
         }
     }
 
@@ -183,6 +201,7 @@ impl<'a> Builder<'a> {
             FrameKind::Cfa(pattern) => Some(pattern),
             FrameKind::Mono | FrameKind::Rgb => None,
         };
+        let leading = leading_channel(self.job.frame.kind);
         for (plane, row) in rows.enumerate() {
             for run in runs {
                 let Some(values) = &mut self.open[run.slot] else { continue };
@@ -193,13 +212,20 @@ impl<'a> Builder<'a> {
                     *values = used;
                 }
                 let pixels = &row[run.x0..run.x1];
+                let mut peak = self.peaks.get_mut(run.slot);
                 let Some(pattern) = pattern else {
                     values[plane].extend_from_slice(pixels);
+                    if let Some(peak) = peak.filter(|_| plane == leading) {
+                        peak.look(pixels, (run.x0, y), 1);
+                    }
                     continue;
                 };
                 for offset in 0..pixels.len().min(2) {
                     let colour = pattern.colour_at((run.x0 + offset) as i64, y as i64);
                     values[colour].extend(pixels[offset..].iter().step_by(2));
+                    if let Some(peak) = peak.as_deref_mut().filter(|_| colour == leading) {
+                        peak.look(&pixels[offset..], (run.x0 + offset, y), 2);
+                    }
                 }
             }
         }
@@ -221,6 +247,13 @@ impl<'a> Builder<'a> {
                     continue;
                 }
                 let Some(found) = clipped_mean(good, sample) else { continue };
+                if channel == leading_channel(self.job.frame.kind)
+                    && let Some(peak) = self.peaks.get(block.slot)
+                {
+                    let sigma = (found.variance * found.kept as f64).sqrt();
+                    let candidate = Candidate::of(block.slot, *peak, found.mean as f32, sigma as f32);
+                    self.candidates.extend(candidate);
+                }
                 let (x, y) = block.centre;
                 let background = self.job.background.get(channel);
                 let background = background.map_or(0.0, |b| b.value_at(x.round() as i64, y.round() as i64));

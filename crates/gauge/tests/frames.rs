@@ -94,7 +94,7 @@ fn previews(frames: &[Frame]) -> (BlockGrid, Vec<Preview>) {
     let pool = FilePool::new(8);
     let one = |(frame, bounds): (&Frame, &Region)| {
         let map = PixelMap::new(&grid, &frame.wcs, frame.width, frame.height, MapOptions::default()).unwrap();
-        let job = PreviewJob { frame, map: &map, grid: &grid.wcs, bounds: *bounds, background: &[] };
+        let job = PreviewJob { frame, map: &map, grid: &grid.wcs, bounds: *bounds, background: &[], with_stars: false };
         measure_preview(&pool, &job, blocks, &mut PreviewScratch::default()).unwrap()
     };
     (blocks, frames.iter().zip(&bounds).map(one).collect())
@@ -218,6 +218,7 @@ fn levels(gains: &[f64], offsets: &[f64], with_structure: bool) -> Vec<Preview> 
             region,
             level: vec![(0..region.area()).map(value).collect()],
             variance: vec![vec![0.04; region.area()]],
+            stars: Vec::new(),
         }
     };
     gains.iter().zip(offsets).enumerate().map(make).collect()

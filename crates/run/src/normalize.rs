@@ -130,6 +130,7 @@ impl Measuring<'_> {
                 grid: self.grid,
                 bounds: source.bounds,
                 background: &source.background,
+                with_stars: false,
             };
             let working = self.reporter.working(format!("gauge: preview of {}", source.frame.id));
             let preview = measure_preview(self.pool, &job, self.blocks, scratch);

@@ -1,0 +1,180 @@
+//! The light of a star in an aperture: sums of (value - local sky) with the share of each pixel that the circle covers, and the
+//! width of its image from adaptive moments (Bernstein & Jarvis 2002, AJ 123, 583).
+//!
+//! Of a Bayer frame a colour has a pixel in every second column and row (green in every second of them): each stands for
+//! the area of 4 (2) pixels. The sum is unbiased over all places of a star within the pattern; what a single one scatters is part of
+//! the systematic floor of a gain.
+
+use crate::clip::clipped_mean;
+
+/// Full width at half maximum of a Gaussian of sigma 1.
+pub(crate) const SIGMA_TO_FWHM: f64 = 2.354_82;
+/// Rounds of the moments.
+const ROUNDS: usize = 12;
+/// Pixels beyond this many sigma of the weight do not count.
+const REACH_SIGMA: f64 = 4.0;
+/// Values that a local sky needs.
+const LEAST_SKY: usize = 24;
+
+/// A pixel of a window: place and value.
+pub(crate) type Sample = (f32, f32, f32);
+
+/// Radii in pixels of the frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Aperture {
+    pub(crate) radius_px: f64,
+    pub(crate) sky_from_px: f64,
+    pub(crate) sky_to_px: f64,
+}
+
+/// The local sky.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct LocalSky {
+    pub(crate) level: f64,
+    /// Variance of that level.
+    pub(crate) variance: f64,
+    /// Variance of a pixel.
+    pub(crate) pixel_variance: f64,
+}
+
+/// Clipped mean of the ring; `None` with too few values.
+pub(crate) fn local_sky(
+    samples: &[Sample],
+    (x, y): (f64, f64),
+    aperture: Aperture,
+    scratch: &mut [Vec<f32>; 2],
+) -> Option<LocalSky> {
+    let [values, sample] = scratch;
+    values.clear();
+    let (from, to) = (aperture.sky_from_px.powi(2), aperture.sky_to_px.powi(2));
+    values.extend(samples.iter().filter_map(|(sx, sy, value)| {
+        let distance = (f64::from(*sx) - x).powi(2) + (f64::from(*sy) - y).powi(2);
+        (distance >= from && distance <= to && value.is_finite()).then_some(*value)
+    }));
+    if values.len() < LEAST_SKY {
+        return None;
+    }
+    let found = clipped_mean(values, sample)?;
+    Some(LocalSky {
+        level: found.mean,
+        variance: found.variance,
+        pixel_variance: found.variance * found.kept as f64,
+    })
+}
+
+/// Flux and its variance by the noise of the sky; each sample stands for `area` pixels. `None` where a pixel is missing.
+pub(crate) fn flux(
+    samples: &[Sample],
+    (x, y): (f64, f64),
+    aperture: Aperture,
+    area: f64,
+    sky: &LocalSky,
+) -> Option<(f64, f64)> {
+    let (pitch, radius) = (area.sqrt(), aperture.radius_px);
+    let reach = (radius + 0.5 * pitch).powi(2);
+    let (mut sum, mut weights, mut squares) = (0.0, 0.0, 0.0);
+    for (sx, sy, value) in samples {
+        let distance = (f64::from(*sx) - x).powi(2) + (f64::from(*sy) - y).powi(2);
+        if distance >= reach {
+            continue;
+        }
+        if value.is_nan() {
+            return None;
+        }
+        // The border is a straight line across the pixel.
+        let weight = ((radius - distance.sqrt()) / pitch + 0.5).min(1.0);
+        sum += weight * (f64::from(*value) - sky.level);
+        weights += weight;
+        squares += weight * weight;
+    }
+    let variance = squares * sky.pixel_variance + weights * weights * sky.variance;
+    (weights > 0.0).then_some((sum * area, variance * area * area))
+}
+
+/// Place and width of the image of a star.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Moments {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    /// Of the Gaussian that fits, pixels.
+    pub(crate) sigma_px: f64,
+}
+
+/// Adaptive moments of what is above `sky`, from `start`; the weight follows the width of the image. `None` where they do not settle on
+/// a star within 2 pixels.
+pub(crate) fn moments(samples: &[Sample], start: Moments, sky: f64) -> Option<Moments> {
+    let mut now = start;
+    for _ in 0..ROUNDS {
+        let weight_variance = now.sigma_px * now.sigma_px;
+        let reach = REACH_SIGMA * REACH_SIGMA * weight_variance;
+        let (mut sum, mut sum_x, mut sum_y, mut sum_rr) = (0.0, 0.0, 0.0, 0.0);
+        for (sx, sy, value) in samples {
+            let (dx, dy) = (f64::from(*sx) - now.x, f64::from(*sy) - now.y);
+            let distance = dx * dx + dy * dy;
+            if distance < reach && value.is_finite() {
+                let light = (-0.5 * distance / weight_variance).exp() * (f64::from(*value) - sky);
+                sum += light;
+                sum_x += light * dx;
+                sum_y += light * dy;
+                sum_rr += light * distance;
+            }
+        }
+        if sum <= 0.0 {
+            return None;
+        }
+        // Of a Gaussian both the shift and the variance are seen through the weight, half of them at equal widths.
+        let (dx, dy) = (sum_x / sum, sum_y / sum);
+        let seen = 0.5 * (sum_rr / sum - dx * dx - dy * dy);
+        let inverse = 1.0 / seen - 1.0 / weight_variance;
+        if !(seen > 0.0 && inverse > 0.0) {
+            return None;
+        }
+        let sigma_px = (1.0 / inverse).sqrt().clamp(0.5 * now.sigma_px, 1.5 * now.sigma_px);
+        let is_settled = dx.hypot(dy) < 1e-3 && (sigma_px / now.sigma_px - 1.0).abs() < 1e-3;
+        now = Moments { x: now.x + 2.0 * dx, y: now.y + 2.0 * dy, sigma_px };
+        if (now.x - start.x).hypot(now.y - start.y) > 2.0 {
+            return None;
+        }
+        if is_settled {
+            break;
+        }
+    }
+    Some(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn star(at: (f64, f64), fwhm: f64) -> Vec<Sample> {
+        let image = zemosaic_testkit::star_image(41, 41, &[(at.0, at.1, 1e5)], fwhm);
+        image.iter().enumerate().map(|(i, v)| ((i % 41) as f32, (i / 41) as f32, v + 30.0)).collect()
+    }
+
+    #[test]
+    fn place_width_and_flux_are_found() {
+        let (mut widths, mut fluxes) = (Vec::new(), Vec::new());
+        for (at, fwhm) in [((20.2, 19.7), 2.6), ((19.9, 20.45), 2.6), ((20.0, 20.0), 2.6)] {
+            let samples = star(at, fwhm);
+            let start = Moments { x: 20.0, y: 20.0, sigma_px: 1.5 };
+            let found = moments(&samples, start, 30.0).unwrap();
+            assert!((found.x - at.0).hypot(found.y - at.1) < 0.02, "{found:?}");
+            let aperture = Aperture { radius_px: 3.0 * fwhm, sky_from_px: 10.0, sky_to_px: 15.0 };
+            let sky = local_sky(&samples, at, aperture, &mut Default::default()).unwrap();
+            widths.push(found.sigma_px * SIGMA_TO_FWHM);
+            fluxes.push(flux(&samples, at, aperture, 1.0, &sky).unwrap().0);
+        }
+        assert!(widths.iter().all(|width| (2.3..3.2).contains(width)), "{widths:?}");
+        assert!(fluxes.iter().all(|flux| (flux / fluxes[0] - 1.0).abs() < 1e-3), "{fluxes:?}");
+        assert!((0.96..1.0).contains(&(fluxes[0] / 1e5)), "{fluxes:?}");
+    }
+
+    #[test]
+    fn no_star_no_moments() {
+        let flat: Vec<Sample> = (0..400).map(|i| ((i % 20) as f32, (i / 20) as f32, 5.0)).collect();
+        let start = Moments { x: 10.0, y: 10.0, sigma_px: 1.5 };
+        assert_eq!(moments(&flat, start, 5.0), None);
+        let aperture = Aperture { radius_px: 3.0, sky_from_px: 4.0, sky_to_px: 4.5 };
+        assert_eq!(local_sky(&flat[..60], (10.0, 10.0), aperture, &mut Default::default()), None);
+    }
+}

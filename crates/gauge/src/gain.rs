@@ -1,0 +1,125 @@
+//! By how much two frames differ in strength: the ratio of the fluxes of common stars, and where there are too few that of
+//! the structure in common blocks; never one from sky alone. `docs/methods/star-gains.md` has formulas and figures.
+
+use rayon::prelude::*;
+
+use crate::deming::structure_gain;
+use crate::log_ratio::log_ratio;
+use crate::options::MatchOptions;
+use crate::pairs::Pair;
+use crate::preview::Preview;
+use crate::star_list::GridStar;
+
+/// Farthest that a star may be from itself, pixels of the grid.
+const MATCH_PX: f64 = 1.5;
+
+/// What a gain was measured on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GainOrigin {
+    /// Fluxes of common stars.
+    Stars,
+    /// Levels of common blocks.
+    Structure,
+}
+
+/// The gain of a pair in a channel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PairGain {
+    /// ln(level of a over that of b for the same light).
+    pub value: f64,
+    /// Its variance.
+    pub variance: f64,
+    /// What it was measured on.
+    pub origin: GainOrigin,
+    /// Stars or blocks that count.
+    pub samples: usize,
+}
+
+/// Gains of `pairs` in a channel, in their order; `None` where neither stars nor structure tell.
+pub fn pair_gains(
+    previews: &[Preview],
+    pairs: &[Pair],
+    channel: usize,
+    options: &MatchOptions,
+) -> Vec<Option<PairGain>> {
+    let usable: Vec<Vec<&GridStar>> =
+        previews.par_iter().map(|preview| usable_stars(preview, channel, options.star_snr)).collect();
+    let one = |scratch: &mut Scratch, pair: &Pair| {
+        let (a, b) = (&previews[pair.a], &previews[pair.b]);
+        if channel >= a.channels() || channel >= b.channels() {
+            return None;
+        }
+        scratch.fill(&usable[pair.a], &usable[pair.b], channel);
+        let enough = options.min_stars.max(2);
+        let of_stars = (scratch.ratios.len() >= enough)
+            .then(|| log_ratio(&scratch.ratios, &mut scratch.values))
+            .flatten()
+            .filter(|found| found.used >= enough.div_ceil(2));
+        if let Some(found) = of_stars {
+            let (value, variance, samples) = (found.mean, found.variance, found.used);
+            return Some(PairGain { value, variance, origin: GainOrigin::Stars, samples });
+        }
+        let found = structure_gain(a, b, channel)?;
+        let (value, variance, samples) = (found.value, found.variance, found.used);
+        Some(PairGain { value, variance, origin: GainOrigin::Structure, samples })
+    };
+    pairs.par_iter().map_init(Scratch::default, one).collect()
+}
+
+/// Stars of a frame that are bright enough, by y.
+fn usable_stars(preview: &Preview, channel: usize, snr: f64) -> Vec<&GridStar> {
+    let is_usable = |star: &&GridStar| {
+        let (flux, variance) = (f64::from(star.flux[channel]), f64::from(star.variance[channel]));
+        flux.is_finite() && flux > 0.0 && flux >= snr * variance.sqrt() && star.y_px.is_finite()
+    };
+    let mut stars: Vec<&GridStar> = preview.stars.iter().filter(is_usable).collect();
+    stars.sort_by(|a, b| a.y_px.total_cmp(&b.y_px).then(a.x_px.total_cmp(&b.x_px)));
+    stars
+}
+
+#[derive(Default)]
+struct Scratch {
+    ratios: Vec<(f64, f64)>,
+    values: Vec<f64>,
+}
+
+impl Scratch {
+    /// Log ratios of the stars that are each other's nearest.
+    fn fill(&mut self, a: &[&GridStar], b: &[&GridStar], channel: usize) {
+        self.ratios.clear();
+        let Some(shared) = shared_band(a, b) else { return };
+        for star in a.iter().filter(|star| star.y_px >= shared.0 && star.y_px <= shared.1) {
+            let Some(other) = nearest(b, star) else { continue };
+            if nearest(a, other).is_none_or(|back| !std::ptr::eq(back, *star)) {
+                continue;
+            }
+            let part = |star: &GridStar| {
+                let flux = f64::from(star.flux[channel]);
+                (flux.ln(), f64::from(star.variance[channel]) / (flux * flux))
+            };
+            let (first, second) = (part(star), part(other));
+            // The mean of a logarithm is half its variance too low.
+            let ratio = first.0 - second.0 + 0.5 * (first.1 - second.1);
+            self.ratios.push((ratio, first.1 + second.1));
+        }
+    }
+}
+
+/// Range of y in which both have stars.
+fn shared_band(a: &[&GridStar], b: &[&GridStar]) -> Option<(f64, f64)> {
+    let low = a.first()?.y_px.max(b.first()?.y_px) - MATCH_PX;
+    Some((low, a.last()?.y_px.min(b.last()?.y_px) + MATCH_PX))
+}
+
+/// The star nearest to `star` within [`MATCH_PX`].
+fn nearest<'s>(stars: &[&'s GridStar], star: &GridStar) -> Option<&'s GridStar> {
+    let first = stars.partition_point(|own| own.y_px < star.y_px - MATCH_PX);
+    let mut best: Option<(f64, &GridStar)> = None;
+    for own in stars[first..].iter().take_while(|own| own.y_px <= star.y_px + MATCH_PX) {
+        let distance = (own.x_px - star.x_px).hypot(own.y_px - star.y_px);
+        if distance <= MATCH_PX && best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, own));
+        }
+    }
+    best.map(|(_, own)| own)
+}

@@ -1,0 +1,279 @@
+//! The stars of a frame for the gauge: fluxes per channel in one aperture for all stars of the frame, whose radius goes with the width
+//! of its own images, so that frames of different seeing measure the same share of the light.
+//!
+//! Candidates are the brightest pixels of blocks ([`crate::candidates`]); of each a small window is read once. The width of
+//! the images is the median over the brightest; aperture: 2.5 full widths, local sky: clipped mean of the ring of twice that area
+//! outside. A star is kept if it has the width of the others, no saturated pixel and no missing one, no neighbour of half its
+//! height, and lies wholly inside the frame.
+//!
+//! Fluxes are in units of the mosaic at its brightness convention times pixels of the grid: sum of (value - sky) x flux scale
+//! x area of a frame's pixel over that of a grid pixel at this place.
+
+use zemosaic_fits::{FilePool, FitsError};
+use zemosaic_frames::pixels::read_stored;
+use zemosaic_frames::{FrameKind, PixelScratch};
+use zemosaic_image::Region;
+
+use crate::aperture::{Aperture, LocalSky, Moments, SIGMA_TO_FWHM, Sample, flux, local_sky, moments};
+use crate::candidates::Candidate;
+use crate::preview::PreviewJob;
+use crate::star_list::GridStar;
+
+/// Radius of the aperture in full widths at half maximum.
+const RADIUS_FWHM: f64 = 2.5;
+/// Smallest radius in pixels of the colour.
+const LEAST_RADIUS: f64 = 3.0;
+/// Distance of the sky's ring from the aperture, pixels.
+const GAP_PX: f64 = 1.5;
+/// Area of the ring over that of the aperture.
+const RING_AREA: f64 = 2.0;
+/// Stars that the width is measured on, and half of their windows.
+const WIDTH_STARS: usize = 40;
+const WIDTH_HALF_PX: usize = 14;
+/// Width to start with, pixels.
+const START_SIGMA_PX: f64 = 1.4;
+/// Largest width that is believed: windows must stay small.
+const MOST_SIGMA_PX: f64 = 6.0;
+/// A star is at most so much narrower or wider than the frame's images.
+const WIDTH_RANGE: (f64, f64) = (0.7, 1.4);
+/// A neighbour within the aperture with this share of the height of the star makes it useless.
+const NEIGHBOUR: f32 = 0.5;
+/// Stars of a frame at most.
+const MOST_STARS: usize = 256;
+/// Two places this close are one star, pixels of the grid.
+const SAME_PX: f64 = 2.0;
+
+/// Buffers of one thread.
+#[derive(Default)]
+pub(crate) struct StarScratch {
+    samples: [Vec<Sample>; 3],
+    sky: [Vec<f32>; 2],
+}
+
+/// The stars among `candidates`, highest first; sorted by y, then x of the grid.
+///
+/// # Errors
+/// As `zemosaic_fits::read_window`.
+pub(crate) fn measure_stars(
+    pool: &FilePool,
+    job: &PreviewJob<'_>,
+    candidates: &[Candidate],
+    pixels: &mut PixelScratch,
+    scratch: &mut StarScratch,
+) -> Result<Vec<GridStar>, FitsError> {
+    let mut reader = Reader { pool, job, pixels, scratch };
+    let Some(sigma_px) = reader.width(candidates)? else { return Ok(Vec::new()) };
+    let aperture = aperture_of(sigma_px, job.frame.kind);
+    let half = (aperture.sky_to_px + 1.0).ceil() as usize;
+    let mut stars: Vec<GridStar> = Vec::new();
+    for candidate in candidates {
+        if stars.len() == MOST_STARS {
+            break;
+        }
+        if let Some(star) = reader.star(candidate, half, sigma_px, aperture)?
+            && !stars.iter().any(|own| is_same(own, &star))
+        {
+            stars.push(star);
+        }
+    }
+    stars.sort_by(|a, b| a.y_px.total_cmp(&b.y_px).then(a.x_px.total_cmp(&b.x_px)));
+    Ok(stars)
+}
+
+fn is_same(a: &GridStar, b: &GridStar) -> bool {
+    (a.x_px - b.x_px).hypot(a.y_px - b.y_px) < SAME_PX
+}
+
+/// Pixels of the frame that a pixel of each colour stands for.
+fn areas(kind: FrameKind) -> [f64; 3] {
+    if matches!(kind, FrameKind::Cfa(_)) { [4.0, 2.0, 4.0] } else { [1.0; 3] }
+}
+
+/// The channel that stars are found and centred in.
+pub(crate) fn leading_channel(kind: FrameKind) -> usize {
+    if kind == FrameKind::Mono { 0 } else { 1 }
+}
+
+fn aperture_of(sigma_px: f64, kind: FrameKind) -> Aperture {
+    let pitch = areas(kind)[0].sqrt();
+    let radius_px = (RADIUS_FWHM * SIGMA_TO_FWHM * sigma_px).max(LEAST_RADIUS * pitch);
+    let sky_from_px = radius_px + GAP_PX * pitch;
+    Aperture {
+        radius_px,
+        sky_from_px,
+        sky_to_px: (sky_from_px * sky_from_px + RING_AREA * radius_px * radius_px).sqrt(),
+    }
+}
+
+struct Reader<'a> {
+    pool: &'a FilePool,
+    job: &'a PreviewJob<'a>,
+    pixels: &'a mut PixelScratch,
+    scratch: &'a mut StarScratch,
+}
+
+impl Reader<'_> {
+    /// Read the window about a candidate; `None` where it is not wholly inside the frame.
+    fn read(&mut self, candidate: &Candidate, half: usize) -> Result<Option<Region>, FitsError> {
+        let frame = self.job.frame;
+        let (x, y) = (candidate.x, candidate.y);
+        if x < half || y < half || x + half >= frame.width || y + half >= frame.height {
+            return Ok(None);
+        }
+        let side = 2 * half + 1;
+        let region = Region { x0: (x - half) as i64, y0: (y - half) as i64, width: side, height: side };
+        read_stored(self.pool, frame, region, [1.0; 3], self.pixels)?;
+        Ok(Some(region))
+    }
+
+    /// The pixels of a colour in the window that was read.
+    fn collect(&mut self, region: Region, channel: usize) {
+        let samples = &mut self.scratch.samples[channel];
+        samples.clear();
+        let stored = self.pixels.stored(self.job.frame);
+        let pattern = match self.job.frame.kind {
+            FrameKind::Cfa(pattern) => Some(pattern),
+            FrameKind::Mono | FrameKind::Rgb => None,
+        };
+        let Some(plane) = stored.get(if pattern.is_some() { 0 } else { channel }) else { return };
+        for (row, values) in plane.chunks_exact(region.width).enumerate() {
+            let y = region.y0 + row as i64;
+            let at = |column: usize| ((region.x0 + column as i64) as f32, y as f32, values[column]);
+            let Some(pattern) = pattern else {
+                samples.extend((0..values.len()).map(at));
+                continue;
+            };
+            if let Some(first) = (0..2).find(|dx| pattern.colour_at(region.x0 + dx, y) == channel) {
+                samples.extend((first as usize..values.len()).step_by(2).map(at));
+            }
+        }
+    }
+
+    /// Median width of the images of the highest candidates.
+    fn width(&mut self, candidates: &[Candidate]) -> Result<Option<f64>, FitsError> {
+        let channel = leading_channel(self.job.frame.kind);
+        let mut widths = Vec::with_capacity(WIDTH_STARS);
+        for candidate in candidates {
+            if widths.len() == WIDTH_STARS {
+                break;
+            }
+            let Some(region) = self.read(candidate, WIDTH_HALF_PX)? else { continue };
+            if self.is_saturated(region, candidate, 3.0 * START_SIGMA_PX) {
+                continue;
+            }
+            self.collect(region, channel);
+            let centre = (candidate.x as f64, candidate.y as f64);
+            let ring = Aperture {
+                radius_px: 0.0,
+                sky_from_px: WIDTH_HALF_PX as f64 - 4.0,
+                sky_to_px: WIDTH_HALF_PX as f64,
+            };
+            let StarScratch { samples, sky } = &mut *self.scratch;
+            let Some(sky) = local_sky(&samples[channel], centre, ring, sky) else { continue };
+            let start = Moments { x: centre.0, y: centre.1, sigma_px: START_SIGMA_PX };
+            widths.extend(moments(&samples[channel], start, sky.level).map(|found| found.sigma_px));
+        }
+        // A hot pixel is as wide as its weight: stars are the wider ones.
+        let middle = widths.len() / 2;
+        widths.sort_by(f64::total_cmp);
+        Ok(widths.get(middle).map(|sigma| sigma.min(MOST_SIGMA_PX)))
+    }
+
+    fn is_saturated(&self, region: Region, candidate: &Candidate, radius_px: f64) -> bool {
+        let Some(limit) = self.job.frame.meta.saturation_adu else { return false };
+        let near = |index: usize| {
+            let x = region.x0 as f64 + (index % region.width) as f64 - candidate.x as f64;
+            let y = region.y0 as f64 + (index / region.width) as f64 - candidate.y as f64;
+            x.hypot(y) <= radius_px
+        };
+        let reaches = |plane: &[f32]| {
+            plane.iter().enumerate().any(|(index, value)| f64::from(*value) >= limit && near(index))
+        };
+        match self.pixels.stored_uncalibrated(self.job.frame) {
+            Some(plane) => reaches(plane),
+            None => self.pixels.stored(self.job.frame).iter().any(|plane| reaches(plane)),
+        }
+    }
+
+    /// Measure a candidate.
+    fn star(
+        &mut self,
+        candidate: &Candidate,
+        half: usize,
+        sigma_px: f64,
+        aperture: Aperture,
+    ) -> Result<Option<GridStar>, FitsError> {
+        let kind = self.job.frame.kind;
+        let leading = leading_channel(kind);
+        let Some(region) = self.read(candidate, half)? else { return Ok(None) };
+        if self.is_saturated(region, candidate, aperture.radius_px) {
+            return Ok(None);
+        }
+        for channel in 0..kind.channels() {
+            self.collect(region, channel);
+        }
+        let StarScratch { samples, sky } = &mut *self.scratch;
+        let start = (candidate.x as f64, candidate.y as f64);
+        let Some(leading_sky) = local_sky(&samples[leading], start, aperture, sky) else { return Ok(None) };
+        let start = Moments { x: start.0, y: start.1, sigma_px };
+        let Some(found) = moments(&samples[leading], start, leading_sky.level) else { return Ok(None) };
+        let width = found.sigma_px / sigma_px;
+        if width < WIDTH_RANGE.0
+            || width > WIDTH_RANGE.1
+            || has_neighbour(&samples[leading], &found, aperture, &leading_sky, sigma_px)
+        {
+            return Ok(None);
+        }
+        let at = (found.x, found.y);
+        let Some((grid, scale)) = self.to_grid(at) else { return Ok(None) };
+        let mut star = GridStar { x_px: grid.0, y_px: grid.1, flux: [f32::NAN; 3], variance: [f32::NAN; 3] };
+        for channel in 0..kind.channels() {
+            let StarScratch { samples, sky } = &mut *self.scratch;
+            let area = areas(kind)[channel];
+            let Some(sky) = local_sky(&samples[channel], at, aperture, sky) else { return Ok(None) };
+            let Some((light, variance)) = flux(&samples[channel], at, aperture, area, &sky) else {
+                return Ok(None);
+            };
+            let photons = self.job.frame.noise_model.gain_e_per_adu.map_or(0.0, |gain| light.max(0.0) * area / gain);
+            star.flux[channel] = (light * scale) as f32;
+            star.variance[channel] = ((variance + photons) * scale * scale) as f32;
+        }
+        Ok(Some(star))
+    }
+
+    /// Place on the grid, and what a sum over pixels of the frame is multiplied with there.
+    fn to_grid(&self, at: (f64, f64)) -> Option<((f64, f64), f64)> {
+        let job = self.job;
+        let grid = job.grid.icrs_to_pixel(&job.frame.wcs.pixel_to_icrs(at.0, at.1)?)?;
+        let frame_at = |dx: f64, dy: f64| job.map.exact(grid.0 + dx, grid.1 + dy);
+        let (left, right) = (frame_at(-0.5, 0.0)?, frame_at(0.5, 0.0)?);
+        let (below, above) = (frame_at(0.0, -0.5)?, frame_at(0.0, 0.5)?);
+        let along_x = (right.0 - left.0, right.1 - left.1);
+        let along_y = (above.0 - below.0, above.1 - below.1);
+        // Pixels of the frame in a pixel of the grid.
+        let area = (along_x.0 * along_y.1 - along_x.1 * along_y.0).abs();
+        (area > 0.0).then(|| (grid, job.frame.flux_scale / area))
+    }
+}
+
+/// Whether something else in the aperture is nearly as high as the star.
+fn has_neighbour(
+    samples: &[Sample],
+    star: &Moments,
+    aperture: Aperture,
+    sky: &LocalSky,
+    sigma_px: f64,
+) -> bool {
+    let own = (SIGMA_TO_FWHM * sigma_px).max(2.0).powi(2);
+    let reach = aperture.radius_px.powi(2);
+    let (mut highest, mut beside) = (0.0_f32, 0.0_f32);
+    for (x, y, value) in samples {
+        let distance = (f64::from(*x) - star.x).powi(2) + (f64::from(*y) - star.y).powi(2);
+        if distance <= own {
+            highest = highest.max(value - sky.level as f32);
+        } else if distance <= reach {
+            beside = beside.max(value - sky.level as f32);
+        }
+    }
+    beside > NEIGHBOUR * highest
+}
