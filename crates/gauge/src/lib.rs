@@ -17,11 +17,15 @@
 //! - `reference`: gain and offset relative to one frame
 //! - [`surface`]: low-order surfaces over the grid
 //! - [`mod@gauge`]: all of them by name
+//! - [`certificate`]: the steps that remain in the mosaic; `rims`: where sources end; [`seam_pairs`]: steps and gradients of
+//!   pairs; [`inter_tile`]: the spread of levels
 
 pub mod blocks;
+pub mod certificate;
 pub mod clip;
 mod conjugate;
 pub mod gauge;
+pub mod inter_tile;
 mod laplacian;
 pub mod location;
 mod offsets;
@@ -29,17 +33,25 @@ pub mod options;
 pub mod pairs;
 pub mod preview;
 mod reference;
+mod rims;
 mod runs;
+pub mod seam_pairs;
 pub mod solve;
 pub mod star_list;
 pub mod surface;
 
 pub use blocks::BlockGrid;
-pub use gauge::{FrameGauge, Gauge, GaugeError, LeftOutFrame, gauge};
-pub use offsets::{ChannelReport, PairReport};
+pub use certificate::{
+    CertificateJob, JoinElement, PixelNoise, SeamCertificate, SeamSummary, Side, certificate_bytes,
+    seam_certificate,
+};
+pub use gauge::{FrameError, FrameGauge, Gauge, GaugeError, LeftOutFrame, gauge};
+pub use inter_tile::{InterTile, inter_tile_median_stddev};
+pub use offsets::{ChannelReport, PairGain, PairReport};
 pub use options::{MatchMethod, MatchOptions, NormalizeMethod, NormalizeOptions, SurfaceOrder};
 pub use pairs::{Pair, choose_pairs};
 pub use preview::{Preview, PreviewJob, PreviewScratch, measure_preview};
+pub use seam_pairs::{ChannelSeam, PairSeam, Seam};
 pub use solve::{OffsetSolution, solve_offsets};
 pub use star_list::GridStar;
 pub use surface::Surface;
