@@ -313,26 +313,19 @@ impl SampleRow {
                 }
             } else {
                 // Places are those of the grid, so that no cut into patches changes anything.
-                let row = surface.row(y as f64);
-                add_to_row(values, area_ratio, |i| (offset + row.at((part.x0 + i as i64) as f64)) as f32);
+                let (row, x0) = (surface.row(y as f64), part.x0 as f64);
+                add_to_row(values, area_ratio, |i| (offset + row.at(x0 + f64::from(i))) as f32);
             }
         }
     }
 }
 
-/// Add `of(i)` to the i-th value, where areas are given times the area.
-fn add_to_row(values: &mut [f32], area_ratio: Option<&[f32]>, of: impl Fn(usize) -> f32) {
+/// Add `of(i)` to the i-th value, where areas are given times the area. Counted in 32 bits, which vectors turn into f64.
+fn add_to_row(values: &mut [f32], area_ratio: Option<&[f32]>, of: impl Fn(i32) -> f32) {
+    let values = (0i32..).zip(values);
     match area_ratio {
-        None => {
-            for (i, value) in values.iter_mut().enumerate() {
-                *value += of(i);
-            }
-        }
-        Some(ratios) => {
-            for (i, (value, ratio)) in values.iter_mut().zip(ratios).enumerate() {
-                *value += of(i) * ratio;
-            }
-        }
+        None => values.for_each(|(i, value)| *value += of(i)),
+        Some(ratios) => values.zip(ratios).for_each(|((i, value), ratio)| *value += of(i) * ratio),
     }
 }
 

@@ -4,7 +4,7 @@
 mod common;
 
 use zemosaic_coadd::weights::set_weights;
-use zemosaic_coadd::{CoaddOptions, FluxConvention, KernelName};
+use zemosaic_coadd::{CoaddOptions, FluxConvention, KernelName, Source};
 use zemosaic_fits::ImageData;
 use zemosaic_frames::IngestOptions;
 use zemosaic_gauge::{FrameGauge, Surface};
@@ -131,8 +131,11 @@ fn a_surface_does_what_a_frame_with_it_does() {
     let own = common::mosaic(&sources, &grid(), &options, (100, 100), 1);
     let other = common::mosaic(&expected, &grid(), &options, (100, 100), 1);
     assert_eq!(own.depth(), other.depth());
-    for (a, b) in own.float(0).iter().zip(other.float(0)) {
-        // 0.6 per pixel, and tables of kernels know places to some hundredths of one.
-        assert!(a.is_nan() && b.is_nan() || (a - b).abs() < 0.03, "{a} {b}");
+    let (mut sum, mut count) = (0.0, 0);
+    for (a, b) in own.float(0).iter().zip(other.float(0)).filter(|(a, _)| !a.is_nan()) {
+        // 0.6 per pixel, and the middle of a stretched tent is off by up to a tenth of one.
+        assert!((a - b).abs() < 0.06, "{a} {b}");
+        (sum, count) = (sum + f64::from(a - b), count + 1);
     }
+    assert!(count > 5000 && (sum / f64::from(count)).abs() < 1e-3, "{sum} {count}");
 }
