@@ -134,7 +134,7 @@ fn a_surface_does_what_a_frame_with_it_does() {
     let (mut sum, mut count) = (0.0, 0);
     for (a, b) in own.float(0).iter().zip(other.float(0)).filter(|(a, _)| !a.is_nan()) {
         // 0.6 per pixel, and the middle of a stretched tent is off by up to a tenth of one.
-        assert!((a - b).abs() < 0.06, "{a} {b}");
+        assert!((a - b).abs() < 0.1, "{a} {b}");
         (sum, count) = (sum + f64::from(a - b), count + 1);
     }
     assert!(count > 5000 && (sum / f64::from(count)).abs() < 1e-3, "{sum} {count}");
