@@ -132,7 +132,11 @@ fn a_surface_does_what_a_frame_with_it_does() {
     let other = common::mosaic(&expected, &grid(), &options, (100, 100), 1);
     assert_eq!(own.depth(), other.depth());
     let (mut sum, mut count) = (0.0, 0);
-    for (a, b) in own.float(0).iter().zip(other.float(0)).filter(|(a, _)| !a.is_nan()) {
+    for ((a, b), quality) in own.float(0).iter().zip(other.float(0)).zip(&own.counts[1]) {
+        if *quality != 0 {
+            // At the frame's edge the kernel is not whole, and its middle elsewhere.
+            continue;
+        }
         // 0.6 per pixel, and the middle of a stretched tent is off by up to a tenth of one.
         assert!((a - b).abs() < 0.1, "{a} {b}");
         (sum, count) = (sum + f64::from(a - b), count + 1);
