@@ -4,7 +4,7 @@
 mod common;
 
 use zemosaic_coadd::weights::set_weights;
-use zemosaic_coadd::{CoaddOptions, FluxConvention, KernelName, Source};
+use zemosaic_coadd::{CoaddOptions, FluxConvention, KernelName, Source, dq};
 use zemosaic_fits::ImageData;
 use zemosaic_frames::IngestOptions;
 use zemosaic_gauge::{FrameGauge, Surface};
@@ -133,7 +133,7 @@ fn a_surface_does_what_a_frame_with_it_does() {
     assert_eq!(own.depth(), other.depth());
     let (mut sum, mut count) = (0.0, 0);
     for ((a, b), quality) in own.float(0).iter().zip(other.float(0)).zip(&own.counts[1]) {
-        if *quality != 0 {
+        if *quality & dq::EDGE != 0 {
             // At the frame's edge the kernel is not whole, and its middle elsewhere.
             continue;
         }
