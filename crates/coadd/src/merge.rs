@@ -11,11 +11,15 @@
 //! a tile is the sum of theirs. Tiles of sums, minima or maxima are combined likewise ([`MergeRule`]). DEPTH, REJLO and
 //! REJHI add up, DQ bits are or-ed; no-data stays only where no tile has a sample. A pixel with data of a single tile is
 //! that tile's, bit for bit, so that one tile alone gives back itself.
+//!
+//! A tile may have a gauge. Its values are read as gain x value + offset + surface at their place on the mosaic grid, its WHT
+//! over gain^2, its VAR times gain^2, each in f64 and then rounded to the 32 bits that a tile stores.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use zemosaic_fits::{FilePool, FitsError, ImageLayout, ReadScratch, Window, read_window};
+use zemosaic_gauge::FrameGauge;
 use zemosaic_image::Region;
 use zemosaic_stack::Combine;
 
@@ -44,6 +48,8 @@ pub struct Tile {
     pub region: Region,
     /// Its planes; SCI, WHT, VAR, DEPTH and DQ are needed.
     pub planes: Vec<TilePlane>,
+    /// What becomes of its values on the way into the mosaic, in the unit they are stored in; the file stays as it is.
+    pub gauge: FrameGauge,
 }
 
 /// Whether the depth of a mosaic of `tiles` differs from channel to channel: where one of theirs does.
@@ -267,6 +273,33 @@ fn wanted(channels: usize, depth: DepthPlanes) -> Vec<(ProductPlane, usize)> {
     [of_channels(&floats), depths.collect(), single, of_channels(&rejected)].concat()
 }
 
+/// Values, weights and variances of a tile's channel over `part` of the mosaic grid as its gauge has them.
+fn apply_gauge(
+    gauge: &FrameGauge,
+    channel: usize,
+    part: Region,
+    [values, weights, variances]: [&mut [f32]; 3],
+) {
+    let (gain, offset, surface) = (gauge.gain[channel], gauge.offset[channel], &gauge.surface[channel]);
+    if gain != 1.0 {
+        let squared = gain * gain;
+        for (weight, variance) in weights.iter_mut().zip(variances) {
+            *weight = (f64::from(*weight) / squared) as f32;
+            *variance = (f64::from(*variance) * squared) as f32;
+        }
+    }
+    if gain == 1.0 && offset == 0.0 && surface.is_zero() {
+        // Not even a -0 changes.
+        return;
+    }
+    for (y, row) in (part.y0..).zip(values.chunks_exact_mut(part.width)) {
+        let surface = surface.row(y as f64);
+        for (x, value) in (part.x0..).zip(row) {
+            *value = (gain * f64::from(*value) + (offset + surface.at(x as f64))) as f32;
+        }
+    }
+}
+
 impl<'a> Merger<'a> {
     fn new(job: &'a MergeJob<'a>, cancel: &'a AtomicBool) -> Self {
         Self {
@@ -300,6 +333,12 @@ impl<'a> Merger<'a> {
                     read_window(pool, &tile.path, &own.layout, image, window, read, values)?;
                 }
                 None => values.fill(0.0),
+            }
+        }
+        let planes = self.windows.chunks_exact_mut(3).take(self.job.channels);
+        for (channel, planes) in planes.enumerate() {
+            if let [values, weights, variances] = planes {
+                apply_gauge(&tile.gauge, channel, part, [values, weights, variances]);
             }
         }
         for row in 0..part.height {

@@ -131,7 +131,7 @@ impl SampleRow {
             }
         }
         self.apply_variances(source, window, n);
-        self.apply_scale(source, window.channels, n);
+        self.apply_scale(source, window.channels, (part, y));
     }
 
     fn resize(&mut self, n: usize) {
@@ -272,9 +272,10 @@ impl SampleRow {
         }
     }
 
-    /// Values into the unit of the mosaic: flux scale, gain and offset of the frame. The constant factors are part of the
+    /// Values into the unit of the mosaic: flux scale, gain, offset and surface of the frame. The constant factors are part of the
     /// frame's noise variance already, the area of output pixels is not.
-    fn apply_scale(&mut self, source: &Source, channels: usize, n: usize) {
+    fn apply_scale(&mut self, source: &Source, channels: usize, (part, y): (Region, i64)) {
+        let n = part.width;
         if source.flux == FluxConvention::Flux {
             area_ratio_row(self.corners.rows(), &mut self.area_ratio[..n]);
             let binning = source.frame.binning();
@@ -294,28 +295,37 @@ impl SampleRow {
             }
         }
         for (channel, plane) in self.value.iter_mut().enumerate().take(channels) {
+            let values = &mut plane[..n];
             let scale = (source.frame.flux_scale * source.gain[channel]) as f32;
             if scale != 1.0 {
-                for value in &mut plane[..n] {
+                for value in values.iter_mut() {
                     *value *= scale;
                 }
             }
-            let offset = source.offset[channel] as f32;
-            if offset != 0.0 {
-                match source.flux {
-                    FluxConvention::Brightness => {
-                        for value in &mut plane[..n] {
-                            *value += offset;
-                        }
-                    }
-                    FluxConvention::Flux => {
-                        for (value, ratio) in plane[..n].iter_mut().zip(&self.area_ratio[..n]) {
-                            *value += offset * ratio;
-                        }
-                    }
+            let area_ratio = match source.flux {
+                FluxConvention::Brightness => None,
+                FluxConvention::Flux => Some(&self.area_ratio[..n]),
+            };
+            let (offset, surface) = (source.offset[channel], &source.surface[channel]);
+            if surface.is_zero() {
+                if offset != 0.0 {
+                    add_to_row(values, area_ratio, |_| offset as f32);
                 }
+            } else {
+                // Places are those of the grid, so that no cut into patches changes anything.
+                let (row, x0) = (surface.row(y as f64), part.x0 as f64);
+                add_to_row(values, area_ratio, |i| (offset + row.at(x0 + f64::from(i))) as f32);
             }
         }
+    }
+}
+
+/// Add `of(i)` to the i-th value, where areas are given times the area. Counted in 32 bits, which vectors turn into f64.
+fn add_to_row(values: &mut [f32], area_ratio: Option<&[f32]>, of: impl Fn(i32) -> f32) {
+    let values = (0i32..).zip(values);
+    match area_ratio {
+        None => values.for_each(|(i, value)| *value += of(i)),
+        Some(ratios) => values.zip(ratios).for_each(|((i, value), ratio)| *value += of(i) * ratio),
     }
 }
 

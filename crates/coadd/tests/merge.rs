@@ -13,6 +13,7 @@ use zemosaic_fits::{
     DataSpec, FilePool, FitsError, HduRole, HduSpec, Header, Overwrite, ProductWriter, SampleType, Window,
     scan,
 };
+use zemosaic_gauge::{FrameGauge, Surface};
 use zemosaic_image::Region;
 
 const GRID: (usize, usize) = (150, 90);
@@ -84,7 +85,7 @@ fn write_tile(path: &Path, tile: usize, region: Region) -> Tile {
         .zip(layouts.images())
         .map(|(plane, hdu)| TilePlane { plane: *plane, layout: hdu.image().unwrap().clone() })
         .collect();
-    Tile { path: path.into(), region, planes }
+    Tile { path: path.into(), region, planes, gauge: FrameGauge::default() }
 }
 
 /// Floats as bits, and counts, by grid pixel.
@@ -194,6 +195,71 @@ fn tiles_merge_as_defined_in_any_patches() {
     let mut without = regions;
     without[2] = region(1000, 1000, 1, 1);
     assert!(pixels == by_definition(&without));
+}
+
+#[test]
+fn gauges_of_tiles_are_applied_at_places_of_the_mosaic() {
+    let dir = tempfile::tempdir().unwrap();
+    let region = |x0, y0, width, height| Region { x0, y0, width, height };
+    let regions = [region(10, 5, 60, 50), region(40, 30, 70, 55), region(-8, -4, 30, 30)];
+    let mut tiles: Vec<Tile> = regions
+        .iter()
+        .enumerate()
+        .map(|(index, region)| write_tile(&dir.path().join(format!("{index}.fits")), index, *region))
+        .collect();
+    let surface =
+        Surface { coefficients: [3.0, -2.0, 0.7, 1.3, -0.4], ..Surface::over([40.0, 110.0], [30.0, 85.0]) };
+    tiles[1].gauge = FrameGauge { gain: [1.25; 3], offset: [-7.5; 3], surface: [surface; 3] };
+    tiles[2].gauge = FrameGauge { offset: [0.5; 3], ..FrameGauge::default() };
+    let bytes: Vec<Vec<u8>> = tiles.iter().map(|tile| std::fs::read(&tile.path).unwrap()).collect();
+    let plain = by_definition(&regions);
+    let (pixels, _, _) = merged(&tiles, 1 << 30, 1);
+    let mut gauged = [0; 3];
+    for (index, (own, plain)) in pixels.iter().zip(&plain).enumerate() {
+        let (x, y) = ((index % GRID.0) as i64, (index / GRID.0) as i64);
+        let here = Region { x0: x, y0: y, width: 1, height: 1 };
+        let mut sums = [0.0f64; 3];
+        let mut alone = Vec::new();
+        for (tile, _) in regions.iter().enumerate().filter(|(_, region)| region.contains(&here)) {
+            let ([value, weight, variance], _) = pixel(tile, x, y);
+            if weight <= 0.0 {
+                continue;
+            }
+            let (gain, added) = match tile {
+                0 => (1.0, 0.0),
+                1 => (1.25, -7.5 + surface.at(x as f64, y as f64)),
+                _ => (1.0, 0.5),
+            };
+            let w = f64::from(weight) / (gain * gain);
+            let v = f64::from(variance) * gain * gain;
+            sums[0] += w;
+            sums[1] += w * (gain * f64::from(value) + added);
+            sums[2] += w * w * v;
+            alone.push(tile);
+        }
+        assert_eq!(own.1, plain.1, "counts and bits");
+        if let [tile] = alone[..] {
+            gauged[tile] += 1;
+        }
+        if alone.is_empty() || alone == [0] {
+            assert_eq!(own.0, plain.0, "kept to the bit");
+            continue;
+        }
+        let expected = [sums[1] / sums[0], sums[0], sums[2] / (sums[0] * sums[0])];
+        for (bits, expected) in own.0.iter().zip(expected) {
+            let found = f64::from(f32::from_bits(*bits));
+            assert!(
+                (found - expected).abs() <= 3e-7 * expected.abs(),
+                "{x} {y} {alone:?} {found} {expected}"
+            );
+        }
+    }
+    assert!(gauged.iter().all(|count| *count > 200), "{gauged:?}");
+    for (mib, threads) in [(26, 1), (28, 2), (64, 3)] {
+        assert!(merged(&tiles, mib << 20, threads).0 == pixels, "{mib} MiB, {threads} threads");
+    }
+    let after: Vec<Vec<u8>> = tiles.iter().map(|tile| std::fs::read(&tile.path).unwrap()).collect();
+    assert!(after == bytes, "nothing is written to tiles");
 }
 
 #[test]

@@ -11,8 +11,8 @@ use zemosaic_fits::FilePool;
 use zemosaic_frames::{Frame, IngestOptions, discover, ingest};
 use zemosaic_gauge::solve::Difference;
 use zemosaic_gauge::{
-    BlockGrid, GainOrigin, MatchOptions, NormalizeOptions, Pair, Preview, PreviewJob, PreviewScratch, choose_pairs,
-    measure_preview, pair_gains, solve_offsets,
+    BlockGrid, GainOrigin, MatchOptions, NormalizeOptions, Pair, Preview, PreviewJob, PreviewScratch,
+    choose_pairs, measure_preview, pair_gains, solve_offsets,
 };
 use zemosaic_image::Region;
 use zemosaic_sky::{FrameGeometry, Grid, GridOptions, MapOptions, PixelMap, automatic_grid, grid_bounds};
@@ -93,7 +93,13 @@ fn place(frames: &[Frame]) -> (Grid, Vec<(Region, PixelMap)>) {
 }
 
 /// Solve a channel and compare.
-fn tell(frames: &[Frame], previews: &[Preview], pairs: &[Pair], channel: usize, truth: &BTreeMap<String, Vec<f64>>) {
+fn tell(
+    frames: &[Frame],
+    previews: &[Preview],
+    pairs: &[Pair],
+    channel: usize,
+    truth: &BTreeMap<String, Vec<f64>>,
+) {
     let start = Instant::now();
     let gains = pair_gains(previews, pairs, channel, &MatchOptions::default());
     let seconds = start.elapsed().as_secs_f64();

@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn the_brightest_pixel_is_found() {
-        let pixels: Vec<f32> = (0..37).map(|i| if i % 5 == 0 { f32::NAN } else { (i * 7 % 31) as f32 }).collect();
+        let pixels: Vec<f32> =
+            (0..37).map(|i| if i % 5 == 0 { f32::NAN } else { (i * 7 % 31) as f32 }).collect();
         for step in [1, 2] {
             let mut peak = Peak::default();
             peak.look(&pixels, (100, 9), step);

@@ -1,5 +1,6 @@
 //! Gain and offset of every frame and channel, by the method of the options: corrected = gain x value + offset.
 
+use crate::certificate::SeamCertificate;
 use crate::compat::tile_scaling;
 use crate::offsets::{self, ChannelReport, PairReport};
 use crate::options::{NormalizeMethod, NormalizeOptions};
@@ -44,6 +45,21 @@ pub struct Note {
     pub text: String,
 }
 
+/// Standard errors of a frame's gauge per channel; NaN where they are not known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FrameError {
+    /// Of the gains.
+    pub gain: [f64; 3],
+    /// Of the offsets, units of the mosaic.
+    pub offset: [f64; 3],
+}
+
+impl Default for FrameError {
+    fn default() -> Self {
+        Self { gain: [f64::NAN; 3], offset: [f64::NAN; 3] }
+    }
+}
+
 /// The gauge of all frames.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gauge {
@@ -63,6 +79,12 @@ pub struct Gauge {
     pub channels: Vec<ChannelReport>,
     /// The pairs (additive).
     pub pairs: Vec<PairReport>,
+    /// Standard errors of each frame's gauge; empty where they are not known.
+    pub error: Vec<FrameError>,
+    /// What the overlaps do not tell, in words: one thing each.
+    pub undetermined: Vec<String>,
+    /// The steps that remain, where they were looked at.
+    pub certificate: Option<SeamCertificate>,
 }
 
 impl Gauge {
@@ -77,6 +99,9 @@ impl Gauge {
             part: vec![0; frames],
             channels: Vec::new(),
             pairs: Vec::new(),
+            error: Vec::new(),
+            undetermined: Vec::new(),
+            certificate: None,
         }
     }
 }

@@ -14,7 +14,6 @@
 //! - [`location`]: by how much a pair differs
 //! - `normal`: the sparse systems of all pairs
 //! - `log_ratio`, `deming`, [`gain`]: by how much it differs in strength
-//! - `laplacian`, `conjugate`: the sparse system of all pairs
 //! - [`mod@solve`]: offsets from differences
 //! - `offsets`: offsets from previews, and their report
 //! - `reference`: gain and offset relative to one frame
@@ -23,41 +22,52 @@
 //! - `gauge_solution`: the gauge with one frame as reference
 //! - [`mod@gauge`]: all of them by name
 //! - [`compat`]: what ZeMosaic does, for comparison only
+//! - [`certificate`]: the steps that remain in the mosaic; `rims`: where sources end; [`seam_pairs`]: steps and gradients of
+//!   pairs; [`inter_tile`]: the spread of levels
 
 mod aperture;
 pub mod blocks;
 mod candidates;
+pub mod certificate;
 pub mod clip;
 pub mod compat;
-mod conjugate;
 mod deming;
 pub mod gain;
 pub mod gauge;
 mod gauge_solution;
+pub mod inter_tile;
 pub mod location;
-mod normal;
 mod log_ratio;
+mod normal;
 mod offsets;
 pub mod options;
 pub mod pairs;
 mod photometry;
 pub mod preview;
 mod reference;
+mod rims;
 mod runs;
+pub mod seam_pairs;
 pub mod solve;
 pub mod star_list;
 pub mod surface;
 pub mod surfaces;
 
 pub use blocks::BlockGrid;
+pub use certificate::{
+    CertificateJob, JoinElement, PixelNoise, SeamCertificate, SeamSummary, Side, certificate_bytes,
+    seam_certificate,
+};
 pub use gain::{GainOrigin, PairGain, pair_gains};
-pub use gauge::{FrameGauge, Gauge, GaugeError, LeftOutFrame, gauge};
+pub use gauge::{FrameError, FrameGauge, Gauge, GaugeError, LeftOutFrame, gauge};
 pub use gauge_solution::refer_to;
+pub use inter_tile::{InterTile, inter_tile_median_stddev};
 pub use location::{CommonBlock, Differences, block_differences, common_area};
 pub use offsets::{ChannelReport, PairReport};
 pub use options::{MatchMethod, MatchOptions, NormalizeMethod, NormalizeOptions, SurfaceOrder};
 pub use pairs::{Pair, choose_pairs};
 pub use preview::{Preview, PreviewJob, PreviewScratch, measure_preview};
+pub use seam_pairs::{ChannelSeam, PairSeam, Seam};
 pub use solve::{OffsetSolution, solve_offsets};
 pub use star_list::GridStar;
 pub use surface::Surface;

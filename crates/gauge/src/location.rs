@@ -57,9 +57,7 @@ impl Differences {
         for_common(a, b, |i, j| {
             let (first, second) = (f64::from(a.level[channel][i]), f64::from(b.level[channel][j]));
             let noise = f64::from(a.variance[channel][i]) + f64::from(b.variance[channel][j]);
-            let least = LEAST_ERROR * (first.abs() + second.abs()) + f64::MIN_POSITIVE.sqrt();
-            self.value.push(first - second);
-            self.variance.push(noise.max(least * least));
+            self.push(first, second, noise);
         });
     }
 
@@ -73,6 +71,13 @@ impl Differences {
             self.value.push(value);
             self.variance.push(variance);
         }
+    }
+
+    /// Add the levels of a block in two frames, and the variance of their difference.
+    pub(crate) fn push(&mut self, first: f64, second: f64, noise: f64) {
+        let least = LEAST_ERROR * (first.abs() + second.abs()) + f64::MIN_POSITIVE.sqrt();
+        self.value.push(first - second);
+        self.variance.push(noise.max(least * least));
     }
 
     /// Their robust mean, with at least `least_excess` of scatter on top; `None` without differences.

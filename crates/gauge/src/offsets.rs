@@ -32,8 +32,21 @@ pub struct ChannelReport {
     pub iterations: usize,
 }
 
+/// The gain of a pair in one channel: natural logarithm of the factor that brings the first to the second.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PairGain {
+    /// As measured.
+    pub log_gain: f64,
+    /// Standard error of that.
+    pub error: f64,
+    /// Stars, or blocks with structure, that it is of.
+    pub samples: usize,
+    /// What remains of it with the gains of the frames.
+    pub remaining: f64,
+}
+
 /// A pair of frames, per channel.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PairReport {
     /// Index of the first frame.
     pub a: usize,
@@ -49,6 +62,8 @@ pub struct PairReport {
     pub error: Vec<f64>,
     /// Weight in the last round over 1 / (error^2 + systematic^2): near 0 for a pair that contradicts the others.
     pub weight: Vec<f64>,
+    /// Gains, where they were measured; empty where none was.
+    pub gain: Vec<PairGain>,
 }
 
 /// Offsets of `previews`.
@@ -86,16 +101,7 @@ pub(crate) fn additive(previews: &[Preview], options: &NormalizeOptions) -> Gaug
 }
 
 fn report_of(pair: &Pair) -> PairReport {
-    let nothing = Vec::new;
-    PairReport {
-        a: pair.a,
-        b: pair.b,
-        blocks: pair.blocks,
-        before: nothing(),
-        after: nothing(),
-        error: nothing(),
-        weight: nothing(),
-    }
+    PairReport { a: pair.a, b: pair.b, blocks: pair.blocks, ..PairReport::default() }
 }
 
 /// The differences of all pairs in a channel.

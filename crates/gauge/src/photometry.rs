@@ -234,7 +234,8 @@ impl Reader<'_> {
             let Some((light, variance)) = flux(&samples[channel], at, aperture, area, &sky) else {
                 return Ok(None);
             };
-            let photons = self.job.frame.noise_model.gain_e_per_adu.map_or(0.0, |gain| light.max(0.0) * area / gain);
+            let photons =
+                self.job.frame.noise_model.gain_e_per_adu.map_or(0.0, |gain| light.max(0.0) * area / gain);
             star.flux[channel] = (light * scale) as f32;
             star.variance[channel] = ((variance + photons) * scale * scale) as f32;
         }

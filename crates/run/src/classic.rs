@@ -10,6 +10,7 @@ use zemosaic_coadd::{
     CoaddJob, CoaddSummary, MergeRule, ProductPlane, ProductSink, Tile, coadd, plan_region,
 };
 use zemosaic_fits::{FilePool, Header, ProductWriter};
+use zemosaic_gauge::FrameGauge;
 use zemosaic_sky::Grid;
 
 use crate::assemble::product_hdus;
@@ -143,7 +144,8 @@ impl TileMaker<'_> {
             .map(|(index, plane)| (index, tile_header(*plane, index, &facts, options, &cards)))
             .collect();
         writer.finish_with_tables(headers, vec![inputs_table(&facts)])?;
-        let tile = Tile { region: job.region, planes: tile_planes(&path)?, path };
+        let tile =
+            Tile { region: job.region, planes: tile_planes(&path)?, path, gauge: FrameGauge::default() };
         Ok((Some(MadeTile { tile, facts, patches: plan.patches.len() }), summary))
     }
 

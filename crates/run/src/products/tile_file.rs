@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use zemosaic_coadd::{DepthPlanes, MergeRule, ProductPlane, Tile, TilePlane};
 use zemosaic_fits::{FitsError, FitsFile, Header, scan};
 use zemosaic_frames::dialect::is_own_product;
+use zemosaic_gauge::FrameGauge;
 use zemosaic_image::Region;
 use zemosaic_sky::Grid;
 
@@ -107,7 +108,7 @@ pub fn open_tile(path: &Path) -> Result<Opened, FitsError> {
     };
     let is_inputs = |name: String| name.trim() == "INPUTS";
     let inputs_hdu = file.hdus.iter().position(|hdu| hdu.header.get_str("EXTNAME").is_some_and(is_inputs));
-    let tile = Tile { path: PathBuf::from(path), region, planes };
+    let tile = Tile { path: PathBuf::from(path), region, planes, gauge: FrameGauge::default() };
     Ok(Opened::Tile(Box::new(TileFile { tile, grid, channels, rule, header, inputs_hdu })))
 }
 

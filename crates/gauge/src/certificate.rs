@@ -1,0 +1,267 @@
+//! The seam certificate: how large the steps are that remain in a mosaic where its sources end, in units of the noise that
+//! one sees there. It is made of the previews alone and does not ask how the gauge was found.
+//!
+//! A **join** is a side between two blocks of the grid of which a source has the one (b) and not the other, while other
+//! sources go on there. Where the source ends, the mosaic makes the step
+//!
+//! ```text
+//! w_i / sum w x (L_i - mean of the others' L)
+//! ```
+//!
+//! at b, w being the weights of the sources and L their corrected levels of the block. It is set against the noise of a
+//! pixel of the mosaic there, sqrt(sum w^2 sigma^2) / sum w (1 / sqrt(sum w) for weights of inverse variance). A mosaic passes
+//! where in every channel 95 % of the length of all joins has a step below 0.3 of that noise.
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::blocks::BlockGrid;
+use crate::gauge::FrameGauge;
+use crate::inter_tile::InterTile;
+use crate::pairs::Pair;
+use crate::preview::Preview;
+use crate::rims::{BlockSums, rims_of};
+use crate::seam_pairs::{PairSeam, seams_of_pairs};
+
+/// Step over the local noise of a pixel that is not seen.
+pub const STEP_LIMIT: f64 = 0.3;
+/// Share of the length of all joins that must be below it.
+pub const SHARE_LIMIT: f64 = 0.95;
+/// Joins that are kept one by one: the largest of them.
+const MOST_JOINS: usize = 100_000;
+/// Sources whose rims are held at a time.
+const SOURCES_AT_ONCE: usize = 256;
+
+/// What a source puts into a pixel of the mosaic, per channel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PixelNoise {
+    /// Noise of a pixel in units of the mosaic, with its gauge; NaN where it is not known.
+    pub sigma: [f64; 3],
+    /// Weight in the mosaic.
+    pub weight: [f64; 3],
+}
+
+/// What a certificate is made of; all slices in the order of the sources.
+#[derive(Debug, Clone, Copy)]
+pub struct CertificateJob<'a> {
+    /// Levels of the blocks of every source, before any gauge.
+    pub previews: &'a [Preview],
+    /// The blocks.
+    pub blocks: BlockGrid,
+    /// What was done to the sources before.
+    pub before: &'a [FrameGauge],
+    /// What is done to them now, in place of that.
+    pub after: &'a [FrameGauge],
+    /// Pairs to be told one by one.
+    pub pairs: &'a [Pair],
+    /// Noise and weight.
+    pub noise: &'a [PixelNoise],
+}
+
+/// On which side of its block a source ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// At lower x.
+    Left,
+    /// At higher x.
+    Right,
+    /// At lower y.
+    Below,
+    /// At higher y.
+    Above,
+}
+
+/// A piece of a join as long as a side of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct JoinElement {
+    /// Index of the source that ends here.
+    pub source: usize,
+    /// Middle of the side, pixels of the grid.
+    pub x_px: f64,
+    /// Middle of the side, pixels of the grid.
+    pub y_px: f64,
+    /// Which side of its block it is.
+    pub side: Side,
+    /// Step of the mosaic per channel before, in its unit; NaN in channels there are not.
+    pub step_before: [f64; 3],
+    /// Step after.
+    pub step_after: [f64; 3],
+    /// Standard error of the step after.
+    pub error: [f64; 3],
+    /// Noise of a pixel of the mosaic.
+    pub noise: [f64; 3],
+}
+
+impl JoinElement {
+    /// Largest step over the noise of all channels, before and after.
+    pub fn sigmas(&self) -> [f64; 2] {
+        [&self.step_before, &self.step_after].map(|steps| {
+            let of_channel = |(step, noise): (&f64, &f64)| (step / noise).abs();
+            // NaN, of channels there are not, is passed over.
+            steps.iter().zip(&self.noise).map(of_channel).fold(0.0, f64::max)
+        })
+    }
+}
+
+/// All joins of a channel, or of all.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SeamSummary {
+    /// Length of the joins that were measured, pixels of the grid.
+    pub join_px: f64,
+    /// Length of those that were not: the source has no block in common with another there, or no noise is known.
+    pub unmeasured_px: f64,
+    /// Share of the length with a step below [`STEP_LIMIT`] of the noise, before.
+    pub share_below_before: f64,
+    /// The same after.
+    pub share_below_after: f64,
+    /// Largest step over the noise before.
+    pub largest_before: f64,
+    /// The same after.
+    pub largest_after: f64,
+    /// Root mean square of the steps over the noise before.
+    pub rms_before: f64,
+    /// The same after.
+    pub rms_after: f64,
+    /// Whether [`SHARE_LIMIT`] of the length is below the limit after.
+    pub passed: bool,
+}
+
+/// What is said of the joins of a mosaic.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SeamCertificate {
+    /// Side of a block, pixels of the grid.
+    pub block_px: usize,
+    /// Per channel.
+    pub channels: Vec<SeamSummary>,
+    /// All channels together; passed where each has.
+    pub overall: SeamSummary,
+    /// Spread of the levels of the sources, per channel.
+    pub inter_tile: Vec<InterTile>,
+    /// Pieces of joins, by source; of more than 100,000 those with the largest steps after.
+    #[serde(skip)]
+    pub joins: Vec<JoinElement>,
+    /// All pieces, also those that are not kept.
+    pub join_elements: usize,
+    /// The pairs that were asked for.
+    #[serde(skip)]
+    pub pairs: Vec<PairSeam>,
+    /// Whether all is well.
+    pub passed: bool,
+}
+
+/// Bytes that a certificate of `previews` takes besides its result.
+pub fn certificate_bytes(previews: &[Preview]) -> usize {
+    BlockSums::bytes(previews)
+}
+
+/// The certificate of a mosaic. Time goes with the blocks of all sources and with the pairs given, memory with the blocks
+/// that the mosaic has ([`certificate_bytes`]).
+pub fn seam_certificate(job: &CertificateJob<'_>) -> SeamCertificate {
+    let channels = job.previews.first().map_or(0, Preview::channels);
+    let sums = BlockSums::new(job);
+    let mut tallies = vec![Tally::default(); channels];
+    let (mut joins, mut join_elements) = (Vec::new(), 0);
+    let sources: Vec<usize> = (0..job.previews.len()).collect();
+    for some in sources.chunks(SOURCES_AT_ONCE) {
+        let found: Vec<Vec<JoinElement>> =
+            some.par_iter().map(|source| rims_of(job, &sums, *source)).collect();
+        for element in found.into_iter().flatten() {
+            join_elements += 1;
+            for (channel, tally) in tallies.iter_mut().enumerate() {
+                tally.add(&element, channel);
+            }
+            joins.push(element);
+        }
+        if joins.len() > 2 * MOST_JOINS {
+            keep_largest(&mut joins);
+        }
+    }
+    keep_largest(&mut joins);
+    let (pairs, inter_tile) = seams_of_pairs(job, &sums);
+    let block_px = job.blocks.block_px as f64;
+    let channels: Vec<SeamSummary> = tallies.iter().map(|tally| tally.summary(block_px)).collect();
+    let all = tallies.iter().fold(Tally::default(), |sum, tally| sum.with(tally));
+    let passed = channels.iter().all(|summary| summary.passed);
+    SeamCertificate {
+        block_px: job.blocks.block_px,
+        overall: SeamSummary { passed, ..all.summary(block_px) },
+        channels,
+        inter_tile,
+        joins,
+        join_elements,
+        pairs,
+        passed,
+    }
+}
+
+/// Keep the elements of the largest steps, in their order.
+fn keep_largest(joins: &mut Vec<JoinElement>) {
+    if joins.len() <= MOST_JOINS {
+        return;
+    }
+    let mut order: Vec<usize> = (0..joins.len()).collect();
+    let size = |index: &usize| joins[*index].sigmas()[1];
+    order.sort_by(|a, b| size(b).total_cmp(&size(a)).then(a.cmp(b)));
+    order.truncate(MOST_JOINS);
+    order.sort_unstable();
+    *joins = order.into_iter().map(|index| joins[index]).collect();
+}
+
+/// Counts over elements.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    measured: usize,
+    unmeasured: usize,
+    /// Before, after.
+    below: [usize; 2],
+    largest: [f64; 2],
+    squares: [f64; 2],
+}
+
+impl Tally {
+    fn add(&mut self, element: &JoinElement, channel: usize) {
+        let noise = element.noise[channel];
+        let sigmas = [element.step_before[channel] / noise, element.step_after[channel] / noise];
+        if sigmas.iter().any(|value| !value.is_finite()) {
+            self.unmeasured += 1;
+            return;
+        }
+        self.measured += 1;
+        for (which, sigmas) in sigmas.into_iter().enumerate() {
+            self.below[which] += usize::from(sigmas.abs() < STEP_LIMIT);
+            self.largest[which] = self.largest[which].max(sigmas.abs());
+            self.squares[which] += sigmas * sigmas;
+        }
+    }
+
+    fn with(mut self, other: &Self) -> Self {
+        self.measured += other.measured;
+        self.unmeasured += other.unmeasured;
+        for which in 0..2 {
+            self.below[which] += other.below[which];
+            self.largest[which] = self.largest[which].max(other.largest[which]);
+            self.squares[which] += other.squares[which];
+        }
+        self
+    }
+
+    fn summary(&self, block_px: f64) -> SeamSummary {
+        let count = self.measured.max(1) as f64;
+        let share = |which: usize| if self.measured == 0 { 1.0 } else { self.below[which] as f64 / count };
+        let rms = |which: usize| (self.squares[which] / count).sqrt();
+        // Where there are joins and nothing is known of any, nothing is certified.
+        let is_known = self.measured > 0 || self.unmeasured == 0;
+        SeamSummary {
+            join_px: self.measured as f64 * block_px,
+            unmeasured_px: self.unmeasured as f64 * block_px,
+            share_below_before: share(0),
+            share_below_after: share(1),
+            largest_before: self.largest[0],
+            largest_after: self.largest[1],
+            rms_before: rms(0),
+            rms_after: rms(1),
+            passed: is_known && share(1) >= SHARE_LIMIT,
+        }
+    }
+}

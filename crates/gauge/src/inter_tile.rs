@@ -1,0 +1,55 @@
+//! How far the levels of sources are spread: one figure before and after the parts of the gauge.
+
+use serde::Serialize;
+
+use crate::solve::{Difference, solve_offsets};
+
+/// Spread of the levels of sources in a channel, in units of the mosaic.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct InterTile {
+    /// As they were.
+    pub raw: f64,
+    /// With their gains.
+    pub after_gain: f64,
+    /// With gains, offsets and surfaces.
+    pub after_offset: f64,
+}
+
+/// Standard deviation over sources of their level without stars. The sky and what is in it differs from place to place, so
+/// levels are not those of whole sources: they are the solution of all `differences` of overlaps (mean 0 in each connected
+/// part), and what pairs say besides adds half the mean square of their residuals. Sources without a pair do not count; 0
+/// without pairs.
+pub fn inter_tile_median_stddev(sources: usize, differences: &[Difference]) -> f64 {
+    if differences.is_empty() {
+        return 0.0;
+    }
+    let solution = solve_offsets(sources, differences);
+    let mut is_linked = vec![false; sources];
+    for difference in differences {
+        is_linked[difference.a] = true;
+        is_linked[difference.b] = true;
+    }
+    let linked = is_linked.iter().filter(|linked| **linked).count();
+    let levels: f64 = solution.offsets.iter().map(|offset| offset * offset).sum();
+    let residuals: f64 = differences.iter().map(|own| solution.residual(own).powi(2)).sum();
+    (levels / linked as f64 + 0.5 * residuals / differences.len() as f64).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spread_is_that_of_the_levels() {
+        let levels = [3.0, -1.0, 4.0, -6.0];
+        let pair = |a: usize, b: usize| Difference { a, b, value: levels[a] - levels[b], variance: 0.01 };
+        let found = inter_tile_median_stddev(5, &[pair(0, 1), pair(1, 2), pair(2, 3), pair(0, 3)]);
+        let expected = (levels.iter().map(|level| level * level).sum::<f64>() / 4.0).sqrt();
+        assert!((found - expected).abs() < 1e-9, "{found} {expected}");
+        assert_eq!(inter_tile_median_stddev(3, &[]), 0.0);
+        // A ring that contradicts itself by 1 in each pair has no levels, but a spread.
+        let odd = |a: usize, b: usize| Difference { a, b, value: 1.0, variance: 0.01 };
+        let found = inter_tile_median_stddev(3, &[odd(0, 1), odd(1, 2), odd(2, 0)]);
+        assert!((found - 0.5f64.sqrt()).abs() < 1e-6, "{found}");
+    }
+}
