@@ -2,6 +2,7 @@
 //! the structure in common blocks; never one from sky alone. `docs/methods/star-gains.md` has formulas and figures.
 
 use rayon::prelude::*;
+use serde::Serialize;
 
 use crate::deming::structure_gain;
 use crate::log_ratio::log_ratio;
@@ -14,7 +15,8 @@ use crate::star_list::GridStar;
 const MATCH_PX: f64 = 1.5;
 
 /// What a gain was measured on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum GainOrigin {
     /// Fluxes of common stars.
     Stars,
@@ -35,26 +37,38 @@ pub struct PairGain {
     pub samples: usize,
 }
 
-/// Gains of `pairs` in a channel, in their order; `None` where neither stars nor structure tell.
-pub fn pair_gains(
-    previews: &[Preview],
-    pairs: &[Pair],
-    channel: usize,
-    options: &MatchOptions,
-) -> Vec<Option<PairGain>> {
-    let usable: Vec<Vec<&GridStar>> =
-        previews.par_iter().map(|preview| usable_stars(preview, channel, options.star_snr)).collect();
-    let one = |scratch: &mut Scratch, pair: &Pair| {
-        let (a, b) = (&previews[pair.a], &previews[pair.b]);
+/// The usable stars of all frames, per channel: what gains of pairs are measured on.
+pub struct StarLists<'a> {
+    previews: &'a [Preview],
+    min_stars: usize,
+    /// By channel, then frame; by y.
+    usable: Vec<Vec<Vec<&'a GridStar>>>,
+}
+
+impl<'a> StarLists<'a> {
+    /// Of frames with `previews`.
+    pub fn new(previews: &'a [Preview], options: &MatchOptions) -> Self {
+        let channels = previews.first().map_or(0, Preview::channels);
+        let of = |channel: usize| {
+            previews.par_iter().map(|preview| usable_stars(preview, channel, options.star_snr)).collect()
+        };
+        let usable = (0..channels).map(of).collect();
+        Self { previews, min_stars: options.min_stars.max(2), usable }
+    }
+
+    /// The gain of a pair in a channel; `None` where neither stars nor structure tell.
+    pub fn gain(&self, pair: &Pair, channel: usize) -> Option<PairGain> {
+        let (a, b) = (&self.previews[pair.a], &self.previews[pair.b]);
         if channel >= a.channels() || channel >= b.channels() {
             return None;
         }
+        let usable = self.usable.get(channel)?;
+        let mut scratch = Scratch::default();
         scratch.fill(&usable[pair.a], &usable[pair.b], channel);
-        let enough = options.min_stars.max(2);
-        let of_stars = (scratch.ratios.len() >= enough)
+        let of_stars = (scratch.ratios.len() >= self.min_stars)
             .then(|| log_ratio(&scratch.ratios, &mut scratch.values))
             .flatten()
-            .filter(|found| found.used >= enough.div_ceil(2));
+            .filter(|found| found.used >= self.min_stars.div_ceil(2));
         if let Some(found) = of_stars {
             let (value, variance, samples) = (found.mean, found.variance, found.used);
             return Some(PairGain { value, variance, origin: GainOrigin::Stars, samples });
@@ -62,8 +76,18 @@ pub fn pair_gains(
         let found = structure_gain(a, b, channel)?;
         let (value, variance, samples) = (found.value, found.variance, found.used);
         Some(PairGain { value, variance, origin: GainOrigin::Structure, samples })
-    };
-    pairs.par_iter().map_init(Scratch::default, one).collect()
+    }
+}
+
+/// Gains of `pairs` in a channel, in their order; `None` where neither stars nor structure tell.
+pub fn pair_gains(
+    previews: &[Preview],
+    pairs: &[Pair],
+    channel: usize,
+    options: &MatchOptions,
+) -> Vec<Option<PairGain>> {
+    let stars = StarLists::new(previews, options);
+    pairs.par_iter().map(|pair| stars.gain(pair, channel)).collect()
 }
 
 /// Stars of a frame that are bright enough, by y.

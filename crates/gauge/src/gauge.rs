@@ -2,8 +2,8 @@
 
 use crate::certificate::SeamCertificate;
 use crate::compat::tile_scaling;
-use crate::offsets::{self, ChannelReport, PairReport};
 use crate::options::{NormalizeMethod, NormalizeOptions};
+use crate::pair_report::{ChannelReport, PairReport};
 use crate::preview::Preview;
 use crate::reference;
 use crate::surface::Surface;
@@ -71,16 +71,18 @@ pub struct Gauge {
     pub notes: Vec<Note>,
     /// The reference frame, of methods that have one.
     pub reference: Option<usize>,
-    /// Frames that share no block with another and so keep their level (additive).
+    /// Frames that share no block with another and so keep their level, of a match.
     pub unlinked: Vec<usize>,
-    /// Connected part of each frame, from 0 (additive).
+    /// Connected part of each frame, from 0, of a match.
     pub part: Vec<usize>,
-    /// The fit, per channel (additive).
+    /// The fit, per channel, of a match.
     pub channels: Vec<ChannelReport>,
-    /// The pairs (additive).
+    /// The pairs, of a match.
     pub pairs: Vec<PairReport>,
     /// Standard errors of each frame's gauge; empty where they are not known.
     pub error: Vec<FrameError>,
+    /// Frames whose gain nothing tells: it is 1.
+    pub without_gain: Vec<usize>,
     /// What the overlaps do not tell, in words: one thing each.
     pub undetermined: Vec<String>,
     /// The steps that remain, where they were looked at.
@@ -100,6 +102,7 @@ impl Gauge {
             channels: Vec::new(),
             pairs: Vec::new(),
             error: Vec::new(),
+            without_gain: Vec::new(),
             undetermined: Vec::new(),
             certificate: None,
         }
@@ -128,7 +131,6 @@ pub fn gauge(
 ) -> Result<Gauge, GaugeError> {
     match options.method {
         NormalizeMethod::None => Ok(Gauge::identity(previews.len())),
-        NormalizeMethod::Additive => Ok(offsets::additive(previews, options)),
         NormalizeMethod::Multiplicative
         | NormalizeMethod::AdditiveScaling
         | NormalizeMethod::LinearFit

@@ -15,7 +15,7 @@
 //! - `normal`: the sparse systems of all pairs
 //! - `log_ratio`, `deming`, [`gain`]: by how much it differs in strength
 //! - [`mod@solve`]: offsets from differences
-//! - `offsets`: offsets from previews, and their report
+//! - [`matching`]: gains, offsets and surfaces of all frames; [`pair_report`]: what is told of them
 //! - `reference`: gain and offset relative to one frame
 //! - [`surface`]: low-order surfaces over the grid
 //! - [`surfaces`]: offsets and surfaces from differences of blocks
@@ -38,9 +38,10 @@ mod gauge_solution;
 pub mod inter_tile;
 pub mod location;
 mod log_ratio;
+pub mod matching;
 mod normal;
-mod offsets;
 pub mod options;
+pub mod pair_report;
 pub mod pairs;
 mod photometry;
 pub mod preview;
@@ -63,8 +64,9 @@ pub use gauge::{FrameError, FrameGauge, Gauge, GaugeError, LeftOutFrame, gauge};
 pub use gauge_solution::refer_to;
 pub use inter_tile::{InterTile, inter_tile_median_stddev};
 pub use location::{CommonBlock, Differences, block_differences, common_area};
-pub use offsets::{ChannelReport, PairReport};
+pub use matching::{MatchObserver, match_frames};
 pub use options::{MatchMethod, MatchOptions, NormalizeMethod, NormalizeOptions, SurfaceOrder};
+pub use pair_report::{ChannelReport, GainReport, PairReport};
 pub use pairs::{Pair, choose_pairs};
 pub use preview::{Preview, PreviewJob, PreviewScratch, measure_preview};
 pub use seam_pairs::{ChannelSeam, PairSeam, Seam};

@@ -8,6 +8,7 @@
 //! most, because gradients are smooth.
 
 use crate::blocks::BlockGrid;
+use crate::gauge::FrameGauge;
 use crate::preview::Preview;
 
 /// MAD to standard deviation.
@@ -69,6 +70,25 @@ impl Differences {
         for common in common_area(a, b) {
             let (value, variance) = scaled((a, common.a, gain_a), (b, common.b, gain_b), channel);
             self.value.push(value);
+            self.variance.push(variance);
+        }
+    }
+
+    /// Of the common area of two frames with their gauges, surfaces taken at the centres of the blocks.
+    pub(crate) fn fill_corrected(
+        &mut self,
+        (a, gauge_a): (&Preview, &FrameGauge),
+        (b, gauge_b): (&Preview, &FrameGauge),
+        channel: usize,
+        blocks: BlockGrid,
+    ) {
+        self.value.clear();
+        self.variance.clear();
+        let (gain_a, gain_b) = (gauge_a.gain[channel], gauge_b.gain[channel]);
+        let added =
+            |gauge: &FrameGauge, x: f64, y: f64| gauge.offset[channel] + gauge.surface[channel].at(x, y);
+        for (x, y, value, variance) in block_differences(a, b, channel, (gain_a, gain_b), blocks) {
+            self.value.push(value + added(gauge_a, x, y) - added(gauge_b, x, y));
             self.variance.push(variance);
         }
     }

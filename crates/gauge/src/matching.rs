@@ -7,16 +7,17 @@ use rayon::prelude::*;
 
 use crate::blocks::BlockGrid;
 use crate::compat::intertile::{IntertileOptions, intertile};
-use crate::gain::{PairGain, block_differences, pair_gains};
-use crate::gauge::{ChannelReport, FrameGauge, Gauge, PairReport};
-use crate::location::{Differences, Location, median};
+use crate::gain::{PairGain, StarLists};
+use crate::gauge::{FrameError, Gauge};
+use crate::gauge_solution::refer_to;
+use crate::location::{Differences, Location, block_differences, median};
 use crate::options::{MatchMethod, MatchOptions};
-use crate::pairs::{Pair, choose_pairs};
+use crate::pair_report::{ChannelReport, GainReport, PairReport};
+use crate::pairs::{Pair, choose_pairs, parts};
 use crate::preview::Preview;
-use crate::refer::refer_to;
 use crate::solve::{Difference, OffsetSolution, solve_offsets};
 use crate::surface::Surface;
-use crate::surfaces::{SurfacePair, SurfaceSolution, solve_surfaces};
+use crate::surfaces::{BlockDifference, SurfacePair, SurfaceSolution, solve_surfaces};
 
 /// Pairs of fewer common blocks cannot tell their own scatter: they have at least that of a typical pair.
 const ENOUGH_BLOCKS: usize = 8;
@@ -57,29 +58,50 @@ pub fn match_frames(
     let threads = if pairs.len() < FEW_PAIRS { 1 } else { rayon::current_num_threads() };
     observer.pairs_chosen(pairs.len(), threads);
     let channels = previews.first().map_or(0, Preview::channels);
-    gauge.pairs = pairs.iter().map(|pair| PairReport::new(pair, channels)).collect();
+    gauge.error = vec![FrameError::default(); previews.len()];
     let measured = measure_pairs(previews, &pairs, channels, options, observer);
-    for (report, measured) in gauge.pairs.iter_mut().zip(&measured) {
-        report.set_measured(measured.iter().map(|own| (own.gain, own.raw)));
-    }
+    gauge.pairs = pairs.iter().zip(&measured).map(|(pair, measured)| report_of(pair, measured)).collect();
     if options.method == MatchMethod::Zemosaic {
-        let found = intertile(previews, &pairs, &IntertileOptions::default());
-        for (frame, own) in gauge.frames.iter_mut().zip(found) {
-            *frame = own;
-        }
+        gauge.frames = intertile(previews, &pairs, &IntertileOptions::default());
+        gauge.part = parts(previews.len(), pairs.iter().map(|pair| (pair.a, pair.b)));
+        gauge.channels = vec![ChannelReport::default(); channels];
     } else {
         for channel in 0..channels {
             let own: Vec<&Measured> = measured.iter().map(|channels| &channels[channel]).collect();
             solve_channel(previews, blocks, (&pairs, &own), channel, options, &mut gauge);
         }
     }
-    finish(previews, &pairs, channels, &mut gauge);
+    finish(previews, blocks, &pairs, channels, &mut gauge);
     if let Some(reference) = reference {
-        let part = gauge.part.clone();
-        refer_to(&mut gauge.frames, &part, reference);
+        refer_to(&mut gauge.frames, &gauge.part, reference);
         gauge.reference = Some(reference);
     }
     gauge
+}
+
+/// The report of a pair before anything is solved.
+fn report_of(pair: &Pair, measured: &[Measured]) -> PairReport {
+    let gain = |own: &Measured| {
+        own.gain.map(|gain| GainReport {
+            log_gain: gain.value,
+            error: gain.variance.sqrt(),
+            origin: gain.origin,
+            samples: gain.samples,
+            remaining: gain.value,
+            weight: 1.0,
+        })
+    };
+    let channels = measured.len();
+    PairReport {
+        a: pair.a,
+        b: pair.b,
+        blocks: pair.blocks,
+        before: measured.iter().map(|own| own.raw.map_or(f64::NAN, |raw| raw.mean)).collect(),
+        after: vec![f64::NAN; channels],
+        error: measured.iter().map(|own| own.raw.map_or(f64::NAN, |raw| raw.variance.sqrt())).collect(),
+        weight: vec![1.0; channels],
+        gain: measured.iter().map(gain).collect(),
+    }
 }
 
 /// All pairs, in all channels.
@@ -91,13 +113,10 @@ fn measure_pairs(
     observer: &dyn MatchObserver,
 ) -> Vec<Vec<Measured>> {
     let done = AtomicUsize::new(0);
+    let stars = options.method.has_gain().then(|| StarLists::new(previews, options));
     let one = |scratch: &mut Differences, pair: &Pair| -> Vec<Measured> {
         let of = |channel: usize, scratch: &mut Differences| {
-            let gain = if options.method.has_gain() {
-                pair_gains(previews, std::slice::from_ref(pair), channel, options).pop().flatten()
-            } else {
-                None
-            };
+            let gain = stars.as_ref().and_then(|stars| stars.gain(pair, channel));
             scratch.fill(&previews[pair.a], &previews[pair.b], channel);
             Measured { gain, raw: scratch.location(0.0) }
         };
@@ -179,14 +198,18 @@ fn solve_gains((pairs, measured): (&[Pair], &[&Measured]), channel: usize, gauge
         // Of a frame whose gain nothing tells no error is known either.
         gauge.error[index].gain[channel] =
             if is_linked[index] { frame.gain[channel] * solution.error[index] } else { f64::NAN };
-        if !is_linked[index] && frames > 1 {
-            gauge.without_gain.insert(index);
-        }
+    }
+    if frames > 1 {
+        let untold = (0..frames).filter(|frame| !is_linked[*frame]);
+        gauge.without_gain.extend(untold);
+        gauge.without_gain.sort_unstable();
+        gauge.without_gain.dedup();
     }
     for ((index, difference), weight) in links.iter().zip(&solution.weight) {
-        let report = &mut gauge.pairs[*index];
-        report.gain_after[channel] = solution.residual(difference);
-        report.gain_weight[channel] = *weight;
+        if let Some(report) = &mut gauge.pairs[*index].gain[channel] {
+            report.remaining = solution.residual(difference);
+            report.weight = *weight;
+        }
     }
 }
 
@@ -229,28 +252,23 @@ fn surfaces(
         Surface::over(span(region.x0, region.x1()), span(region.y0, region.y1()))
     };
     let frames: Vec<Surface> = previews.iter().map(over).collect();
-    let with_blocks = |pair: &Pair| SurfacePair {
-        a: pair.a,
-        b: pair.b,
-        blocks: block_differences(
-            &previews[pair.a],
-            &previews[pair.b],
-            channel,
-            [gains[pair.a], gains[pair.b]],
-            blocks,
-        ),
+    let with_blocks = |pair: &Pair| {
+        let (a, b, gains) = (&previews[pair.a], &previews[pair.b], (gains[pair.a], gains[pair.b]));
+        let found = block_differences(a, b, channel, gains, blocks).into_iter();
+        let of_block = |(x_px, y_px, value, variance)| BlockDifference { x_px, y_px, value, variance };
+        SurfacePair { a: pair.a, b: pair.b, blocks: found.map(of_block).collect() }
     };
     let pairs: Vec<SurfacePair> = pairs.par_iter().map(with_blocks).collect();
     solve_surfaces(&frames, &pairs, options.surface_order, &start.offsets)
 }
 
 /// What remains of every pair, and frames that nothing links.
-fn finish(previews: &[Preview], pairs: &[Pair], channels: usize, gauge: &mut Gauge) {
+fn finish(previews: &[Preview], blocks: BlockGrid, pairs: &[Pair], channels: usize, gauge: &mut Gauge) {
     let frames = &gauge.frames;
     let remaining = |scratch: &mut Differences, pair: &Pair| -> Vec<f64> {
         let of = |channel: usize, scratch: &mut Differences| {
-            let (a, b) = (&frames[pair.a], &frames[pair.b]);
-            scratch.fill_corrected((&previews[pair.a], a), (&previews[pair.b], b), channel);
+            let (a, b) = ((&previews[pair.a], &frames[pair.a]), (&previews[pair.b], &frames[pair.b]));
+            scratch.fill_corrected(a, b, channel, blocks);
             scratch.location(0.0).map_or(f64::NAN, |found| found.mean)
         };
         (0..channels).map(|channel| of(channel, scratch)).collect()

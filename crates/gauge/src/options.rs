@@ -102,8 +102,6 @@ pub enum NormalizeMethod {
     /// Values stay as they are.
     #[default]
     None,
-    /// An offset per frame and channel, from the differences of all overlapping pairs at once.
-    Additive,
     /// A factor: sky of the reference frame over the frame's own, where they overlap.
     Multiplicative,
     /// A factor from the ratio of the sky noise, then an offset to the level of the reference frame.
@@ -125,7 +123,6 @@ impl NormalizeMethod {
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
-            Self::Additive => "additive",
             Self::Multiplicative => "multiplicative",
             Self::AdditiveScaling => "additive-scaling",
             Self::LinearFit => "linear-fit",
@@ -134,14 +131,9 @@ impl NormalizeMethod {
             Self::TileScaling => "tile-scaling",
         }
     }
-
-    /// Whether frames are compared with one reference frame.
-    pub fn has_reference(self) -> bool {
-        !matches!(self, Self::None | Self::Additive)
-    }
 }
 
-/// Options of the gauge; all change pixels.
+/// Options of the forms with a reference frame; all change pixels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NormalizeOptions {
@@ -152,20 +144,12 @@ pub struct NormalizeOptions {
     pub reference: Option<String>,
     /// Side of a block in pixels of the grid; `None`: 64, halved or doubled so that frames have some hundred blocks.
     pub block_px: Option<usize>,
-    /// Common blocks that a pair of frames needs to be compared.
+    /// Common blocks that a frame needs with the reference.
     pub min_blocks: usize,
-    /// Pairs that are chosen for each frame.
-    pub pairs_per_frame: usize,
 }
 
 impl Default for NormalizeOptions {
     fn default() -> Self {
-        Self {
-            method: NormalizeMethod::default(),
-            reference: None,
-            block_px: None,
-            min_blocks: 4,
-            pairs_per_frame: 16,
-        }
+        Self { method: NormalizeMethod::default(), reference: None, block_px: None, min_blocks: 4 }
     }
 }

@@ -8,7 +8,7 @@
 
 use rayon::prelude::*;
 
-use crate::options::NormalizeOptions;
+use crate::options::MatchOptions;
 use crate::preview::Preview;
 
 /// Two frames with common blocks; `a` comes first in the order of frames.
@@ -28,7 +28,7 @@ const CANDIDATES_PER_PAIR: usize = 4;
 const SHARES: usize = 8;
 
 /// The pairs to compare, sorted.
-pub fn choose_pairs(previews: &[Preview], options: &NormalizeOptions) -> Vec<Pair> {
+pub fn choose_pairs(previews: &[Preview], options: &MatchOptions) -> Vec<Pair> {
     let valid: Vec<usize> = previews.par_iter().map(Preview::valid).collect();
     let best: Vec<Vec<Pair>> = (0..previews.len())
         .into_par_iter()
@@ -64,7 +64,7 @@ fn rank(a: usize, b: usize, common: usize, of: usize) -> (usize, u64) {
     (common * SHARES / of.max(1), hash ^ (hash >> 31))
 }
 
-fn best_pairs(index: usize, previews: &[Preview], valid: &[usize], options: &NormalizeOptions) -> Vec<Pair> {
+fn best_pairs(index: usize, previews: &[Preview], valid: &[usize], options: &MatchOptions) -> Vec<Pair> {
     let own = &previews[index].region;
     let mut candidates: Vec<((usize, u64), usize)> = Vec::new();
     for (other, preview) in previews.iter().enumerate() {
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn a_strip_is_connected_and_pruned() {
         let previews: Vec<Preview> = (0..40).map(|i| preview(4 * i, 0, 10, 6)).collect();
-        let options = NormalizeOptions { pairs_per_frame: 2, ..NormalizeOptions::default() };
+        let options = MatchOptions { pairs_per_frame: 2, ..MatchOptions::default() };
         let pairs = choose_pairs(&previews, &options);
         assert_eq!(parts(40, pairs.iter().map(|pair| (pair.a, pair.b))), vec![0; 40]);
         assert!(pairs.len() <= 80 && pairs.iter().all(|pair| pair.a < pair.b));
@@ -200,7 +200,7 @@ mod tests {
         let mut previews: Vec<Preview> = (0..5).map(|_| preview(0, 0, 10, 10)).collect();
         previews.extend((0..5).map(|_| preview(9, 9, 10, 10)));
         previews.push(preview(100, 0, 10, 10));
-        let pairs = choose_pairs(&previews, &NormalizeOptions::default());
+        let pairs = choose_pairs(&previews, &MatchOptions::default());
         assert_eq!(parts(11, pairs.iter().map(|p| (p.a, p.b))), [[0; 10].as_slice(), &[1]].concat());
         let bridges: Vec<&Pair> = pairs.iter().filter(|pair| pair.a < 5 && pair.b >= 5).collect();
         assert_eq!(bridges, [&Pair { a: 0, b: 5, blocks: 1 }]);

@@ -117,9 +117,7 @@ fn common(own: &Preview, reference: &Preview, channel: usize) -> Common {
 fn fit(common: &Common, sigma: [f64; 2], least: usize, method: NormalizeMethod) -> Result<Found, Refusal> {
     let middle = |values: &[f64]| median(&mut values.to_vec()).unwrap_or(f64::NAN);
     match method {
-        NormalizeMethod::None | NormalizeMethod::Additive | NormalizeMethod::TileScaling => {
-            Ok((1.0, 0.0, None))
-        }
+        NormalizeMethod::None | NormalizeMethod::TileScaling => Ok((1.0, 0.0, None)),
         NormalizeMethod::Multiplicative => ratio(middle(&common.own), middle(&common.reference), sigma),
         NormalizeMethod::AdditiveScaling => {
             let gain = sigma[1] / sigma[0];

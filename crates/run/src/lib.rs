@@ -9,7 +9,7 @@
 //! - [`tiles`]: which frames make which master tile
 //! - [`calibrate`]: calibration files, masters, what fits which frame
 //! - [`prepare`]: packed files are unpacked, noise is measured
-//! - `normalize`: frames are brought to one level
+//! - `matching`: frames are brought to one photometry
 //! - [`camera`]: what frames say of their cameras together (`cfa_check`, `noise_model`, `defects`)
 //! - [`noise_model`]: gains by photon transfer over the run
 //! - [`rgb_equalize`]: channels of a written product brought together
@@ -35,9 +35,9 @@ mod error;
 pub mod events;
 mod existing;
 pub mod layout;
+mod matching;
 pub mod mosaic;
 pub mod noise_model;
-mod normalize;
 pub mod options;
 mod output;
 pub mod plan;
@@ -49,6 +49,7 @@ pub mod rgb_equalize;
 pub mod scan;
 pub mod solve;
 mod stack;
+mod stats;
 pub mod tiles;
 mod two_pass;
 pub mod units;

@@ -20,7 +20,7 @@ use crate::desk::Working;
 use crate::error::{ExitCode, RunError};
 use crate::events::{EVENTS_NAME, Event, Reporter, Stage, Warning};
 use crate::existing::from_tiles;
-use crate::normalize::normalize;
+use crate::matching::bring_together;
 use crate::options::{GroupChoice, InputKind, MosaicRequest, RunCommand};
 use crate::output::{refuse_existing, refuse_inputs_as_products};
 use crate::plan::{Placed, PlannedRun, place_sources, plan_run};
@@ -250,7 +250,7 @@ pub(crate) fn prepare_sources(
     if placed.sources.is_empty() {
         return Err(crate::scan::no_usable(planned.layout.left_out.len(), &planned.layout.left_out));
     }
-    normalize(request, planned, &mut placed, pool, reporter, cancel)?;
+    bring_together(request, planned, &mut placed, pool, reporter, cancel)?;
     two_pass(request, planned, &mut placed, reporter, cancel)?;
     Ok(placed)
 }

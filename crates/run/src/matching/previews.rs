@@ -13,6 +13,7 @@ use zemosaic_sky::Wcs;
 
 use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage};
+use crate::options::MosaicOptions;
 use crate::plan::Placed;
 use crate::units::show_size;
 
@@ -21,17 +22,22 @@ const PREVIEW_SHARE: u64 = 2;
 /// What the program takes besides.
 const PROGRAM_BYTES: u64 = 24 << 20;
 
-fn blocks_of(sources: &[Source], options: &NormalizeOptions) -> BlockGrid {
+/// The blocks that frames are compared by.
+pub(super) fn blocks_of(sources: &[Source], options: &MosaicOptions) -> BlockGrid {
     let bounds: Vec<Region> = sources.iter().map(|source| source.bounds).collect();
     let least_ratio = sources.iter().map(|source| source.scale_ratio).fold(f64::INFINITY, f64::min);
-    match options.block_px {
+    match options.matching.block_px.or(options.normalize.block_px) {
         Some(block_px) => BlockGrid { block_px: block_px.max(1) },
         None => BlockGrid::for_frames(&bounds, least_ratio),
     }
 }
 
 /// How many previews can be measured at once.
-fn threads_within(budget: MemoryBudget, sources: &[Source], blocks: BlockGrid) -> Result<usize, RunError> {
+pub(super) fn threads_within(
+    budget: MemoryBudget,
+    sources: &[Source],
+    blocks: BlockGrid,
+) -> Result<usize, RunError> {
     let held = |source: &Source| {
         blocks.covering(source.bounds).area() * source.frame.kind.channels() * 2 * size_of::<f32>()
     };
@@ -41,8 +47,8 @@ fn threads_within(budget: MemoryBudget, sources: &[Source], blocks: BlockGrid) -
     let free = budget.total_bytes.saturating_sub(PROGRAM_BYTES);
     if previews > budget.total_bytes / PREVIEW_SHARE || previews + each > free {
         return Err(RunError::Resource(format!(
-            "normalising takes {} for all frames and {} for each thread, the memory budget is {}; raise --memory or \
-             give --normalize none",
+            "comparing the levels takes {} for all frames and {} for each thread, the memory budget is {}; raise \
+             --memory or give --match none",
             show_size(previews),
             show_size(each),
             show_size(budget.total_bytes)
@@ -51,17 +57,19 @@ fn threads_within(budget: MemoryBudget, sources: &[Source], blocks: BlockGrid) -
     Ok(budget.workers.clamp(1, ((free - previews) / each.max(1)).max(1) as usize))
 }
 
-struct Measuring<'a> {
-    grid: &'a Wcs,
-    blocks: BlockGrid,
-    pool: &'a FilePool,
-    reporter: &'a Reporter,
-    cancel: &'a AtomicBool,
+/// What all previews share.
+pub(super) struct Measuring<'a> {
+    pub grid: &'a Wcs,
+    pub blocks: BlockGrid,
+    pub with_stars: bool,
+    pub pool: &'a FilePool,
+    pub reporter: &'a Reporter,
+    pub cancel: &'a AtomicBool,
 }
 
 impl Measuring<'_> {
     /// Previews in the order of `sources`.
-    fn all(&self, sources: &[Source]) -> Result<Vec<Result<Preview, FitsError>>, RunError> {
+    pub(super) fn all(&self, sources: &[Source]) -> Result<Vec<Result<Preview, FitsError>>, RunError> {
         let (done, total) = (AtomicU64::new(0), sources.len() as u64);
         let one = |scratch: &mut PreviewScratch, source: &Source| {
             if self.cancel.load(Ordering::Relaxed) {
@@ -73,6 +81,7 @@ impl Measuring<'_> {
                 grid: self.grid,
                 bounds: source.bounds,
                 background: &source.background,
+                with_stars: self.with_stars,
             };
             let working = self.reporter.working(format!("gauge: preview of {}", source.frame.id));
             let preview = measure_preview(self.pool, &job, self.blocks, scratch);
@@ -87,7 +96,7 @@ impl Measuring<'_> {
 }
 
 /// Keep the sources of which `keep` says so; the others go to `left_out`.
-fn keep_sources(placed: &mut Placed, reasons: Vec<Option<Reason>>, left_out: &mut Vec<LeftOut>) {
+pub(super) fn keep_sources(placed: &mut Placed, reasons: Vec<Option<Reason>>, left_out: &mut Vec<LeftOut>) {
     let mut keep = Vec::with_capacity(reasons.len());
     for (source, reason) in placed.sources.iter().zip(reasons) {
         keep.push(reason.is_none());
@@ -101,7 +110,7 @@ fn keep_sources(placed: &mut Placed, reasons: Vec<Option<Reason>>, left_out: &mu
 }
 
 /// The previews there are; frames that could not be read are left out.
-fn keep_good(
+pub(super) fn keep_good(
     placed: &mut Placed,
     found: Vec<Result<Preview, FitsError>>,
     left_out: &mut Vec<LeftOut>,
@@ -120,4 +129,3 @@ fn keep_good(
     keep_sources(placed, reasons, left_out);
     previews
 }
-

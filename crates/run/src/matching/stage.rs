@@ -6,7 +6,8 @@ use zemosaic_coadd::{CoaddError, Source};
 use zemosaic_fits::FilePool;
 use zemosaic_frames::{LeftOut, Reason};
 use zemosaic_gauge::{
-    BlockGrid, Gauge, GaugeError, MatchMethod, NormalizeMethod, Preview, SeamSource, certify, gauge, match_frames,
+    BlockGrid, CertificateJob, FrameGauge, Gauge, GaugeError, MatchMethod, NormalizeMethod, Pair, PixelNoise,
+    Preview, gauge, match_frames, seam_certificate,
 };
 
 use super::log::MatchLog;
@@ -47,7 +48,7 @@ pub(crate) fn bring_together(
         let measuring = Measuring {
             grid: &planned.layout.grid.wcs,
             blocks,
-            stars: options.matching.method.has_gain(),
+            with_stars: options.matching.method.has_gain(),
             pool,
             reporter,
             cancel,
@@ -123,6 +124,11 @@ fn normalize(
              with --normalize-reference",
             ids[index]
         )),
+        GaugeError::NothingScaled(index) => RunError::Usage(format!(
+            "no frame could be scaled to {}: none has valid pixels in common with it; name another with \
+             --normalize-reference",
+            ids[index]
+        )),
     })?;
     set(placed, &found);
     let facts = GaugeFacts::new(&found, options.method.name(), blocks.block_px, &ids);
@@ -142,16 +148,29 @@ fn solve(
     options: &MosaicOptions,
     reporter: &Reporter,
 ) -> Result<GaugeFacts, RunError> {
-    let options = &options.matching;
-    let reference = index_of("--match-reference", options.reference.as_deref(), &placed.sources)?;
+    let matching = &options.matching;
+    let reference = index_of("--match-reference", matching.reference.as_deref(), &placed.sources)?;
     let longest = |preview: &Preview| preview.region.width.max(preview.region.height);
     let log = MatchLog::new(reporter, previews.iter().map(longest).max().unwrap_or(0));
-    let mut found = log.with_heartbeat(|| match_frames(previews, blocks, reference, options, &log));
-    let seams: Vec<SeamSource> = placed.sources.iter().map(seam_source).collect();
-    found.certificate = Some(certify(previews, &seams, &found, blocks));
-    log_metrics(reporter, previews, &found);
+    let mut found = log.with_heartbeat(|| match_frames(previews, blocks, reference, matching, &log));
     set(placed, &found);
-    Ok(GaugeFacts::new(&found, options.method.name(), blocks.block_px, &ids_of(&placed.sources)))
+    placed.set_weights(options.coadd.weights);
+    let noise: Vec<PixelNoise> = placed.sources.iter().map(pixel_noise).collect();
+    let before = vec![FrameGauge::default(); previews.len()];
+    let pairs: Vec<Pair> =
+        found.pairs.iter().map(|pair| Pair { a: pair.a, b: pair.b, blocks: pair.blocks }).collect();
+    let after = &found.frames;
+    let certificate = seam_certificate(&CertificateJob {
+        previews,
+        blocks,
+        before: &before,
+        after,
+        pairs: &pairs,
+        noise: &noise,
+    });
+    log_metrics(reporter, &certificate);
+    found.certificate = Some(certificate);
+    Ok(GaugeFacts::new(&found, matching.method.name(), blocks.block_px, &ids_of(&placed.sources)))
 }
 
 fn set(placed: &mut Placed, found: &Gauge) {
@@ -161,6 +180,6 @@ fn set(placed: &mut Placed, found: &Gauge) {
 }
 
 /// What the certificate needs of a source.
-fn seam_source(source: &Source) -> SeamSource {
-    SeamSource { noise_variance: source.noise_variance, weight: source.weight }
+fn pixel_noise(source: &Source) -> PixelNoise {
+    PixelNoise { sigma: source.noise_variance.map(f64::sqrt), weight: source.weight }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use zemosaic_fits::{Column, ColumnData, TableSpec};
-use zemosaic_gauge::{ChannelReport, Gauge, NormalizeMethod, PairReport};
+use zemosaic_gauge::{ChannelReport, Gauge, PairReport};
 
 /// Pairs that the report names.
 const WORST_PAIRS: usize = 10;
@@ -11,7 +11,7 @@ const WORST_PAIRS: usize = 10;
 #[derive(Debug, Clone, Serialize)]
 pub struct GaugeFacts {
     /// By this method.
-    pub method: NormalizeMethod,
+    pub method: &'static str,
     /// Side of a block of sky, pixels of the grid.
     pub block_px: usize,
     /// The reference frame, of methods that have one.
@@ -20,6 +20,12 @@ pub struct GaugeFacts {
     pub components: Vec<usize>,
     /// Frames that share no block of sky with another.
     pub unlinked: Vec<String>,
+    /// Frames whose gain nothing tells: it is 1.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub without_gain: Vec<String>,
+    /// What should be known of some frames.
+    #[serde(skip)]
+    pub notes: Vec<String>,
     /// Frames that were left out.
     pub left_out: usize,
     /// Number of pairs.
@@ -54,10 +60,10 @@ pub struct WorstPair {
 
 impl GaugeFacts {
     /// Of a gauge whose frames have these ids.
-    pub fn new(gauge: &Gauge, method: NormalizeMethod, block_px: usize, ids: &[String]) -> Self {
+    pub fn new(gauge: &Gauge, method: &'static str, block_px: usize, ids: &[String]) -> Self {
         let name = |index: usize| ids.get(index).cloned().unwrap_or_default();
         let mut components = Vec::new();
-        if method == NormalizeMethod::Additive {
+        if !gauge.channels.is_empty() {
             let count = gauge.part.iter().max().map_or(0, |last| last + 1);
             components = vec![0; count];
             for part in &gauge.part {
@@ -71,6 +77,8 @@ impl GaugeFacts {
             reference: gauge.reference.map(name),
             components,
             unlinked: gauge.unlinked.iter().map(|index| name(*index)).collect(),
+            without_gain: gauge.without_gain.iter().map(|index| name(*index)).collect(),
+            notes: gauge.notes.iter().map(|note| format!("{}: {}", name(note.frame), note.text)).collect(),
             left_out: gauge.left_out.len(),
             pairs: gauge.pairs.len(),
             channels: gauge.channels.clone(),
@@ -83,8 +91,8 @@ impl GaugeFacts {
     pub fn summary(&self) -> String {
         let blocks = format!("blocks of {} px", self.block_px);
         match &self.reference {
-            None => format!("gauge: {}, {} pairs, {blocks}", self.method.name(), self.pairs),
-            Some(_) => format!("gauge: {}, {blocks}, against one frame", self.method.name()),
+            None => format!("gauge: {}, {} pairs, {blocks}", self.method, self.pairs),
+            Some(_) => format!("gauge: {}, {blocks}, against one frame", self.method),
         }
     }
 }

@@ -1,0 +1,73 @@
+//! What the user should know of a gauge, and the figures that ZeMosaic's users look for.
+
+use zemosaic_gauge::SeamCertificate;
+
+use crate::events::{Reporter, Warning};
+use crate::products::gauge::GaugeFacts;
+
+/// Frames that a warning names.
+const NAMED_FRAMES: usize = 10;
+
+/// The first of `names`, and whether there are more.
+fn some_of(names: &[String]) -> String {
+    let mut text = names.iter().take(NAMED_FRAMES).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > NAMED_FRAMES {
+        text += ", ...";
+    }
+    text
+}
+
+/// Warnings of a gauge.
+pub(super) fn warnings_of(facts: &GaugeFacts) -> Vec<Warning> {
+    let mut messages = Vec::new();
+    if !facts.unlinked.is_empty() {
+        messages.push(format!(
+            "{} frames share no whole block of sky with another and keep their level (offset 0): {}",
+            facts.unlinked.len(),
+            some_of(&facts.unlinked)
+        ));
+    }
+    let parts = facts.components.iter().filter(|size| **size > 1).count();
+    if parts > 1 {
+        messages.push(format!(
+            "the frames form {parts} parts that share no block of sky; each keeps its own mean level, and a step may be \
+             seen between them"
+        ));
+    }
+    if !facts.without_gain.is_empty() {
+        messages.push(format!(
+            "{} frames have too few stars and no structure in common with others: their gain stays 1: {}",
+            facts.without_gain.len(),
+            some_of(&facts.without_gain)
+        ));
+    }
+    messages.extend(facts.notes.iter().cloned());
+    messages.into_iter().map(|message| Warning { code: "W-GAUGE", message }).collect()
+}
+
+/// Letters of the channels in lines.
+const CHANNELS: [&str; 3] = ["R", "G", "B"];
+
+/// How far levels are spread, and how the joins are.
+pub(super) fn log_metrics(reporter: &Reporter, certificate: &SeamCertificate) {
+    let count = certificate.inter_tile.len();
+    for (found, name) in certificate.inter_tile.iter().zip(CHANNELS) {
+        let name = if count == 1 { "L" } else { name };
+        for (value, when) in
+            [(found.raw, "raw"), (found.after_gain, "after gain"), (found.after_offset, "after offset")]
+        {
+            reporter.log(format!(
+                "[GRID][METRICS] Inter-tile median stddev (channel {name}): {value:.4} ADU ({when})"
+            ));
+        }
+    }
+    let all = &certificate.overall;
+    reporter.log(format!(
+        "seams: {:.1} % of {:.0} px of joins have a step below 0.3 sigma (before: {:.1} %), the largest is {:.2} sigma: {}",
+        100.0 * all.share_below_after,
+        all.join_px,
+        100.0 * all.share_below_before,
+        all.largest_after,
+        if certificate.passed { "passed" } else { "failed" }
+    ));
+}
