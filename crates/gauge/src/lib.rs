@@ -16,6 +16,7 @@
 //! - `offsets`: offsets from previews, and their report
 //! - `reference`: gain and offset relative to one frame
 //! - [`surface`]: low-order surfaces over the grid
+//! - `shares`: how much one of several pairs at a place counts
 //! - [`surfaces`]: offsets and surfaces from differences of blocks
 //! - `gauge_solution`: the gauge with one frame as reference
 //! - [`mod@gauge`]: all of them by name
@@ -32,6 +33,7 @@ pub mod pairs;
 pub mod preview;
 mod reference;
 mod runs;
+mod shares;
 pub mod solve;
 pub mod star_list;
 pub mod surface;
