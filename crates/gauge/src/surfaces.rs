@@ -344,8 +344,8 @@ impl<'a, const K: usize> Problem<'a, K> {
         let sigmas: Vec<Vec<f64>> = self.pairs.par_iter().zip(&residuals).map(sigmas_of).collect();
         // In units of their own scatter where that is more than what the variances say.
         let scale = (scatter_of(&sigmas.concat()) * fitted.sqrt()).max(1.0);
-        let weigh =
-            |sigmas: Vec<f64>| sigmas.iter().map(|sigma| robust_weight(sigma / scale, round)).collect();
+        let weight = |sigma: &f64| robust_weight(sigma / scale, HUBER_ROUNDS).max(LEAST_WEIGHT);
+        let weigh = |sigmas: Vec<f64>| sigmas.iter().map(weight).collect();
         self.weight = sigmas.into_par_iter().map(weigh).collect();
     }
 
