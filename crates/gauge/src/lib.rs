@@ -18,6 +18,7 @@
 //! - [`matching`]: gains, offsets and surfaces of all frames; [`pair_report`]: what is told of them
 //! - `reference`: gain and offset relative to one frame
 //! - [`surface`]: low-order surfaces over the grid
+//! - `shares`: how much one of several pairs at a place counts
 //! - [`surfaces`]: offsets and surfaces from differences of blocks
 //! - `gauge_solution`: the gauge with one frame as reference
 //! - [`mod@gauge`]: all of them by name
@@ -49,6 +50,7 @@ mod reference;
 mod rims;
 mod runs;
 pub mod seam_pairs;
+mod shares;
 pub mod solve;
 pub mod star_list;
 pub mod surface;

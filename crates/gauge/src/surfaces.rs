@@ -16,17 +16,20 @@ use std::fmt;
 
 use rayon::prelude::*;
 
-use crate::location::{PLACES, median, robust_weight};
+use crate::location::{HUBER_ROUNDS, PLACES, median, robust_weight};
 use crate::normal::conjugate::{self, Goal};
 use crate::normal::system::LinkBlocks;
 use crate::normal::variance::{PROBES, ROUGH_PROBES, variances};
 use crate::normal::{Factor, Pattern, System, Unknowns};
 use crate::options::SurfaceOrder;
+use crate::shares::independent_shares;
 use crate::solve::scatter_of;
 use crate::surface::{SURFACE_TERMS, Surface};
 
 /// Rounds at most.
 const ROUNDS: usize = 10;
+/// No block's weight falls below this share, so that every frame stays where its blocks are.
+const LEAST_WEIGHT: f64 = 1e-4;
 /// A change of a coefficient over the error of a typical block at which the rounds end.
 const SETTLED: f64 = 1e-3;
 /// Block products that an exact factor may take.
@@ -125,9 +128,10 @@ pub struct SurfaceSolution {
     pub weight: Vec<Vec<f64>>,
     /// Scatter of the residuals beyond the variances, as a variance.
     pub excess: f64,
-    /// Sum of residual^2 / variance over blocks, without the excess.
+    /// Sum of share x residual^2 / variance over blocks, without the excess; the share is the independent part of a block that
+    /// several pairs have at one place.
     pub chi2: f64,
-    /// Blocks less the unknowns that the data determine.
+    /// Sum of the shares less the unknowns that the data determine.
     pub degrees_of_freedom: usize,
     /// Unknowns that the data determine: offsets but one per part, and the terms' gamma.
     pub effective_unknowns: f64,
@@ -164,12 +168,15 @@ struct Problem<'a, const K: usize> {
     system: System<K>,
     /// By frame.
     unknowns: Vec<Unknowns<K>>,
+    /// How much blocks count beside others of the same place.
+    share: Vec<Vec<f64>>,
     /// Robust weights.
     weight: Vec<Vec<f64>>,
     excess: f64,
     /// Median variance of a block.
     typical: f64,
-    blocks: usize,
+    /// Sum of the shares.
+    independent: f64,
     /// Squared width of the prior of each unknown; the offset has none.
     prior: Unknowns<K>,
     /// Terms per order that the data determine, and how many there could be.
@@ -198,13 +205,15 @@ impl<'a, const K: usize> Problem<'a, K> {
         let of_start = |offset: &f64| std::array::from_fn(|k| if k == 0 { *offset } else { 0.0 });
         let blocks = || pairs.iter().flat_map(|pair| &pair.blocks);
         let typical = median(&mut blocks().map(|block| block.variance).collect::<Vec<_>>()).unwrap_or(1.0);
+        let share = independent_shares(pairs);
         let mut problem = Self {
             system: System::new(&pattern),
             unknowns: start.iter().map(of_start).collect(),
             weight: pairs.iter().map(|pair| vec![1.0; pair.blocks.len()]).collect(),
             excess: 0.0,
             typical,
-            blocks: blocks().count(),
+            independent: share.iter().flatten().sum(),
+            share,
             prior: [f64::INFINITY; K],
             determined: [(0.0, 0.0); 2],
             frames,
@@ -239,11 +248,12 @@ impl<'a, const K: usize> Problem<'a, K> {
     /// Matrix and right-hand side.
     fn assemble(&mut self) {
         let of_pair = |index: &usize| {
-            let (pair, weights) = (&self.pairs[*index], &self.weight[*index]);
+            let pair = &self.pairs[*index];
+            let weights = self.weight[*index].iter().zip(&self.share[*index]);
             let smooth = self.excess * (pair.blocks.len() as f64 / PLACES).max(1.0);
             let mut sums = LinkBlocks::<K>::NOTHING;
-            for (block, weight) in pair.blocks.iter().zip(weights) {
-                let w = weight / (block.variance + smooth);
+            for (block, (weight, share)) in pair.blocks.iter().zip(weights) {
+                let w = weight * share / (block.variance + smooth);
                 let a = terms_at::<K>(&self.frames[pair.a], block);
                 let b = terms_at::<K>(&self.frames[pair.b], block);
                 for i in 0..K {
@@ -322,10 +332,9 @@ impl<'a, const K: usize> Problem<'a, K> {
     }
 
     /// Excess and weights from the residuals.
-    fn reweigh(&mut self, round: usize) {
+    fn reweigh(&mut self) {
         let residuals = self.residuals();
-        let blocks = self.blocks as f64;
-        let fitted = blocks / (blocks - self.effective()).max(1.0);
+        let fitted = self.independent / (self.independent - self.effective()).max(1.0);
         self.excess = (scatter_of(&residuals.concat()).powi(2) * fitted - self.typical).max(0.0);
         let excess = self.excess;
         let sigmas_of = |(pair, residuals): (&SurfacePair, &Vec<f64>)| -> Vec<f64> {
@@ -335,28 +344,28 @@ impl<'a, const K: usize> Problem<'a, K> {
         let sigmas: Vec<Vec<f64>> = self.pairs.par_iter().zip(&residuals).map(sigmas_of).collect();
         // In units of their own scatter where that is more than what the variances say.
         let scale = (scatter_of(&sigmas.concat()) * fitted.sqrt()).max(1.0);
-        let weigh =
-            |sigmas: Vec<f64>| sigmas.iter().map(|sigma| robust_weight(sigma / scale, round)).collect();
+        let weight = |sigma: &f64| robust_weight(sigma / scale, HUBER_ROUNDS).max(LEAST_WEIGHT);
+        let weigh = |sigmas: Vec<f64>| sigmas.iter().map(weight).collect();
         self.weight = sigmas.into_par_iter().map(weigh).collect();
     }
 
     fn solve(mut self) -> SurfaceSolution {
         let mut rounds = 0;
         let mut factor;
+        self.reweigh();
         loop {
             self.assemble();
             factor = Factor::new(&self.pattern, &self.system);
             let change = self.iterate(&factor, ROUGH_TOLERANCE);
             rounds += 1;
             let is_last = rounds == ROUNDS || self.links.is_empty();
-            // Tukey's weights come after the fourth round.
-            if is_last || (rounds > 5 && change <= SETTLED * (self.typical + self.excess).sqrt()) {
+            if is_last || (rounds > 2 && change <= SETTLED * (self.typical + self.excess).sqrt()) {
                 break;
             }
             let variances = self.variances(&factor, ROUGH_PROBES);
             self.count(&variances);
             self.update_prior();
-            self.reweigh(rounds - 1);
+            self.reweigh();
         }
         self.iterate(&factor, TOLERANCE);
         let variances = self.variances(&factor, PROBES);
@@ -372,9 +381,9 @@ impl<'a, const K: usize> Problem<'a, K> {
         let error_of = |own: &Unknowns<K>| {
             std::array::from_fn(|term| own.get(term + 1).map_or(0.0, |variance| variance.sqrt()))
         };
-        let chi2_of = |(pair, residuals): (&SurfacePair, Vec<f64>)| {
-            let own = pair.blocks.iter().zip(residuals);
-            own.fold(0.0, |sum, (block, residual)| sum + residual * residual / block.variance)
+        let chi2_of = |((pair, shares), residuals): ((&SurfacePair, &Vec<f64>), Vec<f64>)| {
+            let own = pair.blocks.iter().zip(residuals).zip(shares);
+            own.fold(0.0, |sum, ((block, own), share)| sum + share * own * own / block.variance)
         };
         let effective_unknowns = self.effective();
         SurfaceSolution {
@@ -385,8 +394,8 @@ impl<'a, const K: usize> Problem<'a, K> {
             prior_width: std::array::from_fn(|term| {
                 self.prior.get(term + 1).map_or(0.0, |width| width.sqrt())
             }),
-            chi2: self.pairs.iter().zip(self.residuals()).map(chi2_of).sum(),
-            degrees_of_freedom: (self.blocks as f64 - effective_unknowns).max(0.0).round() as usize,
+            chi2: self.pairs.iter().zip(&self.share).zip(self.residuals()).map(chi2_of).sum(),
+            degrees_of_freedom: (self.independent - effective_unknowns).max(0.0).round() as usize,
             effective_unknowns,
             undetermined: self.undetermined(variances),
             weight: self.weight,

@@ -8,6 +8,8 @@ use zemosaic_gauge::{
 };
 
 const BLOCK_PX: f64 = 64.0;
+/// Of a frame's block, so that the difference of two has 0.4.
+const NOISE: f64 = 0.283;
 /// Blocks of a frame.
 const SIZE: [i64; 2] = [16, 10];
 
@@ -162,7 +164,7 @@ fn strip(frames: i64) -> Vec<[i64; 2]> {
 fn a_random_field() {
     for seed in [1, 2, 3, 4] {
         let mut random = Random(seed);
-        let scene = Scene::new(field(&mut random), 5.0, 0.4, &mut random);
+        let scene = Scene::new(field(&mut random), 5.0, NOISE, &mut random);
         let solution = scene.solve(SurfaceOrder::Quadratic);
         let miss = scene.miss(&solution);
         println!(
@@ -251,7 +253,7 @@ fn without_noise_it_is_exact() {
 #[test]
 fn a_nebula_in_a_corner_does_not_bend_a_frame() {
     let mut random = Random(12);
-    let mut scene = Scene::new(field(&mut random), 5.0, 0.4, &mut random);
+    let mut scene = Scene::new(field(&mut random), 5.0, NOISE, &mut random);
     let clean = scene.solve(SurfaceOrder::Quadratic);
     for y in 0..4 {
         for x in 0..5 {
@@ -260,6 +262,12 @@ fn a_nebula_in_a_corner_does_not_bend_a_frame() {
     }
     let solution = scene.solve(SurfaceOrder::Quadratic);
     let miss = scene.miss(&solution);
+    let of = |s: &SurfaceSolution| (s.offsets[5], s.surfaces[5].coefficients);
+    println!("{:?}\n{:?}\n{:?}", scene.truth[5], of(&clean), of(&solution));
+    for pair in scene.pairs().iter().filter(|p| p.a == 5 || p.b == 5) {
+        println!("{} {} {}", pair.a, pair.b, pair.blocks.len());
+    }
+    println!("{:?}", scene.corners);
     println!("{:.4} to {miss:.4}", scene.miss(&clean));
     assert!(miss < 0.3, "{miss}");
 }
@@ -300,7 +308,7 @@ fn what_overlaps_do_not_tell_is_named() {
     assert!(
         has(Undetermined::Common { part: 0, terms: 5 }) && has(Undetermined::Common { part: 1, terms: 5 })
     );
-    assert!(has(Undetermined::Frame { frame: 27, order: 2 }), "{:?}", solution.undetermined);
+    assert!(has(Undetermined::Frame { frame: 27, order: 1 }), "{:?}", solution.undetermined);
     assert!(
         has(Undetermined::Frame { frame: 30, order: 1 }) && has(Undetermined::Frame { frame: 30, order: 2 })
     );

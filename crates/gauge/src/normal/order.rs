@@ -157,7 +157,7 @@ pub(crate) fn minimum_degree(graph: &Graph, most: usize) -> Option<Elimination> 
             let mut rest = clique.clone();
             found.columns.push(clique);
             rest.sort_unstable();
-            products += left * left * left.saturating_sub(1) / 6;
+            products += left * (left + 1) * left.saturating_sub(1) / 6;
             if products > most {
                 return None;
             }
