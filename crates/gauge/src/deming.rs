@@ -92,7 +92,8 @@ fn slope_of(sums: &Sums) -> Option<f64> {
     }
     let ratio = if sums.noise[0] > 0.0 && sums.noise[1] > 0.0 { sums.noise[1] / sums.noise[0] } else { 1.0 };
     let difference = sums.yy - ratio * sums.xx;
-    let slope = (difference + (difference * difference + 4.0 * ratio * sums.xy * sums.xy).sqrt()) / (2.0 * sums.xy);
+    let slope =
+        (difference + (difference * difference + 4.0 * ratio * sums.xy * sums.xy).sqrt()) / (2.0 * sums.xy);
     (slope.is_finite() && slope > 0.0).then_some(slope)
 }
 
@@ -104,9 +105,9 @@ impl Blocks {
         }
         let of = |values: &[f32], index: usize| f64::from(values[index]);
         let extent = |of: &dyn Fn(usize) -> i64| {
-            let (low, high) = (0..common.len()).map(of).fold((i64::MAX, i64::MIN), |(low, high), at| {
-                (low.min(at), high.max(at))
-            });
+            let (low, high) = (0..common.len())
+                .map(of)
+                .fold((i64::MAX, i64::MIN), |(low, high), at| (low.min(at), high.max(at)));
             (0.5 * (low + high) as f64, (0.5 * (high - low) as f64).max(0.5))
         };
         let ((x, half_x), (y, half_y)) = (extent(&|i| common[i].x), extent(&|i| common[i].y));

@@ -94,7 +94,14 @@ fn previews(frames: &[Frame]) -> (BlockGrid, Vec<Preview>) {
     let pool = FilePool::new(8);
     let one = |(frame, bounds): (&Frame, &Region)| {
         let map = PixelMap::new(&grid, &frame.wcs, frame.width, frame.height, MapOptions::default()).unwrap();
-        let job = PreviewJob { frame, map: &map, grid: &grid.wcs, bounds: *bounds, background: &[], with_stars: false };
+        let job = PreviewJob {
+            frame,
+            map: &map,
+            grid: &grid.wcs,
+            bounds: *bounds,
+            background: &[],
+            with_stars: false,
+        };
         measure_preview(&pool, &job, blocks, &mut PreviewScratch::default()).unwrap()
     };
     (blocks, frames.iter().zip(&bounds).map(one).collect())
