@@ -37,7 +37,7 @@ fn main() {
     let blocks = BlockGrid::for_frames(&bounds, ratio);
     let pool = FilePool::new(16);
     let mut previews = Vec::new();
-    for with_stars in [false, true, false, true] {
+    for with_stars in [false, true] {
         let start = Instant::now();
         previews = frames
             .par_iter()
@@ -123,9 +123,22 @@ fn tell(
     let solution = solve_offsets(frames.len(), &differences);
     // The offset takes the gain away.
     let error: Vec<f64> = (0..frames.len()).map(|i| solution.offsets[i] + of_frame(i)).collect();
-    let mean = error.iter().sum::<f64>() / error.len() as f64;
-    let rms = (error.iter().map(|e| (e - mean).powi(2)).sum::<f64>() / error.len() as f64).sqrt();
-    let most = error.iter().map(|e| (e - mean).abs()).fold(0.0, f64::max);
+    // Of each connected part the mean is free.
+    let parts = solution.part.iter().max().map_or(0, |last| last + 1);
+    let part_of = &solution.part;
+    let members = |part: usize| (0..frames.len()).filter(move |i| part_of[*i] == part);
+    let alone = (0..parts).filter(|part| members(*part).count() == 1).count();
+    let mut of_part: Vec<f64> = Vec::new();
+    for part in 0..parts {
+        let n = members(part).count();
+        let mean = members(part).map(|i| error[i]).sum::<f64>() / n as f64;
+        if n > 1 {
+            of_part.extend(members(part).map(|i| error[i] - mean));
+        }
+    }
+    let rms = (of_part.iter().map(|e| e * e).sum::<f64>() / of_part.len() as f64).sqrt();
+    let most = of_part.iter().map(|e| e.abs()).fold(0.0, f64::max);
+    println!("{parts} parts, {alone} frames alone");
     let n = f64::from(count.max(1));
     println!(
         "channel {channel}: {count} gains ({structure} of structure, {} samples each) in {seconds:.3} s, pair rms {:.4} %, \

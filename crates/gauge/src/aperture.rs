@@ -13,6 +13,12 @@ pub(crate) const SIGMA_TO_FWHM: f64 = 2.354_82;
 const ROUNDS: usize = 12;
 /// Pixels beyond this many sigma of the weight do not count.
 const REACH_SIGMA: f64 = 4.0;
+/// The same for the place alone.
+const CENTRE_REACH_SIGMA: f64 = 3.0;
+/// Rounds of the place.
+const CENTRE_ROUNDS: usize = 8;
+/// Farthest from the brightest pixel.
+const FARTHEST_PX: f64 = 2.0;
 /// Values that a local sky needs.
 const LEAST_SKY: usize = 24;
 
@@ -132,7 +138,7 @@ pub(crate) fn moments(samples: &[Sample], start: Moments, sky: f64) -> Option<Mo
         let sigma_px = (1.0 / inverse).sqrt().clamp(0.5 * now.sigma_px, 1.5 * now.sigma_px);
         let is_settled = dx.hypot(dy) < 1e-3 && (sigma_px / now.sigma_px - 1.0).abs() < 1e-3;
         now = Moments { x: now.x + 2.0 * dx, y: now.y + 2.0 * dy, sigma_px };
-        if (now.x - start.x).hypot(now.y - start.y) > 2.0 {
+        if (now.x - start.x).hypot(now.y - start.y) > FARTHEST_PX {
             return None;
         }
         if is_settled {
@@ -140,6 +146,42 @@ pub(crate) fn moments(samples: &[Sample], start: Moments, sky: f64) -> Option<Mo
         }
     }
     Some(now)
+}
+
+/// Place of a star whose width is known, from `start`, and its second moment over that of an image of this width; `None` where it runs
+/// away or nothing is there.
+pub(crate) fn centroid(samples: &[Sample], start: Moments, sky: f64) -> Option<(f64, f64, f64)> {
+    let weight_variance = start.sigma_px * start.sigma_px;
+    let reach = CENTRE_REACH_SIGMA * CENTRE_REACH_SIGMA * weight_variance;
+    let (mut x, mut y) = (start.x, start.y);
+    let mut width = f64::NAN;
+    for _ in 0..CENTRE_ROUNDS {
+        let (mut sum, mut sum_x, mut sum_y, mut sum_rr) = (0.0, 0.0, 0.0, 0.0);
+        for (sx, sy, value) in samples {
+            let (dx, dy) = (f64::from(*sx) - x, f64::from(*sy) - y);
+            let distance = dx * dx + dy * dy;
+            if distance < reach && value.is_finite() {
+                let light = (-0.5 * distance / weight_variance).exp() * (f64::from(*value) - sky);
+                sum += light;
+                sum_x += light * dx;
+                sum_y += light * dy;
+                sum_rr += light * distance;
+            }
+        }
+        if sum <= 0.0 {
+            return None;
+        }
+        let (dx, dy) = (sum_x / sum, sum_y / sum);
+        width = (sum_rr / sum - dx * dx - dy * dy) / weight_variance;
+        (x, y) = (x + 2.0 * dx, y + 2.0 * dy);
+        if (x - start.x).hypot(y - start.y) > FARTHEST_PX {
+            return None;
+        }
+        if dx.hypot(dy) < 1e-4 {
+            break;
+        }
+    }
+    Some((x, y, width))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use zemosaic_image::Region;
 /// Side of a cell in blocks.
 const CELL_BLOCKS: i64 = 4;
 /// Candidates of a cell.
-const PER_CELL: usize = 3;
+const PER_CELL: usize = 6;
 /// Candidates of a frame.
 const MOST: usize = 320;
 /// A candidate rises so far above the level of its block, in sigma of a pixel.
@@ -142,7 +142,7 @@ mod tests {
             .collect();
         let chosen = choose(region, &all);
         // Columns -3 .. -1, 0 .. 3 and 4: three cells.
-        assert_eq!(chosen.len(), 9);
+        assert_eq!(chosen.len(), 18);
         assert!(chosen.windows(2).all(|pair| pair[0].height > pair[1].height));
     }
 }

@@ -2,7 +2,7 @@
 //! of its own images, so that frames of different seeing measure the same share of the light.
 //!
 //! Candidates are the brightest pixels of blocks ([`crate::candidates`]); of each a small window is read once. The width of
-//! the images is the median over the brightest; aperture: 2.5 full widths, local sky: clipped mean of the ring of twice that area
+//! the images is the median over the brightest; aperture: 2.2 full widths, local sky: clipped mean of the ring of twice that area
 //! outside. A star is kept if it has the width of the others, no saturated pixel and no missing one, no neighbour of half its
 //! height, and lies wholly inside the frame.
 //!
@@ -14,13 +14,15 @@ use zemosaic_frames::pixels::read_stored;
 use zemosaic_frames::{FrameKind, PixelScratch};
 use zemosaic_image::Region;
 
-use crate::aperture::{Aperture, LocalSky, Moments, SIGMA_TO_FWHM, Sample, flux, local_sky, moments};
+use crate::aperture::{
+    Aperture, LocalSky, Moments, SIGMA_TO_FWHM, Sample, centroid, flux, local_sky, moments,
+};
 use crate::candidates::Candidate;
 use crate::preview::PreviewJob;
 use crate::star_list::GridStar;
 
 /// Radius of the aperture in full widths at half maximum.
-const RADIUS_FWHM: f64 = 2.5;
+const RADIUS_FWHM: f64 = 2.2;
 /// Smallest radius in pixels of the colour.
 const LEAST_RADIUS: f64 = 3.0;
 /// Distance of the sky's ring from the aperture, pixels.
@@ -34,8 +36,10 @@ const WIDTH_HALF_PX: usize = 14;
 const START_SIGMA_PX: f64 = 1.4;
 /// Largest width that is believed: windows must stay small.
 const MOST_SIGMA_PX: f64 = 6.0;
-/// A star is at most so much narrower or wider than the frame's images.
-const WIDTH_RANGE: (f64, f64) = (0.7, 1.4);
+/// Narrowest width that is a star's.
+const LEAST_SIGMA_PX: f64 = 0.45;
+/// Second moment of a star within the weight of the frame's width, 1 for an image of this width: hot pixels have less.
+const WIDTH_RANGE: (f64, f64) = (0.4, 2.0);
 /// A neighbour within the aperture with this share of the height of the star makes it useless.
 const NEIGHBOUR: f32 = 0.5;
 /// Stars of a frame at most.
@@ -171,9 +175,9 @@ impl Reader<'_> {
             let StarScratch { samples, sky } = &mut *self.scratch;
             let Some(sky) = local_sky(&samples[channel], centre, ring, sky) else { continue };
             let start = Moments { x: centre.0, y: centre.1, sigma_px: START_SIGMA_PX };
-            widths.extend(moments(&samples[channel], start, sky.level).map(|found| found.sigma_px));
+            let found = moments(&samples[channel], start, sky.level);
+            widths.extend(found.map(|found| found.sigma_px).filter(|sigma| *sigma >= LEAST_SIGMA_PX));
         }
-        // A hot pixel is as wide as its weight: stars are the wider ones.
         let middle = widths.len() / 2;
         widths.sort_by(f64::total_cmp);
         Ok(widths.get(middle).map(|sigma| sigma.min(MOST_SIGMA_PX)))
@@ -216,15 +220,16 @@ impl Reader<'_> {
         let start = (candidate.x as f64, candidate.y as f64);
         let Some(leading_sky) = local_sky(&samples[leading], start, aperture, sky) else { return Ok(None) };
         let start = Moments { x: start.0, y: start.1, sigma_px };
-        let Some(found) = moments(&samples[leading], start, leading_sky.level) else { return Ok(None) };
-        let width = found.sigma_px / sigma_px;
+        let Some((x, y, width)) = centroid(&samples[leading], start, leading_sky.level) else {
+            return Ok(None);
+        };
+        let at = (x, y);
         if width < WIDTH_RANGE.0
             || width > WIDTH_RANGE.1
-            || has_neighbour(&samples[leading], &found, aperture, &leading_sky, sigma_px)
+            || has_neighbour(&samples[leading], at, aperture, &leading_sky, sigma_px)
         {
             return Ok(None);
         }
-        let at = (found.x, found.y);
         let Some((grid, scale)) = self.to_grid(at) else { return Ok(None) };
         let mut star = GridStar { x_px: grid.0, y_px: grid.1, flux: [f32::NAN; 3], variance: [f32::NAN; 3] };
         for channel in 0..kind.channels() {
@@ -260,7 +265,7 @@ impl Reader<'_> {
 /// Whether something else in the aperture is nearly as high as the star.
 fn has_neighbour(
     samples: &[Sample],
-    star: &Moments,
+    star: (f64, f64),
     aperture: Aperture,
     sky: &LocalSky,
     sigma_px: f64,
@@ -269,7 +274,7 @@ fn has_neighbour(
     let reach = aperture.radius_px.powi(2);
     let (mut highest, mut beside) = (0.0_f32, 0.0_f32);
     for (x, y, value) in samples {
-        let distance = (f64::from(*x) - star.x).powi(2) + (f64::from(*y) - star.y).powi(2);
+        let distance = (f64::from(*x) - star.0).powi(2) + (f64::from(*y) - star.1).powi(2);
         if distance <= own {
             highest = highest.max(value - sky.level as f32);
         } else if distance <= reach {
