@@ -298,7 +298,7 @@ impl MosaicArgs {
     /// The sentence for the user.
     pub fn check(&self, given: &[String], run_command: RunCommand) -> Result<(), String> {
         let drizzles = matches!(self.kernel, KernelName::Drizzle | KernelName::DrizzleTurbo);
-        let meshes = self.background == BackgroundMethod::Mesh;
+        let meshes = self.background != BackgroundMethod::None;
         let rices = matches!(self.compress, CompressName::Rice);
         let equalizes = match run_command {
             RunCommand::Stack => self.rgb_equalize != RgbEqualizeChoice::Final,
@@ -307,8 +307,8 @@ impl MosaicArgs {
         };
         let rules = [
             ("pixfrac", drizzles, "--kernel drizzle or drizzle-turbo"),
-            ("back-size", meshes, "--background mesh"),
-            ("back-filter-size", meshes, "--background mesh"),
+            ("back-size", meshes, "--background other than none"),
+            ("back-filter-size", meshes, "--background other than none"),
             ("quantize", rices, "--compress rice"),
             ("rgb-equalize", equalizes, "--mode classic (tile), stack (tile), or a mosaic (final)"),
         ];

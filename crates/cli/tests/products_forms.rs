@@ -113,7 +113,7 @@ fn options_out_of_range_are_told_before_anything_is_read() {
         (&["--combine", "percentile:101"], "percentile"),
         (&["--kernel", "lancos3"], "lanczos3"),
         (&["--pixfrac", "0.5"], "only with --kernel drizzle"),
-        (&["--back-size", "64"], "only with --background mesh"),
+        (&["--back-size", "64"], "only with --background other than none"),
         (&["--quantize", "4", "--compress", "gzip"], "only with --compress rice"),
         (&["--reject", "none", "--kappa", "2"], "only with a --reject"),
         (&["--reject", "esd", "--kappa", "2"], "only with a --reject"),

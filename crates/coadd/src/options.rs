@@ -118,6 +118,27 @@ pub enum BackgroundMethod {
     None,
     /// A mesh of clipped modes, median-filtered, as a bicubic spline (as SExtractor and SWarp). Takes extended objects away too.
     Mesh,
+    /// A plane through the cells of sky of the mesh, objects masked: takes gradients, leaves nebulae.
+    Plane,
+    /// The same of second order.
+    Quadratic,
+    /// The same of third order.
+    Cubic,
+    /// The same of fourth order.
+    Quartic,
+}
+
+impl BackgroundMethod {
+    /// Order of the surface through the mesh; `None` where there is none or the mesh itself is subtracted.
+    pub fn surface_order(self) -> Option<usize> {
+        match self {
+            Self::None | Self::Mesh => None,
+            Self::Plane => Some(1),
+            Self::Quadratic => Some(2),
+            Self::Cubic => Some(3),
+            Self::Quartic => Some(4),
+        }
+    }
 }
 
 /// Options of the engine; all change pixels.

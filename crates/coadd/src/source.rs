@@ -244,9 +244,9 @@ fn levels_of(measured: &Measured, to_mosaic: f64) -> ([f64; 3], [f64; 3]) {
 fn kept_bytes(frame: &Frame, options: &CoaddOptions) -> u64 {
     let cells = match options.background {
         BackgroundMethod::None => 0,
-        BackgroundMethod::Mesh => {
+        _ => {
             let mesh = options.mesh.mesh_px.max(1);
-            frame.width.div_ceil(mesh) * frame.height.div_ceil(mesh) * frame.kind.channels()
+            (frame.width.div_ceil(mesh) + 1) * (frame.height.div_ceil(mesh) + 1) * frame.kind.channels()
         }
     };
     RECORD_BYTES + cells as u64 * MESH_CELL_BYTES

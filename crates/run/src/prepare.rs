@@ -11,6 +11,7 @@ use zemosaic_fits::{FilePool, FitsError, ImageLayout, unpack_image, unpack_packe
 use zemosaic_frames::calibration::{measure_overscan, settle_photon_share};
 use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::{Frame, FrameMaps, LeftOut, Packing, Reason, measure_background, measure_noise};
+use zemosaic_image::background::{LowOrderOptions, low_order};
 
 use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage};
@@ -100,7 +101,7 @@ fn measuring_bytes(frame: &Frame, options: &CoaddOptions) -> u64 {
     let looked_at = COPIES * LOOKED_AT.min(frame.height);
     let rows = match options.background {
         BackgroundMethod::None => looked_at,
-        BackgroundMethod::Mesh => looked_at + 2 * options.mesh.mesh_px.min(frame.height),
+        _ => looked_at + 2 * options.mesh.mesh_px.min(frame.height),
     };
     (frame.width * planes * rows * size_of::<f32>()) as u64
 }
@@ -118,7 +119,7 @@ fn threads_within(budget: MemoryBudget, frames: &[Frame], options: &CoaddOptions
             show_size(needed),
             show_size(budget.total_bytes),
             show_size(free),
-            if options.background == BackgroundMethod::Mesh { " or lower --back-size" } else { "" }
+            if options.background != BackgroundMethod::None { " or lower --back-size" } else { "" }
         )));
     }
     Ok(budget.workers.clamp(1, (free / needed.max(1)).max(1) as usize))
@@ -294,9 +295,17 @@ fn measure(frame: &mut Frame, options: &CoaddOptions, pool: &FilePool) -> Result
     }
     let background = match options.background {
         BackgroundMethod::None => Vec::new(),
-        BackgroundMethod::Mesh => measure_background(pool, frame, options.mesh)
+        _ => measure_background(pool, frame, options.mesh)
             .map_err(unreadable)?
             .map_err(|error| Failure::Frame(Reason::Background(error.to_string())))?,
+    };
+    let background = match options.background.surface_order() {
+        None => background,
+        Some(order) => {
+            let options = LowOrderOptions { order, ..LowOrderOptions::default() };
+            let size = (frame.width, frame.height);
+            background.iter().map(|mesh| low_order(mesh, size, &options).background).collect()
+        }
     };
     Ok(Measured { noise, background: background.into(), quality: None })
 }

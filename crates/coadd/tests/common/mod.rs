@@ -96,7 +96,7 @@ pub fn sources(
         let noise = measure_noise(&pool, &frame).unwrap();
         let background = match options.background {
             BackgroundMethod::None => Vec::new(),
-            BackgroundMethod::Mesh => measure_background(&pool, &frame, options.mesh).unwrap().unwrap(),
+            _ => measure_background(&pool, &frame, options.mesh).unwrap().unwrap(),
         };
         let measured = Measured { noise, background: Arc::new(background), quality: None };
         Source::place(frame, &measured, &grid, options, ingest_options.maps.rescale).unwrap().unwrap()

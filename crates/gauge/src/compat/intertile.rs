@@ -153,7 +153,9 @@ fn luminance(preview: &Preview) -> Vec<f64> {
     for level in &preview.level {
         sum.iter_mut().zip(level).for_each(|(sum, own)| *sum += f64::from(*own));
     }
-    sum.iter_mut().for_each(|sum| *sum /= channels);
+    for sum in &mut sum {
+        *sum /= channels;
+    }
     sum
 }
 
@@ -238,7 +240,9 @@ pub fn from_lines(medians: &[f64], lines: &[IntertileLine], options: &IntertileO
         *offset *= options.affine_blend;
     }
     let mut active = vec![false; tiles];
-    lines.iter().for_each(|line| (active[line.a], active[line.b]) = (true, true));
+    for line in lines {
+        (active[line.a], active[line.b]) = (true, true);
+    }
     let active = active.iter().filter(|active| **active).count();
     if lines.len() <= options.max_pairs_offset_only || active <= 2 {
         for [gain, offset] in &mut found {
@@ -284,7 +288,9 @@ pub fn solve_lines(tiles: usize, lines: &[IntertileLine], options: &IntertileOpt
         IntertileSolver::Irls => irls(tiles, &both, anchor, options.prior),
     };
     let mut has_line = vec![false; tiles];
-    both.iter().for_each(|line| (has_line[line.a], has_line[line.b]) = (true, true));
+    for line in &both {
+        (has_line[line.a], has_line[line.b]) = (true, true);
+    }
     let tidy = |(own, has_line): ([f64; 2], &bool)| {
         let [gain, offset] = own;
         if !has_line || !gain.is_finite() || !offset.is_finite() {
@@ -331,7 +337,9 @@ fn gains_and_offsets(
     system.add(1.0, &[(anchor, 1.0)], 1.0);
     system.add(1.0, &[(tiles + anchor, 1.0)], 0.0);
     if prior > 0.0 {
-        (0..tiles).for_each(|tile| system.add(prior.sqrt(), &[(tile, 1.0)], 1.0));
+        for tile in 0..tiles {
+            system.add(prior.sqrt(), &[(tile, 1.0)], 1.0);
+        }
     }
     let x = system.solve();
     (0..tiles).map(|tile| [x[tile], x[tiles + tile]]).collect()

@@ -16,6 +16,8 @@ pub(super) struct Mesh {
     pub sigmas: Vec<f64>,
     /// Cells without data of their own.
     pub bad_cells: usize,
+    /// Which cells have data of their own.
+    pub good: Vec<bool>,
 }
 
 impl Mesh {
@@ -30,10 +32,11 @@ impl Mesh {
         if bad_cells == cells.len() {
             return None;
         }
+        let good = cells.iter().map(Option::is_some).collect();
         let cells = filled(size, cells);
         let (values, sigmas) = filtered(size, options, &cells);
         let centres = frame.map(|pixels| centres(pixels, options.mesh_px));
-        Some(Self { size, centres, values, sigmas, bad_cells })
+        Some(Self { size, centres, values, sigmas, bad_cells, good })
     }
 }
 

@@ -5,11 +5,13 @@
 //! - [`MeshBuilder`]: fed with the rows of a frame, gives a background per colour
 //! - [`CellStatistics`]: what is kept of a cell
 //! - [`Background`]: the surface, its level and noise; subtracted from any window
+//! - [`low_order()`]: a polynomial instead of the mesh, objects masked
 //!
 //! [`crate::definition`] has the cell and the surface as plain functions.
 
 mod builder;
 mod cell;
+mod low_order;
 mod mesh;
 mod options;
 mod spline;
@@ -27,5 +29,6 @@ pub(crate) mod constants {
 
 pub use builder::{MeshBuilder, Sites};
 pub use cell::CellStatistics;
+pub use low_order::{LowOrder, LowOrderOptions, MOST_ORDER, low_order};
 pub use options::{BackgroundError, BackgroundOptions};
 pub use surface::Background;

@@ -7,7 +7,7 @@ use crate::region::Region;
 use crate::simd::SimdLevel;
 
 /// Value, second derivative along x, along y, and along both, at a cell's centre.
-type Node = [f64; 4];
+pub(super) type Node = [f64; 4];
 
 /// The sky background of one colour of a frame.
 #[derive(Debug, Clone)]
@@ -16,13 +16,24 @@ pub struct Background {
     nodes: Vec<Node>,
     level: f64,
     sigma: f64,
+    roughness: f64,
 }
 
 impl Background {
     pub(super) fn new(mesh: Mesh) -> Self {
-        let nodes = nodes(&mesh);
+        let (nodes, roughness) = (nodes(&mesh), roughness(&mesh));
+        Self::with_nodes(mesh, nodes, roughness)
+    }
+
+    /// The surface of these nodes, one for each cell of `mesh`.
+    pub(super) fn with_nodes(mesh: Mesh, nodes: Vec<Node>, roughness: f64) -> Self {
         let (level, sigma) = (median(&mut mesh.values.clone()), median(&mut mesh.sigmas.clone()));
-        Self { mesh, nodes, level, sigma }
+        Self { mesh, nodes, level, sigma, roughness }
+    }
+
+    /// The mesh.
+    pub(super) fn mesh(&self) -> &Mesh {
+        &self.mesh
     }
 
     /// Columns and rows of the mesh.
@@ -61,25 +72,17 @@ impl Background {
     }
 
     /// How much the mesh changes from cell to cell: root mean square difference of neighbours over the root of 2, ADU. Large
-    /// where the mesh follows nebulae, whose shape it cannot: an estimate of its error.
+    /// where the mesh follows nebulae, whose shape it cannot: an estimate of its error. Of a low-order surface the root mean
+    /// square of what it leaves of the cells, nebulae included.
     pub fn roughness(&self) -> f64 {
-        let [columns, rows] = self.mesh.size;
-        let at = |x: usize, y: usize| self.mesh.values[y * columns + x];
-        let along = (0..rows).flat_map(|y| (1..columns).map(move |x| (x, y, x - 1, y)));
-        let across = (1..rows).flat_map(|y| (0..columns).map(move |x| (x, y, x, y - 1)));
-        let (mut sum, mut count) = (0.0, 0);
-        for (x, y, to_x, to_y) in along.chain(across) {
-            sum += (at(x, y) - at(to_x, to_y)).powi(2);
-            count += 1;
-        }
-        if count > 0 { (0.5 * sum / f64::from(count)).sqrt() } else { 0.0 }
+        self.roughness
     }
 
     /// Bytes held: 48 a cell and a little.
     pub fn bytes(&self) -> usize {
         let floats = self.mesh.values.len() + self.mesh.sigmas.len() + self.nodes.len() * 4;
         let centres = self.mesh.centres[0].len() + self.mesh.centres[1].len();
-        size_of::<Self>() + (floats + centres) * size_of::<f64>()
+        size_of::<Self>() + (floats + centres) * size_of::<f64>() + self.mesh.good.len()
     }
 
     /// Background of the frame's pixel (`x`, `y`), ADU; in the frame or not. `subtract` takes away just this.
@@ -204,6 +207,20 @@ impl<'a> SplineRow<'a> {
             _ => Piece::between(self.node(index - 1), self.node(index)),
         }
     }
+}
+
+/// Root mean square difference of neighbouring cells over the root of 2.
+fn roughness(mesh: &Mesh) -> f64 {
+    let [columns, rows] = mesh.size;
+    let at = |x: usize, y: usize| mesh.values[y * columns + x];
+    let along = (0..rows).flat_map(|y| (1..columns).map(move |x| (x, y, x - 1, y)));
+    let across = (1..rows).flat_map(|y| (0..columns).map(move |x| (x, y, x, y - 1)));
+    let (mut sum, mut count) = (0.0, 0);
+    for (x, y, to_x, to_y) in along.chain(across) {
+        sum += (at(x, y) - at(to_x, to_y)).powi(2);
+        count += 1;
+    }
+    if count > 0 { (0.5 * sum / f64::from(count)).sqrt() } else { 0.0 }
 }
 
 /// Second derivatives of the whole mesh: along y of the values, along x of both.

@@ -235,12 +235,18 @@ fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
     if coadd.flux == FluxConvention::Flux {
         lines.push("coadd: flux per pixel, not brightness".to_owned());
     }
-    if coadd.background == BackgroundMethod::Mesh {
+    if coadd.background != BackgroundMethod::None {
         let mesh = coadd.mesh;
         lines.push(format!(
             "coadd: background subtracted, mesh {} px, filter {}",
             mesh.mesh_px, mesh.filter_meshes
         ));
+        if coadd.background.surface_order().is_some() {
+            lines.push(format!(
+                "coadd: background {} through the mesh, objects masked",
+                name(coadd.background)
+            ));
+        }
     }
     lines.push(format!("coadd: combine {:?}, weights {}", coadd.combine, name(coadd.weights)));
     let reject = coadd.reject;
