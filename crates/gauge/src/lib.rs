@@ -9,7 +9,9 @@
 //! - [`clip`]: level of a block from its pixels
 //! - [`preview`]: the blocks of a frame
 //! - [`star_list`]: the stars of a frame
+//! - [`mod@graph`]: which frames share sky, from their outlines
 //! - [`pairs`]: which frames are compared
+//! - `network`: the best pairs and what else connects, of either
 //! - [`location`]: by how much a pair differs
 //! - `laplacian`, `conjugate`: the sparse system of all pairs
 //! - [`mod@solve`]: offsets from differences
@@ -22,8 +24,10 @@ pub mod blocks;
 pub mod clip;
 mod conjugate;
 pub mod gauge;
+pub mod graph;
 mod laplacian;
 pub mod location;
+mod network;
 mod offsets;
 pub mod options;
 pub mod pairs;
@@ -36,6 +40,7 @@ pub mod surface;
 
 pub use blocks::BlockGrid;
 pub use gauge::{FrameGauge, Gauge, GaugeError, LeftOutFrame, gauge};
+pub use graph::{GraphOptions, Overlap, OverlapGraph, overlap_graph};
 pub use offsets::{ChannelReport, PairReport};
 pub use options::{MatchMethod, MatchOptions, NormalizeMethod, NormalizeOptions, SurfaceOrder};
 pub use pairs::{Pair, choose_pairs};

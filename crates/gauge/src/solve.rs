@@ -8,7 +8,7 @@
 use crate::conjugate::{self, Parts};
 use crate::laplacian::Network;
 use crate::location::{HUBER_ROUNDS, median, robust_weight};
-use crate::pairs::parts;
+use crate::network::parts;
 
 /// Rounds at most.
 const ROUNDS: usize = 10;
