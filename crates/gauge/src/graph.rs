@@ -10,6 +10,8 @@ use crate::network::{Overlaps, network, parts, rank};
 
 /// Frames looked at per pair that is chosen.
 const CANDIDATES_PER_PAIR: usize = 8;
+/// Frames looked at where few pairs are chosen.
+const LEAST_CANDIDATES: usize = 64;
 
 /// What becomes part of the graph.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -112,6 +114,9 @@ impl Overlaps for Outlines<'_> {
     }
 
     fn best(&self, frame: usize, candidates: &[usize]) -> (Vec<(usize, u64)>, u64) {
+        if self.options.pairs_per_frame == 0 {
+            return (Vec::new(), 0);
+        }
         let shares = candidates.iter().map(|&other| (other, self.share(frame, other)));
         let mut ranked: Vec<_> = shares
             .filter(|(_, share)| *share > 0.0)
@@ -130,7 +135,8 @@ impl Overlaps for Outlines<'_> {
 pub fn overlap_graph(footprints: &[Footprint], options: &GraphOptions) -> OverlapGraph {
     let index = PlaceIndex::of_footprints(footprints);
     let outlines = Outlines { footprints, options };
-    let network = network(&index, &outlines, CANDIDATES_PER_PAIR * options.pairs_per_frame);
+    let candidates = (CANDIDATES_PER_PAIR * options.pairs_per_frame).max(LEAST_CANDIDATES);
+    let network = network(&index, &outlines, candidates);
     let part = parts(footprints.len(), network.links.iter().map(|link| (link.a, link.b)));
     let edges = network.links.iter().map(|link| {
         let share = f64::from_bits(link.strength);

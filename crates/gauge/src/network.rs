@@ -90,7 +90,8 @@ pub(crate) fn network<O: Overlaps>(index: &PlaceIndex, overlaps: &O, candidates:
         (links, measured)
     };
     let found: Vec<(Vec<Link>, u64)> = (0..index.len()).into_par_iter().map(best_of_place).collect();
-    let mut network = Network { measured: found.iter().map(|(_, measured)| measured).sum(), ..Network::default() };
+    let mut network =
+        Network { measured: found.iter().map(|(_, measured)| measured).sum(), ..Network::default() };
     network.links = found.into_iter().flat_map(|(links, _)| links).collect();
     network.links.sort_unstable();
     network.links.dedup();

@@ -23,6 +23,7 @@ pub struct Footprint {
     vertices: Vec<Vec3>,
     centre: Vec3,
     radius_rad: f64,
+    ball: Ball,
     /// Two axes spanning the tangent plane at the centre.
     plane: [Vec3; 2],
     /// Positive when the vertices run counter-clockwise as seen from outside the sphere.
@@ -70,7 +71,8 @@ impl Footprint {
         let north = cross(&centre, &east);
         let signed_area_sr = signed_area_sr(&vertices);
         let is_convex = is_convex(&vertices, signed_area_sr.signum());
-        Ok(Self { vertices, centre, radius_rad, plane: [east, north], signed_area_sr, is_convex })
+        let ball = Ball { centre, radius: 2.0 * (radius_rad / 2.0).sin() };
+        Ok(Self { vertices, centre, radius_rad, ball, plane: [east, north], signed_area_sr, is_convex })
     }
 
     /// The corners (and edge points) in order round the outline, ICRS unit vectors.
@@ -139,9 +141,14 @@ impl Footprint {
         self.is_near(other) && (self.contains(&other.centre) || self.common_share(other) > 0.0)
     }
 
-    /// Whether the circles about the two touch.
+    /// The ball of the outline in a unit sphere: frames that share sky have balls that share space.
+    pub fn ball(&self) -> Ball {
+        self.ball
+    }
+
+    /// Whether the balls of the two touch.
     fn is_near(&self, other: &Self) -> bool {
-        Ball::of_footprint(self).touches(&Ball::of_footprint(other))
+        self.ball.touches(&other.ball)
     }
 }
 

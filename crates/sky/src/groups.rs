@@ -101,9 +101,9 @@ impl Joiner<'_> {
                 } else {
                     (own.clone(), others.clone())
                 };
-                let overlap = own.iter().any(|&a| {
-                    others.iter().any(|&b| self.footprints[a].overlaps(&self.footprints[b]))
-                });
+                let overlap = own
+                    .iter()
+                    .any(|&a| others.iter().any(|&b| self.footprints[a].overlaps(&self.footprints[b])));
                 if overlap {
                     self.join(*root_a, *root_b);
                 }

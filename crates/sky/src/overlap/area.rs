@@ -18,12 +18,15 @@ fn difference(a: &Vec3, b: &Vec3) -> Vec3 {
 /// seen from outside the sphere.
 pub(crate) fn signed_area_sr(vertices: &[Vec3]) -> f64 {
     let Some((first, rest)) = vertices.split_first() else { return 0.0 };
-    let triangle = |pair: &[Vec3]| {
+    // Half solid angles are arguments of complex numbers; their product has the sum, for one arctangent in all.
+    let (mut real, mut imaginary) = (1.0, 0.0);
+    for pair in rest.windows(2) {
         let (b, c) = (&pair[0], &pair[1]);
-        let triple = dot(first, &cross(&difference(b, first), &difference(c, first)));
-        2.0 * triple.atan2(1.0 + dot(first, b) + dot(b, c) + dot(c, first))
-    };
-    rest.windows(2).map(triangle).sum()
+        let x = 1.0 + dot(first, b) + dot(b, c) + dot(c, first);
+        let y = dot(first, &cross(&difference(b, first), &difference(c, first)));
+        (real, imaginary) = (real * x - imaginary * y, real * y + imaginary * x);
+    }
+    2.0 * imaginary.atan2(real)
 }
 
 /// Whether a polygon that turns by the sign `turn` is convex.
@@ -37,13 +40,17 @@ pub(crate) fn is_convex(vertices: &[Vec3], turn: f64) -> bool {
 }
 
 /// Two buffers for clipping.
-#[derive(Default)]
 struct Clipper {
     polygon: Vec<Vec3>,
     next: Vec<Vec3>,
 }
 
 impl Clipper {
+    /// For polygons of `sides` sides, windows included: each clip of a convex polygon adds one at most.
+    fn new(sides: usize) -> Self {
+        Self { polygon: Vec::with_capacity(sides), next: Vec::with_capacity(sides) }
+    }
+
     fn start(&mut self, polygon: &[Vec3]) {
         self.polygon.clear();
         self.polygon.extend_from_slice(polygon);
@@ -61,8 +68,7 @@ impl Clipper {
             if (height_before >= 0.0) != (height_here >= 0.0) {
                 let t = height_before / (height_before - height_here);
                 let chord = difference(&vertex, &before);
-                let crossing =
-                    [before[0] + t * chord[0], before[1] + t * chord[1], before[2] + t * chord[2]];
+                let crossing = [before[0] + t * chord[0], before[1] + t * chord[1], before[2] + t * chord[2]];
                 self.next.extend(normalised(&crossing));
             }
             if height_here >= 0.0 {
@@ -77,7 +83,7 @@ impl Clipper {
 /// What `polygon` and the convex `window`, which turns by the sign `turn`, have in common, steradian; signed as
 /// [`signed_area_sr`] of `polygon`.
 pub(crate) fn common_with_convex_sr(polygon: &[Vec3], window: &[Vec3], turn: f64) -> f64 {
-    let mut clipper = Clipper::default();
+    let mut clipper = Clipper::new(polygon.len() + window.len());
     clipper.start(polygon);
     clip_all(&mut clipper, window, turn)
 }
@@ -95,7 +101,7 @@ fn clip_all(clipper: &mut Clipper, window: &[Vec3], turn: f64) -> f64 {
 /// The same for any `window`, which is cut into triangles that have one corner at `centre`; triangles that turn the wrong
 /// way are subtracted, so that the centre may be anywhere.
 pub(crate) fn common_with_any_sr(polygon: &[Vec3], window: &[Vec3], centre: &Vec3, turn: f64) -> f64 {
-    let mut clipper = Clipper::default();
+    let mut clipper = Clipper::new(polygon.len() + window.len());
     let of_edge = |(i, from): (usize, &Vec3)| {
         let triangle = [*centre, *from, window[(i + 1) % window.len()]];
         let own_turn = signed_area_sr(&triangle).signum();

@@ -20,11 +20,6 @@ pub struct Ball {
 }
 
 impl Ball {
-    /// The ball around a footprint, in a unit sphere: whatever shares sky has balls that share space.
-    pub fn of_footprint(footprint: &Footprint) -> Self {
-        Self { centre: footprint.centre(), radius: 2.0 * (footprint.radius_rad() / 2.0).sin() }
-    }
-
     /// Whether two balls touch.
     pub fn touches(&self, other: &Self) -> bool {
         let reach = self.radius + other.radius;
@@ -112,7 +107,7 @@ impl PlaceIndex {
 
     /// Index of footprints.
     pub fn of_footprints(footprints: &[Footprint]) -> Self {
-        let balls: Vec<Ball> = footprints.iter().map(Ball::of_footprint).collect();
+        let balls: Vec<Ball> = footprints.iter().map(Footprint::ball).collect();
         Self::new(&balls)
     }
 
