@@ -26,7 +26,7 @@ use zemosaic_stack::Combine;
 use zemosaic_stars::GateMode;
 
 use crate::calibration_args::CalibrationArgs;
-use crate::command_args::{CheckArgs, DemoArgs, HeaderArgs, QualityArgs, SimulateArgs};
+use crate::command_args::{CheckArgs, DemoArgs, HeaderArgs, OverlapsArgs, QualityArgs, SimulateArgs};
 use crate::gate_args::GateArgs;
 use crate::match_args::MatchArgs;
 use crate::named::{name_of, named};
@@ -60,6 +60,8 @@ pub enum Command {
     Quality(Box<QualityArgs>),
     /// Find where frames point, check the WCS they have, and write side-cars
     Solve(Box<SolveCommandArgs>),
+    /// Say which frames share sky, how much, and what is connected; frames need a WCS
+    Overlaps(OverlapsArgs),
     /// Print the header cards of a FITS file
     Header(HeaderArgs),
     /// Verify a mosaic: checksums, WCS, planes, depth against footprints

@@ -1,8 +1,10 @@
-//! Arguments of the commands that make no mosaic: `quality`, `header`, `check`, `simulate`, `demo`.
+//! Arguments of the commands that make no mosaic: `quality`, `overlaps`, `header`, `check`, `simulate`, `demo`.
 
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
+
+use zemosaic_gauge::GraphOptions;
 
 use crate::gate_args::GateArgs;
 use crate::parse;
@@ -29,6 +31,41 @@ pub struct QualityArgs {
     #[arg(long, value_name = "DIR")]
     pub tmp: Option<PathBuf>,
     /// A JSON line for each frame on stdout, instead of the table
+    #[arg(long)]
+    pub json: bool,
+    /// Replace a CSV file that exists
+    #[arg(long)]
+    pub force: bool,
+    /// No progress display
+    #[arg(short, long, action = ArgAction::SetTrue)]
+    pub quiet: bool,
+}
+
+/// Arguments of `overlaps`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  zemosaic overlaps frames/\n  zemosaic overlaps frames/ -o overlaps.csv --pairs-per-frame 4"
+)]
+pub struct OverlapsArgs {
+    /// FITS files, folders (walked to the bottom), and lists, as for mosaic
+    #[arg(required = true)]
+    pub input: Vec<PathBuf>,
+    /// Pairs that are kept for each frame; those that connect what else would be apart are kept as well
+    #[arg(long, value_name = "K", default_value_t = GraphOptions::default().pairs_per_frame)]
+    pub pairs_per_frame: usize,
+    /// Common area, as a share of the smaller frame, that a pair needs; 0: any
+    #[arg(long, value_name = "0..1", default_value_t = GraphOptions::default().min_share)]
+    pub min_share: f64,
+    /// Write all pairs to this CSV file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Side-car folder (NAME.head, NAME.wcs), or one file for all frames; looked at before anything else
+    #[arg(long, value_name = "PATH")]
+    pub wcs_from: Option<PathBuf>,
+    /// Worker threads; default: all cores
+    #[arg(short = 'j', long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// One JSON document on stdout, instead of the table
     #[arg(long)]
     pub json: bool,
     /// Replace a CSV file that exists

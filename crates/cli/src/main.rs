@@ -65,6 +65,7 @@ fn dispatch(command: Command, given: &[String]) -> u8 {
         Command::Plan(args) => commands::plan::run(&args, given),
         Command::Quality(args) => commands::quality::run(&args, given),
         Command::Solve(args) => commands::solve::run(&args, given),
+        Command::Overlaps(args) => commands::overlaps::run(&args),
         Command::Header(args) => commands::header::run(&args),
         Command::Check(args) => commands::check::run(&args),
         Command::Simulate(args) => commands::simulate::run(&args),

@@ -10,7 +10,9 @@
 //! - [`preview`]: the blocks of a frame
 //! - `candidates`, `aperture`, `photometry`: its stars
 //! - [`star_list`]: the stars of a frame
+//! - [`mod@graph`]: which frames share sky, from their outlines
 //! - [`pairs`]: which frames are compared
+//! - `network`: the best pairs and what else connects, of either
 //! - [`location`]: by how much a pair differs
 //! - `normal`: the sparse systems of all pairs
 //! - `log_ratio`, `deming`, [`gain`]: by how much it differs in strength
@@ -36,10 +38,12 @@ mod deming;
 pub mod gain;
 pub mod gauge;
 mod gauge_solution;
+pub mod graph;
 pub mod inter_tile;
 pub mod location;
 mod log_ratio;
 pub mod matching;
+mod network;
 mod normal;
 pub mod options;
 pub mod pair_report;
@@ -64,6 +68,7 @@ pub use certificate::{
 pub use gain::{GainOrigin, PairGain, pair_gains};
 pub use gauge::{FrameError, FrameGauge, Gauge, GaugeError, LeftOutFrame, gauge};
 pub use gauge_solution::refer_to;
+pub use graph::{GraphOptions, Overlap, OverlapGraph, overlap_graph};
 pub use inter_tile::{InterTile, inter_tile_median_stddev};
 pub use location::{CommonBlock, Differences, block_differences, common_area};
 pub use matching::{MatchObserver, match_frames};

@@ -7,7 +7,10 @@
 //! another part is added (Boruvka), so that the network holds a spanning forest of all overlaps.
 
 use rayon::prelude::*;
+use zemosaic_image::Region;
+use zemosaic_sky::{Ball, PlaceIndex};
 
+use crate::network::{Link, Overlaps, network, rank};
 use crate::options::MatchOptions;
 use crate::preview::Preview;
 
@@ -22,23 +25,28 @@ pub struct Pair {
     pub blocks: usize,
 }
 
+/// Found in the index per pair that is chosen, before common areas are ranked.
+const FOUND_PER_PAIR: usize = 32;
 /// Looked at by area per pair that is chosen, before common blocks are counted.
 const CANDIDATES_PER_PAIR: usize = 4;
-/// Steps in which an overlap is counted.
-const SHARES: usize = 8;
 
 /// The pairs to compare, sorted.
 pub fn choose_pairs(previews: &[Preview], options: &MatchOptions) -> Vec<Pair> {
-    let valid: Vec<usize> = previews.par_iter().map(Preview::valid).collect();
-    let best: Vec<Vec<Pair>> = (0..previews.len())
-        .into_par_iter()
-        .map(|index| best_pairs(index, previews, &valid, options))
-        .collect();
-    let mut pairs: Vec<Pair> = best.into_iter().flatten().collect();
-    pairs.sort_unstable();
-    pairs.dedup();
-    connect(previews, &valid, &mut pairs);
-    pairs
+    let balls: Vec<Ball> = previews.iter().map(|preview| ball(&preview.region)).collect();
+    let valid = previews.par_iter().map(Preview::valid).collect();
+    let common = CommonBlocks { previews, valid, options };
+    let network = network(&PlaceIndex::new(&balls), &common, FOUND_PER_PAIR * options.pairs_per_frame);
+    let pair = |link: Link| Pair { a: link.a, b: link.b, blocks: link.strength as usize };
+    network.links.into_iter().map(pair).collect()
+}
+
+/// The circle around a region of blocks.
+fn ball(region: &Region) -> Ball {
+    let (half_width, half_height) = (region.width as f64 / 2.0, region.height as f64 / 2.0);
+    Ball {
+        centre: [region.x0 as f64 + half_width, region.y0 as f64 + half_height, 0.0],
+        radius: half_width.hypot(half_height),
+    }
 }
 
 /// Blocks that both have.
@@ -56,133 +64,121 @@ fn common_blocks(a: &Preview, b: &Preview) -> usize {
         .sum()
 }
 
-/// Order in which pairs are preferred: share of the overlap first, then a hash of the two (splitmix64).
-fn rank(a: usize, b: usize, common: usize, of: usize) -> (usize, u64) {
-    let mut hash = ((a as u64) << 32 | b as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
-    hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (common * SHARES / of.max(1), hash ^ (hash >> 31))
+struct CommonBlocks<'a> {
+    previews: &'a [Preview],
+    /// Blocks that have a level, per preview.
+    valid: Vec<usize>,
+    options: &'a MatchOptions,
 }
 
-fn best_pairs(index: usize, previews: &[Preview], valid: &[usize], options: &MatchOptions) -> Vec<Pair> {
-    let own = &previews[index].region;
-    let mut candidates: Vec<((usize, u64), usize)> = Vec::new();
-    for (other, preview) in previews.iter().enumerate() {
-        let area = own.intersect(&preview.region).map_or(0, |region| region.area());
-        if other == index || area < options.min_blocks || valid[other] == 0 || valid[index] == 0 {
-            continue;
-        }
-        let smaller = own.area().min(preview.region.area());
-        candidates.push((rank(index.min(other), index.max(other), area, smaller), other));
+impl CommonBlocks<'_> {
+    fn region(&self, index: usize) -> &Region {
+        &self.previews[index].region
     }
-    let keep = |list: &mut Vec<((usize, u64), usize)>, count: usize| {
-        list.sort_unstable_by(|a, b| b.cmp(a));
-        list.truncate(count);
-    };
-    keep(&mut candidates, CANDIDATES_PER_PAIR * options.pairs_per_frame);
-    let mut counted = Vec::new();
-    let mut blocks_of = std::collections::BTreeMap::new();
-    for (_, other) in candidates {
-        let blocks = common_blocks(&previews[index], &previews[other]);
-        if blocks >= options.min_blocks.max(1) {
-            blocks_of.insert(other, blocks);
-            let smaller = valid[index].min(valid[other]);
-            counted.push((rank(index.min(other), index.max(other), blocks, smaller), other));
-        }
+
+    fn common_area(&self, a: usize, b: usize) -> usize {
+        self.region(a).intersect(self.region(b)).map_or(0, |region| region.area())
     }
-    keep(&mut counted, options.pairs_per_frame);
-    let pair = |other: usize| Pair { a: index.min(other), b: index.max(other), blocks: blocks_of[&other] };
-    counted.into_iter().map(|(_, other)| pair(other)).collect()
 }
 
-/// Number of the connected part of each of `count` nodes, numbered by their first node; isolated nodes are parts too.
-pub(crate) fn parts(count: usize, links: impl Iterator<Item = (usize, usize)>) -> Vec<usize> {
-    fn root(parent: &mut [usize], mut node: usize) -> usize {
-        while parent[node] != node {
-            parent[node] = parent[parent[node]];
-            node = parent[node];
-        }
-        node
-    }
-    let mut parent: Vec<usize> = (0..count).collect();
-    for (a, b) in links {
-        let (a, b) = (root(&mut parent, a), root(&mut parent, b));
-        // The root is always the first node of its part.
-        parent[a.max(b)] = a.min(b);
-    }
-    let mut number = vec![0; count];
-    let mut next = 0;
-    for node in 0..count {
-        let root = root(&mut parent, node);
-        if root == node {
-            number[node] = next;
-            next += 1;
-        } else {
-            number[node] = number[root];
-        }
-    }
-    number
+fn is_valid(preview: &Preview, slot: usize) -> bool {
+    preview.level.first().is_some_and(|level| !level[slot].is_nan())
 }
 
-/// Adds pairs until parts share no block.
-fn connect(previews: &[Preview], valid: &[usize], pairs: &mut Vec<Pair>) {
-    loop {
-        let part = parts(previews.len(), pairs.iter().map(|pair| (pair.a, pair.b)));
-        let count = part.iter().max().map_or(0, |last| last + 1);
-        if count < 2 {
-            return;
-        }
-        // The best pair of each frame with another part; of equals the first.
-        let best_of = |index: usize| -> Option<Pair> {
-            let mut best: Option<Pair> = None;
-            for (other, preview) in previews.iter().enumerate() {
-                let limit = best.map_or(0, |pair| pair.blocks);
-                let area = previews[index].region.intersect(&preview.region).map_or(0, |r| r.area());
-                if part[other] == part[index] || area.min(valid[index]).min(valid[other]) <= limit {
-                    continue;
-                }
-                let blocks = common_blocks(&previews[index], preview);
-                if blocks > limit {
-                    best = Some(Pair { a: index.min(other), b: index.max(other), blocks });
-                }
-            }
-            best
+/// Blocks in which a frame of a place has a level.
+struct Covered {
+    region: Region,
+    is_covered: Vec<bool>,
+}
+
+impl Covered {
+    fn slot(&self, x: i64, y: i64) -> usize {
+        (y - self.region.y0) as usize * self.region.width + (x - self.region.x0) as usize
+    }
+}
+
+/// Strength is the number of common blocks.
+impl Overlaps for CommonBlocks<'_> {
+    type Hull = Covered;
+
+    fn hull(&self, members: &[usize]) -> Covered {
+        let end = |of: fn(&Region) -> i64, pick: fn(i64, i64) -> i64| {
+            members.iter().map(|&member| of(self.region(member))).reduce(pick).unwrap_or(0)
         };
-        let found: Vec<Option<Pair>> = (0..previews.len()).into_par_iter().map(best_of).collect();
-        let mut best: Vec<Option<Pair>> = vec![None; count];
-        for (index, pair) in found.into_iter().enumerate() {
-            let best = &mut best[part[index]];
-            // Of equals the one that comes first by its frames, so that no ring of equals is added.
-            let is_better = |new: &Pair| {
-                best.is_none_or(|old| {
-                    (new.blocks, std::cmp::Reverse((new.a, new.b)))
-                        > (old.blocks, std::cmp::Reverse((old.a, old.b)))
-                })
-            };
-            if let Some(pair) = pair.filter(is_better) {
-                *best = Some(pair);
+        let (x0, y0) = (end(|r| r.x0, i64::min), end(|r| r.y0, i64::min));
+        let (x1, y1) = (end(Region::x1, i64::max), end(Region::y1, i64::max));
+        let region = Region { x0, y0, width: (x1 - x0) as usize, height: (y1 - y0) as usize };
+        let mut covered = Covered { region, is_covered: vec![false; region.area()] };
+        for &member in members {
+            let own = *self.region(member);
+            for y in 0..own.height {
+                let start = covered.slot(own.x0, own.y0 + y as i64);
+                for x in 0..own.width {
+                    covered.is_covered[start + x] |= is_valid(&self.previews[member], y * own.width + x);
+                }
             }
         }
-        let before = pairs.len();
-        pairs.extend(best.into_iter().flatten());
-        pairs.sort_unstable();
-        pairs.dedup();
-        if pairs.len() == before {
-            return;
+        covered
+    }
+
+    fn reaches(&self, frame: usize, hull: &Covered) -> bool {
+        let own = self.region(frame);
+        let Some(both) = own.intersect(&hull.region) else { return false };
+        (both.y0..both.y1()).any(|y| {
+            let start = (y - own.y0) as usize * own.width;
+            (both.x0..both.x1()).any(|x| {
+                hull.is_covered[hull.slot(x, y)]
+                    && is_valid(&self.previews[frame], start + (x - own.x0) as usize)
+            })
+        })
+    }
+
+    fn strength(&self, a: usize, b: usize) -> u64 {
+        if self.valid[a].min(self.valid[b]) == 0 {
+            return 0;
         }
+        common_blocks(&self.previews[a], &self.previews[b]) as u64
+    }
+
+    fn best(&self, frame: usize, candidates: &[usize]) -> (Vec<(usize, u64)>, u64) {
+        let ranked = |other: usize, common: usize, of: usize| {
+            (rank(frame, other, common as f64 / of.max(1) as f64), other, common)
+        };
+        let keep = |list: &mut Vec<((usize, u64), usize, usize)>, count: usize| {
+            list.sort_unstable_by(|a, b| b.cmp(a));
+            list.truncate(count);
+        };
+        let mut by_area = Vec::new();
+        for &other in candidates {
+            let area = self.common_area(frame, other);
+            if area >= self.options.min_blocks && self.valid[frame].min(self.valid[other]) > 0 {
+                let smaller = self.region(frame).area().min(self.region(other).area());
+                by_area.push(ranked(other, area, smaller));
+            }
+        }
+        keep(&mut by_area, CANDIDATES_PER_PAIR * self.options.pairs_per_frame);
+        let measured = by_area.len() as u64;
+        let mut counted = Vec::new();
+        for (_, other, _) in by_area {
+            let blocks = common_blocks(&self.previews[frame], &self.previews[other]);
+            if blocks >= self.options.min_blocks.max(1) {
+                counted.push(ranked(other, blocks, self.valid[frame].min(self.valid[other])));
+            }
+        }
+        keep(&mut counted, self.options.pairs_per_frame);
+        (counted.into_iter().map(|(_, other, blocks)| (other, blocks as u64)).collect(), measured)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use zemosaic_image::Region;
-
     use super::*;
+    use crate::network::parts;
 
     fn preview(x0: i64, y0: i64, width: usize, height: usize) -> Preview {
         let region = Region { x0, y0, width, height };
         let plane = vec![vec![0.0; region.area()]];
-        Preview { region, level: plane.clone(), variance: plane, stars: Vec::new() }
+        Preview { region, level: plane.clone(), variance: plane }
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! - [`quality`]: stars are measured, gates applied
 //! - [`mod@mosaic`]: the whole run
 //! - [`quality_report`]: the quality of frames alone
+//! - [`overlaps`]: which frames share sky
 //! - `assemble`: a mosaic is filled and finished
 //! - `output`: the files of a run folder
 //! - [`products`]: header, tables, preview, report
@@ -40,6 +41,7 @@ pub mod mosaic;
 pub mod noise_model;
 pub mod options;
 mod output;
+pub mod overlaps;
 pub mod plan;
 pub mod prepare;
 pub mod products;
@@ -62,6 +64,7 @@ pub use mosaic::{RunOutcome, mosaic};
 pub use options::{
     GridSource, GroupChoice, InputKind, MosaicOptions, MosaicRequest, RunCommand, RunMode, TileKeeping,
 };
+pub use overlaps::{OverlapsReport, OverlapsRequest, overlaps_of};
 pub use plan::{Forecast, PlannedRun, plan_run};
 pub use quality::QualityOptions;
 pub use quality_report::{QualityReport, QualityRequest, QualityRow, quality_of};

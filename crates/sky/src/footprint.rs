@@ -5,6 +5,8 @@
 //! straight lines, so poles and RA = 0 are ordinary places.
 
 use crate::error::WcsError;
+use crate::overlap::Ball;
+use crate::overlap::area::{common_with_any_sr, common_with_convex_sr, is_convex, signed_area_sr};
 use crate::vector::{Vec3, angle_rad, cross, dot, normalised};
 use crate::wcs::Wcs;
 
@@ -12,6 +14,8 @@ use crate::wcs::Wcs;
 const POINTS_PER_EDGE: usize = 8;
 /// Largest radius; beyond it the gnomonic plane about the centre gets useless.
 const MAX_RADIUS_DEG: f64 = 80.0;
+/// Frames that share no more of the smaller one only touch: vertices have rounding errors.
+const TOUCHING_SHARE: f64 = 1e-9;
 
 /// The outline of a frame on the sky (ICRS).
 #[derive(Debug, Clone, PartialEq)]
@@ -19,8 +23,12 @@ pub struct Footprint {
     vertices: Vec<Vec3>,
     centre: Vec3,
     radius_rad: f64,
+    ball: Ball,
     /// Two axes spanning the tangent plane at the centre.
     plane: [Vec3; 2],
+    /// Positive when the vertices run counter-clockwise as seen from outside the sphere.
+    signed_area_sr: f64,
+    is_convex: bool,
 }
 
 impl Footprint {
@@ -61,7 +69,10 @@ impl Footprint {
         let east = normalised(&cross(&helper, &centre))
             .ok_or_else(|| WcsError::Footprint { reason: "the centre is not a direction".into() })?;
         let north = cross(&centre, &east);
-        Ok(Self { vertices, centre, radius_rad, plane: [east, north] })
+        let signed_area_sr = signed_area_sr(&vertices);
+        let is_convex = is_convex(&vertices, signed_area_sr.signum());
+        let ball = Ball { centre, radius: 2.0 * (radius_rad / 2.0).sin() };
+        Ok(Self { vertices, centre, radius_rad, ball, plane: [east, north], signed_area_sr, is_convex })
     }
 
     /// The corners (and edge points) in order round the outline, ICRS unit vectors.
@@ -98,40 +109,47 @@ impl Footprint {
         inside
     }
 
-    /// True when the two outlines share sky.
-    pub fn overlaps(&self, other: &Self) -> bool {
-        if angle_rad(&self.centre, &other.centre) > self.radius_rad + other.radius_rad {
-            return false;
+    /// Area inside the outline, steradian.
+    pub fn area_sr(&self) -> f64 {
+        self.signed_area_sr.abs()
+    }
+
+    /// Area that lies inside both outlines, steradian.
+    pub fn common_area_sr(&self, other: &Self) -> f64 {
+        if !self.is_near(other) {
+            return 0.0;
         }
-        self.vertices.iter().any(|v| other.contains(v))
-            || other.vertices.iter().any(|v| self.contains(v))
-            || self.contains(&other.centre)
-            || other.contains(&self.centre)
-            || self.edges_cross(other)
+        let common = if other.is_convex {
+            common_with_convex_sr(&self.vertices, &other.vertices, other.signed_area_sr.signum())
+        } else if self.is_convex {
+            common_with_convex_sr(&other.vertices, &self.vertices, self.signed_area_sr.signum())
+        } else {
+            let turn = other.signed_area_sr.signum();
+            common_with_any_sr(&self.vertices, &other.vertices, &other.centre, turn)
+        };
+        common.abs().min(self.area_sr()).min(other.area_sr())
     }
 
-    fn edges_cross(&self, other: &Self) -> bool {
-        edges(&self.vertices)
-            .any(|(a1, a2)| edges(&other.vertices).any(|(b1, b2)| arcs_cross(a1, a2, b1, b2)))
+    /// Common area over that of the smaller of the two, from 0 to 1; 0 for frames that only touch.
+    pub fn common_share(&self, other: &Self) -> f64 {
+        let share = self.common_area_sr(other) / self.area_sr().min(other.area_sr());
+        if share > TOUCHING_SHARE { share } else { 0.0 }
     }
-}
 
-fn edges(vertices: &[Vec3]) -> impl Iterator<Item = (&Vec3, &Vec3)> {
-    vertices.iter().zip(vertices.iter().cycle().skip(1))
-}
-
-/// Arcs that only touch, or lie on one great circle, do not cross.
-const TOUCH: f64 = 1e-15;
-
-/// True when two great-circle arcs, each shorter than half a turn, cross.
-fn arcs_cross(a1: &Vec3, a2: &Vec3, b1: &Vec3, b2: &Vec3) -> bool {
-    let (na, nb) = (cross(a1, a2), cross(b1, b2));
-    let opposite = |p: f64, q: f64| (p > TOUCH && q < -TOUCH) || (p < -TOUCH && q > TOUCH);
-    if !opposite(dot(&na, b1), dot(&na, b2)) || !opposite(dot(&nb, a1), dot(&nb, a2)) {
-        return false;
+    /// True when the two outlines share sky; frames that only touch do not.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.is_near(other) && (self.contains(&other.centre) || self.common_share(other) > 0.0)
     }
-    let same_side = [a1[0] + a2[0], a1[1] + a2[1], a1[2] + a2[2]];
-    dot(&same_side, b1) + dot(&same_side, b2) > 0.0
+
+    /// The ball of the outline in a unit sphere: frames that share sky have balls that share space.
+    pub fn ball(&self) -> Ball {
+        self.ball
+    }
+
+    /// Whether the balls of the two touch.
+    fn is_near(&self, other: &Self) -> bool {
+        self.ball.touches(&other.ball)
+    }
 }
 
 /// Points along the outer edge of a frame, in order, `nx` and `ny` per edge (corners first).

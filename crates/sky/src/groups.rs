@@ -1,21 +1,33 @@
-//! Groups of frames that share sky: connected components of the overlap graph.
+//! Groups of frames that share sky: connected components of the overlap graph, by union-find over the places of a spatial
+//! index.
+
+use std::collections::BTreeMap;
 
 use crate::footprint::Footprint;
+use crate::overlap::{FootprintHull, PlaceIndex};
+
+/// Pairs that are not worth a hull.
+const FEW_PAIRS: usize = 16;
 
 /// The group of every frame. Groups are numbered by size, largest first, then by their first frame.
 pub fn overlap_groups(footprints: &[Footprint]) -> Vec<usize> {
     let n = footprints.len();
-    let mut parent: Vec<usize> = (0..n).collect();
-    for i in 0..n {
-        for j in i + 1..n {
-            let (ri, rj) = (root(&mut parent, i), root(&mut parent, j));
-            // Frames already connected need no geometry.
-            if ri != rj && footprints[i].overlaps(&footprints[j]) {
-                // The smaller index becomes the root, so a root is always its group's first frame.
-                parent[ri.max(rj)] = ri.min(rj);
-            }
+    let index = PlaceIndex::of_footprints(footprints);
+    let mut joiner = Joiner {
+        footprints,
+        parent: (0..n).collect(),
+        hulls: (0..index.len()).map(|_| None).collect(),
+        index: &index,
+    };
+    for place in 0..index.len() {
+        joiner.join_within(index.members(place));
+    }
+    for place in 0..index.len() {
+        for other in index.neighbours(place).into_iter().filter(|other| *other > place) {
+            joiner.join_places(place, other);
         }
     }
+    let mut parent = joiner.parent;
     let roots: Vec<usize> = (0..n).map(|i| root(&mut parent, i)).collect();
     let mut size = vec![0_usize; n];
     for &r in &roots {
@@ -28,6 +40,85 @@ pub fn overlap_groups(footprints: &[Footprint]) -> Vec<usize> {
         number[r] = k;
     }
     roots.into_iter().map(|r| number[r]).collect()
+}
+
+struct Joiner<'a> {
+    footprints: &'a [Footprint],
+    parent: Vec<usize>,
+    index: &'a PlaceIndex,
+    hulls: Vec<Option<FootprintHull>>,
+}
+
+impl Joiner<'_> {
+    /// The smaller index becomes the root, so a root is always its group's first frame.
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (root(&mut self.parent, a), root(&mut self.parent, b));
+        self.parent[a.max(b)] = a.min(b);
+    }
+
+    /// Frames already connected need no geometry: each is compared with clusters until it is in them.
+    fn join_within(&mut self, members: &[usize]) {
+        let mut clusters: Vec<Vec<usize>> = Vec::new();
+        for &frame in members {
+            let overlaps = |other: &usize| self.footprints[frame].overlaps(&self.footprints[*other]);
+            let (joined, apart): (Vec<_>, Vec<_>) =
+                clusters.into_iter().partition(|cluster| cluster.iter().any(overlaps));
+            clusters = apart;
+            // The largest takes the others in.
+            let mut own = joined.into_iter().reduce(|a, b| {
+                let (mut large, mut small) = if a.len() < b.len() { (b, a) } else { (a, b) };
+                self.join(large[0], small[0]);
+                large.append(&mut small);
+                large
+            });
+            if let Some(own) = &mut own {
+                self.join(frame, own[0]);
+                own.push(frame);
+            }
+            clusters.push(own.unwrap_or_else(|| vec![frame]));
+        }
+    }
+
+    /// Members of a place by their roots.
+    fn clusters(&mut self, place: usize) -> BTreeMap<usize, Vec<usize>> {
+        let mut clusters: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for &frame in self.index.members(place) {
+            clusters.entry(root(&mut self.parent, frame)).or_default().push(frame);
+        }
+        clusters
+    }
+
+    fn join_places(&mut self, first: usize, second: usize) {
+        let (a, b) = (self.clusters(first), self.clusters(second));
+        let is_large = self.index.members(first).len() * self.index.members(second).len() > FEW_PAIRS;
+        for (root_a, own) in &a {
+            for (root_b, others) in &b {
+                if root(&mut self.parent, *root_a) == root(&mut self.parent, *root_b) {
+                    continue;
+                }
+                let (own, others) = if is_large {
+                    (self.reaching(own, second), self.reaching(others, first))
+                } else {
+                    (own.clone(), others.clone())
+                };
+                let overlap = own
+                    .iter()
+                    .any(|&a| others.iter().any(|&b| self.footprints[a].overlaps(&self.footprints[b])));
+                if overlap {
+                    self.join(*root_a, *root_b);
+                }
+            }
+        }
+    }
+
+    /// Those of `frames` that may overlap a frame of `place`.
+    fn reaching(&mut self, frames: &[usize], place: usize) -> Vec<usize> {
+        let footprints = self.footprints;
+        let members = self.index.members(place);
+        let hull = self.hulls[place]
+            .get_or_insert_with(|| FootprintHull::around(members.iter().map(|&frame| &footprints[frame])));
+        frames.iter().copied().filter(|&frame| hull.is_reached_by(&footprints[frame])).collect()
+    }
 }
 
 fn root(parent: &mut [usize], mut i: usize) -> usize {

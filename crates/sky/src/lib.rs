@@ -9,6 +9,7 @@
 //! | [`SkyFrame`] | ICRS, FK5, FK4, Galactic, ecliptic, and the way between them |
 //! | [`PixelMap`] | output grid pixel to source pixel, per fixed cell of 256 px |
 //! | [`Footprint`], [`overlap_groups`] | which frames share sky |
+//! | [`PlaceIndex`], [`FootprintHull`] | which frames may overlap, without all pairs |
 //! | [`cluster_frames`] | which frames are coadded into one master tile |
 //! | [`Grid`], [`automatic_grid`], [`grid_bounds`], [`canvas_outliers`] | the output grid |
 
@@ -24,6 +25,7 @@ mod grid_projection;
 mod groups;
 mod map;
 mod outliers;
+mod overlap;
 mod precession;
 mod vector;
 mod wcs;
@@ -39,6 +41,7 @@ pub use grid_projection::GridProjection;
 pub use groups::overlap_groups;
 pub use map::{CELL_PX, CellMap, MapKind, MapOptions, PixelMap};
 pub use outliers::{OutlierReason, canvas_outliers};
+pub use overlap::{Ball, FootprintHull, PlaceIndex, pair_hash};
 pub use precession::mean_of_date_to_icrs;
 pub use vector::{angle_rad, lonlat_deg, unit_vector};
 pub use wcs::{SipCoefficients, Wcs};

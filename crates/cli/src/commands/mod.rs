@@ -5,6 +5,7 @@ pub mod completions;
 pub mod demo;
 pub mod header;
 pub mod mosaic;
+pub mod overlaps;
 pub mod plan;
 pub mod quality;
 pub mod simulate;

@@ -2,7 +2,7 @@
 
 use super::block::Unknowns;
 use super::order::{Graph, minimum_degree, reverse_cuthill_mckee};
-use crate::pairs::parts;
+use crate::network::parts;
 
 /// A network, its connected parts and the pattern of its factor.
 #[derive(Debug)]
