@@ -23,7 +23,7 @@ pub fn plane_header(plane: ProductPlane, index: usize, facts: &Facts, options: &
         counts(&mut header, facts);
         noise(&mut header, facts);
         if let Some(gauge) = &facts.gauge {
-            header.set_str("ZMNORM", gauge.method.name(), "normalisation: gain x value + offset per frame");
+            gauge.write_cards(&mut header);
         }
         colour(&mut header, facts);
     }
