@@ -12,7 +12,7 @@ use zemosaic_testkit::{TanFrame, write_test_frame};
 
 const FRAMES: usize = 9;
 /// What must be equal to the byte.
-const FIXED: [&str; 3] = ["mosaic.fits", "mosaic_preview.png", "frames.csv"];
+const FIXED: [&str; 4] = ["mosaic.fits", "mosaic_preview.png", "frames.csv", "report.html"];
 const OPTIONS: [&[&str]; 8] = [
     &["--normalize", "additive", "--hot-pixels", "auto", "--gate", "auto", "--reject", "auto"],
     &["--normalize", "sky-mean", "--weights", "noise-fwhm", "--reject", "winsorized", "--taper", "9"],

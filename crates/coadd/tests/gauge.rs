@@ -133,8 +133,8 @@ fn a_surface_does_what_a_frame_with_it_does() {
     assert_eq!(own.depth(), other.depth());
     let (mut sum, mut count) = (0.0, 0);
     for ((a, b), quality) in own.float(0).iter().zip(other.float(0)).zip(&own.counts[1]) {
-        if *quality & dq::EDGE != 0 {
-            // At the frame's edge the kernel is not whole, and its middle elsewhere.
+        if a.is_nan() || *quality & dq::EDGE != 0 {
+            // Outside, or at the frame's edge, where the kernel is not whole and its middle elsewhere.
             continue;
         }
         // 0.6 per pixel, and the middle of a stretched tent is off by up to a tenth of one.

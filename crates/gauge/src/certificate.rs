@@ -94,12 +94,12 @@ pub struct JoinElement {
 }
 
 impl JoinElement {
-    /// Largest step over the noise of all channels, before and after.
+    /// Largest step over the noise of all channels, before and after; NaN where none was measured.
     pub fn sigmas(&self) -> [f64; 2] {
         [&self.step_before, &self.step_after].map(|steps| {
             let of_channel = |(step, noise): (&f64, &f64)| (step / noise).abs();
             // NaN, of channels there are not, is passed over.
-            steps.iter().zip(&self.noise).map(of_channel).fold(0.0, f64::max)
+            steps.iter().zip(&self.noise).map(of_channel).fold(f64::NAN, f64::max)
         })
     }
 }
@@ -181,7 +181,7 @@ pub fn seam_certificate(job: &CertificateJob<'_>) -> SeamCertificate {
     let (pairs, inter_tile) = seams_of_pairs(job, &sums);
     let block_px = job.blocks.block_px as f64;
     let channels: Vec<SeamSummary> = tallies.iter().map(|tally| tally.summary(block_px)).collect();
-    let all = tallies.iter().fold(Tally::default(), |sum, tally| sum.with(tally));
+    let all = tallies.iter().fold(Tally::default(), Tally::with);
     let passed = channels.iter().all(|summary| summary.passed);
     SeamCertificate {
         block_px: job.blocks.block_px,
@@ -201,7 +201,8 @@ fn keep_largest(joins: &mut Vec<JoinElement>) {
         return;
     }
     let mut order: Vec<usize> = (0..joins.len()).collect();
-    let size = |index: &usize| joins[*index].sigmas()[1];
+    // NaN is less than all others.
+    let size = |index: &usize| joins[*index].sigmas()[1].max(-1.0);
     order.sort_by(|a, b| size(b).total_cmp(&size(a)).then(a.cmp(b)));
     order.truncate(MOST_JOINS);
     order.sort_unstable();

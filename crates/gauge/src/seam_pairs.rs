@@ -61,15 +61,24 @@ pub struct PairSeam {
     pub channels: Vec<Option<ChannelSeam>>,
 }
 
+/// A block that both have.
+struct Common {
+    /// Of either.
+    levels: [f64; 2],
+    /// Of either.
+    variances: [f64; 2],
+    /// Its middle, pixels of the grid.
+    at_px: (f64, f64),
+}
+
 /// What one thread needs.
 #[derive(Default)]
 struct Scratch {
     differences: Differences,
-    /// Level of either, variance of either, and place along and across, of each common block.
-    blocks: Vec<([f64; 2], [f64; 2], (f64, f64))>,
+    blocks: Vec<Common>,
     /// Place along and across the line of the two middles, in units of 100 pixels.
     places: Vec<[f64; 2]>,
-    scratch: Vec<f64>,
+    sorted: Vec<f64>,
 }
 
 /// The three stages of a pair in one channel, as differences for the spread.
@@ -125,7 +134,7 @@ impl Scratch {
                 (a.region.x0 + (i % a.region.width) as i64, a.region.y0 + (i / a.region.width) as i64);
             let levels = [f64::from(a.level[channel][i]), f64::from(b.level[channel][j])];
             let variances = [f64::from(a.variance[channel][i]), f64::from(b.variance[channel][j])];
-            blocks.push((levels, variances, centre_px(job, x, y)));
+            blocks.push(Common { levels, variances, at_px: centre_px(job, x, y) });
             noise += sums.noise_at(channel, x, y);
         });
         noise / blocks.len().max(1) as f64
@@ -165,7 +174,7 @@ impl Scratch {
     fn fill(&mut self, [first, second]: [&FrameGauge; 2], channel: usize) {
         self.differences.value.clear();
         self.differences.variance.clear();
-        for (levels, variances, at_px) in &self.blocks {
+        for Common { levels, variances, at_px } in &self.blocks {
             let a = corrected(first, channel, levels[0], *at_px);
             let b = corrected(second, channel, levels[1], *at_px);
             let noise =
@@ -186,11 +195,9 @@ impl Scratch {
         // Sources on one place have no such line: that is x then.
         let (dx, dy) = if length > 0.0 { (dx / length, dy / length) } else { (1.0, 0.0) };
         self.places.clear();
-        self.places.extend(
-            self.blocks
-                .iter()
-                .map(|(_, _, (x, y))| [(x * dx + y * dy) / GRADIENT_PX, (y * dx - x * dy) / GRADIENT_PX]),
-        );
+        self.places.extend(self.blocks.iter().map(|Common { at_px: (x, y), .. }| {
+            [(x * dx + y * dy) / GRADIENT_PX, (y * dx - x * dy) / GRADIENT_PX]
+        }));
     }
 
     /// The seam of the differences as they are, and the errors of its gradients: a plane by reweighted least squares.
@@ -201,15 +208,15 @@ impl Scratch {
             return (nothing, nothing);
         }
         let mut plane = Plane { middle: [step, 0.0, 0.0], slopes: [0.0; 2], errors: [f64::NAN; 2] };
-        self.scratch.clear();
-        self.scratch.extend(variances);
-        let noise = median(&mut self.scratch).unwrap_or(0.0);
+        self.sorted.clear();
+        self.sorted.extend(variances);
+        let noise = median(&mut self.sorted).unwrap_or(0.0);
         for round in 0..PLANE_ROUNDS {
             let residual = |(value, place): (&f64, &[f64; 2])| value - plane.at(place);
             let residuals: Vec<f64> = values.iter().zip(&self.places).map(residual).collect();
-            self.scratch.clear();
-            self.scratch.extend(residuals.iter().map(|value| value.abs()));
-            let mad = MAD_TO_SIGMA * median(&mut self.scratch).unwrap_or(0.0);
+            self.sorted.clear();
+            self.sorted.extend(residuals.iter().map(|value| value.abs()));
+            let mad = MAD_TO_SIGMA * median(&mut self.sorted).unwrap_or(0.0);
             let excess = (mad * mad - noise).max(0.0);
             let weight = |(residual, variance): (&f64, &f64)| {
                 let total = variance + excess;

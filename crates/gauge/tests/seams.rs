@@ -1,5 +1,4 @@
 //! The seam certificate, against steps and gradients that were put in and against its definition block by block.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use zemosaic_gauge::{
     BlockGrid, CertificateJob, FrameGauge, Pair, PixelNoise, Preview, SeamCertificate, Side, Surface,

@@ -20,10 +20,11 @@ use crate::options::MosaicRequest;
 use crate::output::{publish_mosaic, stage_mosaic};
 use crate::plan::{Placed, PlannedRun, rejecting};
 use crate::products::facts::Facts;
-use crate::products::gauge::gauge_table;
+use crate::products::gauge::{gauge_table, seams_table};
 use crate::products::header::plane_header;
 use crate::products::inputs_table::inputs_table;
 use crate::products::report::{Costs, report_json};
+use crate::products::report_html::report_html;
 use crate::products::staged::StagedFiles;
 use crate::products::{PRODUCT_NAMES, frames_csv::frames_csv, preview::preview_png, run_toml::run_toml};
 use crate::rgb_equalize::equalize_product;
@@ -241,7 +242,9 @@ impl Product {
         let csv = frames_csv(&facts);
         let toml = run_toml(request, planned.budget.total_bytes)?;
         let report = report_json(&facts, &costs, &warnings)?;
-        let contents = [png.as_slice(), csv.as_bytes(), toml.as_bytes(), report.as_bytes()];
+        let page = report_html(&facts, &warnings);
+        let texts = [&csv, &toml, &page, &report].map(String::as_bytes);
+        let contents = std::iter::once(png.as_slice()).chain(texts);
         let mut staged = StagedFiles::default();
         for (name, bytes) in PRODUCT_NAMES[1..].iter().zip(contents) {
             staged.add(&request.out.join(name), bytes)?;
@@ -250,6 +253,7 @@ impl Product {
         let mut tables = vec![inputs_table(&facts)];
         let with_pairs = facts.gauge.as_ref().filter(|gauge| gauge.pairs > 0);
         tables.extend(with_pairs.map(|gauge| gauge_table(gauge, facts.unit().as_deref())));
+        tables.extend(facts.gauge.as_ref().and_then(|gauge| seams_table(gauge, facts.unit().as_deref())));
         writer.finish_with_tables(headers, tables)?;
         let complete = stage_mosaic(request, written, staging.path())?;
         let tiles = match work {

@@ -26,6 +26,7 @@ use crate::output::{refuse_existing, refuse_inputs_as_products};
 use crate::plan::{Placed, PlannedRun, place_sources, plan_run};
 use crate::prepare::prepare;
 use crate::products::facts::{Facts, input_hash, noise_correlation, parameter_hash, time_facts, used_frame};
+use crate::products::gauge::GaugeFacts;
 use crate::quality::{judge_quality, reuse_quality};
 use crate::rgb_equalize::asked;
 use crate::scan::tell_left_out;
@@ -275,7 +276,7 @@ pub(crate) fn gather_facts(
     placed: &Placed,
 ) -> Result<Facts, RunError> {
     let channels = planned.layout.channels;
-    let used: Vec<_> = placed
+    let mut used: Vec<_> = placed
         .sources
         .iter()
         .zip(&placed.measured)
@@ -286,6 +287,10 @@ pub(crate) fn gather_facts(
             used_frame(source, measured, &source.weight[..channels], vertices)
         })
         .collect();
+    let errors = placed.gauge.as_ref().and_then(GaugeFacts::frame_errors);
+    for (frame, error) in used.iter_mut().zip(errors.unwrap_or_default()) {
+        frame.set_errors(error);
+    }
     let mut grid_header = Header::new();
     planned.layout.grid.wcs.write_to(&mut grid_header);
     grid_header.set_i64("NAXIS1", planned.layout.grid.width as i64, "");

@@ -220,8 +220,15 @@ pub fn assert_no_product(root: &Path, out: &Path) {
 }
 
 /// Names of all products of a finished run.
-pub const PRODUCTS: [&str; 6] =
-    ["mosaic.fits", "mosaic_preview.png", "frames.csv", "report.json", "run.toml", "events.jsonl"];
+pub const PRODUCTS: [&str; 7] = [
+    "mosaic.fits",
+    "mosaic_preview.png",
+    "frames.csv",
+    "report.html",
+    "report.json",
+    "run.toml",
+    "events.jsonl",
+];
 
 /// A run that finished: all products, nothing else.
 #[track_caller]

@@ -17,7 +17,7 @@ use crate::error::RunError;
 use crate::events::{Reporter, Stage};
 use crate::options::{MosaicOptions, MosaicRequest};
 use crate::plan::{Placed, PlannedRun};
-use crate::products::gauge::GaugeFacts;
+use crate::products::gauge::{GaugeFacts, MatchSources, Subject};
 use crate::scan::{no_usable, tell_left_out};
 
 /// Set gain, offset and surface of `placed` as the options say; frames that cannot be used go to those left out.
@@ -131,7 +131,7 @@ fn normalize(
         )),
     })?;
     set(placed, &found);
-    let facts = GaugeFacts::new(&found, options.method.name(), blocks.block_px, &ids);
+    let facts = GaugeFacts::of_normalize(&found, options.method, blocks.block_px, &ids);
     let mut reasons = vec![None; previews.len()];
     for item in found.left_out {
         reasons[item.frame] = Some(Reason::Normalize(item.code, item.message));
@@ -170,7 +170,12 @@ fn solve(
     });
     log_metrics(reporter, &certificate);
     found.certificate = Some(certificate);
-    Ok(GaugeFacts::new(&found, matching.method.name(), blocks.block_px, &ids_of(&placed.sources)))
+    let sources = MatchSources {
+        subject: Subject::Frames,
+        ids: ids_of(&placed.sources),
+        numbers: (1..=previews.len()).collect(),
+    };
+    Ok(GaugeFacts::of_match(&found, matching.method, blocks.block_px, &sources))
 }
 
 fn set(placed: &mut Placed, found: &Gauge) {

@@ -34,11 +34,12 @@ pub(super) fn warnings_of(facts: &GaugeFacts) -> Vec<Warning> {
              seen between them"
         ));
     }
-    if !facts.without_gain.is_empty() {
+    let without_gain = facts.matched.as_ref().map_or(&[][..], |matched| &matched.without_gain);
+    if !without_gain.is_empty() {
         messages.push(format!(
             "{} frames have too few stars and no structure in common with others: their gain stays 1: {}",
-            facts.without_gain.len(),
-            some_of(&facts.without_gain)
+            without_gain.len(),
+            some_of(without_gain)
         ));
     }
     messages.extend(facts.notes.iter().cloned());

@@ -9,7 +9,7 @@ use zemosaic_coadd::noise::aperture_correlation;
 use zemosaic_coadd::resampler::Resampler;
 use zemosaic_coadd::{CoaddSummary, DepthPlanes, Measured, Source};
 use zemosaic_frames::{Astrometry, Defects, FrameMeta, LeftOut, NoiseModel, WcsOrigin, time};
-use zemosaic_gauge::{MatchMethod, NormalizeMethod};
+use zemosaic_gauge::{FrameError, MatchMethod, NormalizeMethod, Surface};
 use zemosaic_image::Background;
 use zemosaic_image::rgb_equalize::RgbEqualize;
 use zemosaic_sky::{Grid, lonlat_deg};
@@ -60,6 +60,12 @@ pub struct UsedFrame {
     pub gain: Vec<f64>,
     /// What was added to them then, per channel.
     pub offset: Vec<f64>,
+    /// Standard errors of the gains; empty where they are not known.
+    pub gain_error: Vec<f64>,
+    /// Standard errors of the offsets; empty where they are not known.
+    pub offset_error: Vec<f64>,
+    /// Surfaces that were added too, per channel.
+    pub surface: Vec<Surface>,
     /// Its stars' figures, where they were measured.
     pub quality: Option<Arc<FrameQuality>>,
     /// Boundary on the sky, (RA, Dec) pairs in degrees, closed by its first vertex implicitly.
@@ -70,6 +76,15 @@ pub struct UsedFrame {
     pub file_bytes: u64,
     /// Number of the master tile it is in, where there are such.
     pub tile: Option<usize>,
+}
+
+impl UsedFrame {
+    /// Note the standard errors of its gauge in as many channels as it has gains.
+    pub fn set_errors(&mut self, error: &FrameError) {
+        let channels = self.gain.len();
+        self.gain_error = error.gain[..channels].to_vec();
+        self.offset_error = error.offset[..channels].to_vec();
+    }
 }
 
 /// What became of a planned master tile.
@@ -250,6 +265,9 @@ pub fn used_frame(source: &Source, measured: &Measured, weight: &[f64], footprin
         weight: weight.to_vec(),
         gain: source.gain[..weight.len()].to_vec(),
         offset: source.offset[..weight.len()].to_vec(),
+        gain_error: Vec::new(),
+        offset_error: Vec::new(),
+        surface: source.surface[..weight.len()].to_vec(),
         quality: measured.quality.clone(),
         footprint_deg: footprint.iter().map(lonlat_deg).collect(),
         header_hash: frame.header_hash,

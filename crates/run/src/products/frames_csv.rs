@@ -46,6 +46,8 @@ const COLUMNS: &[Column] = &[
     ("weight_r,weight_g,weight_b", |frame| by_channel(&frame.weight)),
     ("gain_r,gain_g,gain_b", |frame| by_channel(&frame.gain)),
     ("offset_r,offset_g,offset_b", |frame| by_channel(&frame.offset)),
+    ("gain_error_r,gain_error_g,gain_error_b", |frame| by_channel(&frame.gain_error)),
+    ("offset_error_r,offset_error_g,offset_error_b", |frame| by_channel(&frame.offset_error)),
     (QUALITY_COLUMNS, |frame| quality_fields(frame.quality.as_deref())),
     ("tile", |frame| frame.tile.map_or(String::new(), |number| number.to_string())),
 ];

@@ -1,28 +1,30 @@
-//! What products say of the gauge: a section of `report.json`, a line of the header, the table GAUGE.
+//! What products say of the gauge: a section of `report.json`, cards of the header, the tables GAUGE and SEAMS.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
-use zemosaic_fits::{Column, ColumnData, TableSpec};
-use zemosaic_gauge::{ChannelReport, Gauge, PairReport};
+use zemosaic_fits::{Column, ColumnData, Header, TableSpec};
+use zemosaic_gauge::{
+    ChannelReport, ChannelSeam, FrameError, GainReport, Gauge, JoinElement, MatchMethod, NormalizeMethod,
+    PairReport, SeamCertificate,
+};
 
-/// Pairs that the report names.
-const WORST_PAIRS: usize = 10;
+/// Pairs and joins that the report names.
+const WORST: usize = 10;
 
-/// How the used frames were brought to one level.
+/// How the used frames, or the tiles, were brought to one level.
 #[derive(Debug, Clone, Serialize)]
 pub struct GaugeFacts {
-    /// By this method.
+    /// By this method, as the options name it.
     pub method: &'static str,
     /// Side of a block of sky, pixels of the grid.
     pub block_px: usize,
     /// The reference frame, of methods that have one.
     pub reference: Option<String>,
-    /// Frames in each connected part of the network of overlaps, largest first (additive).
+    /// Frames in each connected part of the network of overlaps, largest first, of a match.
     pub components: Vec<usize>,
     /// Frames that share no block of sky with another.
     pub unlinked: Vec<String>,
-    /// Frames whose gain nothing tells: it is 1.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub without_gain: Vec<String>,
     /// What should be known of some frames.
     #[serde(skip)]
     pub notes: Vec<String>,
@@ -30,13 +32,73 @@ pub struct GaugeFacts {
     pub left_out: usize,
     /// Number of pairs.
     pub pairs: usize,
-    /// The fit per channel (additive).
+    /// The fit per channel, of a match.
     pub channels: Vec<ChannelReport>,
     /// The pairs that fit worst, in their error.
     pub worst_pairs: Vec<WorstPair>,
-    /// All pairs, by index of the used frames.
+    /// What a match says besides.
+    #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
+    pub matched: Option<MatchFacts>,
+    /// All pairs, by index of the sources.
     #[serde(skip)]
     pub all_pairs: Vec<PairReport>,
+}
+
+/// What was matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// The frames, which rows of INPUTS are.
+    Frames,
+    /// Master tiles.
+    Tiles,
+}
+
+/// The sources of a match as products name them.
+#[derive(Debug, Clone)]
+pub struct MatchSources {
+    /// What they are.
+    pub subject: Subject,
+    /// Name of each.
+    pub ids: Vec<String>,
+    /// Of frames the rows of INPUTS from 1, of tiles their numbers.
+    pub numbers: Vec<usize>,
+}
+
+/// Facts of a match of all sources at once.
+#[derive(Debug, Clone, Serialize)]
+pub struct MatchFacts {
+    /// What was matched.
+    pub subject: Subject,
+    /// Sources whose gain neither stars nor structure tell: it is 1.
+    pub without_gain: Vec<String>,
+    /// What the overlaps do not tell.
+    pub undetermined: Vec<String>,
+    /// The steps that remain.
+    pub seams: Option<SeamCertificate>,
+    /// The largest of them.
+    pub worst_joins: Vec<WorstJoin>,
+    /// Standard errors per source; empty where they are not known.
+    #[serde(skip)]
+    pub errors: Vec<FrameError>,
+    /// Numbers of the sources in tables.
+    #[serde(skip)]
+    pub numbers: Vec<usize>,
+}
+
+/// A piece of a join with a large step.
+#[derive(Debug, Clone, Serialize)]
+pub struct WorstJoin {
+    /// The source that ends there.
+    pub source: String,
+    /// Place, pixels of the grid from 0.
+    pub x_px: f64,
+    /// Place, pixels of the grid from 0.
+    pub y_px: f64,
+    /// Step over the noise of a pixel, before.
+    pub sigmas_before: f64,
+    /// After.
+    pub sigmas_after: f64,
 }
 
 /// A pair that fits badly.
@@ -59,8 +121,12 @@ pub struct WorstPair {
 }
 
 impl GaugeFacts {
-    /// Of a gauge whose frames have these ids.
-    pub fn new(gauge: &Gauge, method: &'static str, block_px: usize, ids: &[String]) -> Self {
+    /// Of a gauge by a form with a reference frame, whose frames have these ids.
+    pub fn of_normalize(gauge: &Gauge, method: NormalizeMethod, block_px: usize, ids: &[String]) -> Self {
+        Self::new(gauge, method.name(), block_px, ids)
+    }
+
+    fn new(gauge: &Gauge, method: &'static str, block_px: usize, ids: &[String]) -> Self {
         let name = |index: usize| ids.get(index).cloned().unwrap_or_default();
         let mut components = Vec::new();
         if !gauge.channels.is_empty() {
@@ -77,14 +143,60 @@ impl GaugeFacts {
             reference: gauge.reference.map(name),
             components,
             unlinked: gauge.unlinked.iter().map(|index| name(*index)).collect(),
-            without_gain: gauge.without_gain.iter().map(|index| name(*index)).collect(),
             notes: gauge.notes.iter().map(|note| format!("{}: {}", name(note.frame), note.text)).collect(),
             left_out: gauge.left_out.len(),
             pairs: gauge.pairs.len(),
             channels: gauge.channels.clone(),
             worst_pairs: worst_pairs(&gauge.pairs, name),
+            matched: None,
             all_pairs: gauge.pairs.clone(),
         }
+    }
+
+    /// Of a match of all `sources` at once.
+    pub fn of_match(gauge: &Gauge, method: MatchMethod, block_px: usize, sources: &MatchSources) -> Self {
+        let matched = MatchFacts {
+            subject: sources.subject,
+            without_gain: gauge
+                .without_gain
+                .iter()
+                .filter_map(|index| sources.ids.get(*index).cloned())
+                .collect(),
+            undetermined: gauge.undetermined.clone(),
+            worst_joins: gauge.certificate.as_ref().map_or(Vec::new(), |found| worst_joins(found, sources)),
+            seams: gauge.certificate.clone(),
+            errors: gauge.error.clone(),
+            numbers: sources.numbers.clone(),
+        };
+        Self { matched: Some(matched), ..Self::new(gauge, method.name(), block_px, &sources.ids) }
+    }
+
+    /// The certificate, where seams were looked at.
+    pub fn seams(&self) -> Option<&SeamCertificate> {
+        self.matched.as_ref().and_then(|matched| matched.seams.as_ref())
+    }
+
+    /// Standard errors of the frames, where frames were matched and they are known.
+    pub fn frame_errors(&self) -> Option<&[FrameError]> {
+        let matched = self.matched.as_ref().filter(|matched| matched.subject == Subject::Frames)?;
+        (!matched.errors.is_empty()).then_some(&matched.errors)
+    }
+
+    /// The cards of the mosaic.
+    pub fn write_cards(&self, header: &mut Header) {
+        if self.matched.is_none() {
+            header.set_str("ZMNORM", self.method, "normalisation: gain x value + offset per frame");
+            return;
+        }
+        header.set_str("ZMMATCH", self.method, "match of all sources at once");
+        let Some(seams) = self.seams() else { return };
+        header.set_str("ZMSEAM", verdict(seams), "95 % of all joins below 0.3 sigma");
+        header.set_f64(
+            "ZMSEAMP",
+            100.0 * seams.overall.share_below_after,
+            "[%] of the length of joins below 0.3 sigma",
+        );
+        header.set_f64("ZMSEAMX", seams.overall.largest_after, "largest step of a join, sigma of a pixel");
     }
 
     /// A line for the header.
@@ -117,37 +229,286 @@ fn worst_pairs(pairs: &[PairReport], name: impl Fn(usize) -> String) -> Vec<Wors
             error: pair.error[channel],
         }
     };
-    all.into_iter().take(WORST_PAIRS).map(worst).collect()
+    all.into_iter().take(WORST).map(worst).collect()
 }
 
-/// The table GAUGE: one row per pair of rows of INPUTS, counted from 1.
+/// PASS or FAIL.
+pub fn verdict(seams: &SeamCertificate) -> &'static str {
+    if seams.passed { "PASS" } else { "FAIL" }
+}
+
+fn worst_joins(seams: &SeamCertificate, sources: &MatchSources) -> Vec<WorstJoin> {
+    let mut joins: Vec<(&JoinElement, [f64; 2])> =
+        seams.joins.iter().map(|join| (join, join.sigmas())).collect();
+    joins.retain(|(_, [_, after])| after.is_finite());
+    joins.sort_by(|a, b| b.1[1].total_cmp(&a.1[1]));
+    let worst = |(join, [before, after]): (&JoinElement, [f64; 2])| WorstJoin {
+        source: sources.ids.get(join.source).cloned().unwrap_or_default(),
+        x_px: join.x_px,
+        y_px: join.y_px,
+        sigmas_before: before,
+        sigmas_after: after,
+    };
+    joins.into_iter().take(WORST).map(worst).collect()
+}
+
+/// Columns of a table with `rows` rows and values per channel.
+struct Columns {
+    rows: usize,
+    channels: usize,
+    unit: Option<String>,
+    done: Vec<Column>,
+}
+
+impl Columns {
+    fn whole(&mut self, name: &str, of: impl Fn(usize) -> usize) {
+        let data = ColumnData::I32((0..self.rows).map(|row| of(row) as i32).collect());
+        self.done.push(Column { name: name.into(), unit: None, data });
+    }
+
+    fn per_channel(&mut self, name: &str, unit: Option<&str>, of: impl Fn(usize, usize) -> f64) {
+        let channels = self.channels;
+        let values = (0..self.rows).flat_map(|row| (0..channels).map(move |channel| (row, channel)));
+        let values = values.map(|(row, channel)| of(row, channel)).collect();
+        let data = ColumnData::F64Array { width: channels, values };
+        self.done.push(Column { name: name.into(), unit: unit.map(str::to_owned), data });
+    }
+
+    /// In the unit of the mosaic.
+    fn levels(&mut self, name: &str, of: impl Fn(usize, usize) -> f64) {
+        let unit = self.unit.clone();
+        self.per_channel(name, unit.as_deref(), of);
+    }
+}
+
+/// The table GAUGE: one row per pair of rows of INPUTS, counted from 1, or of numbers of tiles.
 pub fn gauge_table(gauge: &GaugeFacts, unit: Option<&str>) -> TableSpec {
     let pairs = &gauge.all_pairs;
-    let width = pairs.first().map_or(1, |pair| pair.before.len().max(1));
-    let unit = unit.map(str::to_owned);
-    let row = |name: &str, of: &dyn Fn(&PairReport) -> usize| Column {
-        name: name.into(),
-        unit: None,
-        data: ColumnData::I32(pairs.iter().map(|pair| of(pair) as i32).collect()),
+    let seams = gauge.seams();
+    let width = |pair: &PairReport| pair.before.len().max(pair.gain.len());
+    let widths = pairs.iter().map(width).chain(seams.map(|seams| seams.channels.len()));
+    let mut table = Columns {
+        rows: pairs.len(),
+        channels: widths.max().unwrap_or(1).max(1),
+        unit: unit.map(str::to_owned),
+        done: Vec::new(),
     };
-    let per_channel = |name: &str, unit: Option<String>, of: &dyn Fn(&PairReport) -> &[f64]| Column {
-        name: name.into(),
-        unit,
-        data: ColumnData::F64Array {
-            width,
-            values: pairs.iter().flat_map(|pair| of(pair).to_vec()).collect(),
-        },
+    let (noun, number) = numbering(gauge);
+    table.whole(&format!("{noun}_A"), |row| number(pairs[row].a));
+    table.whole(&format!("{noun}_B"), |row| number(pairs[row].b));
+    table.whole("BLOCKS", |row| pairs[row].blocks);
+    let value = |values: &[f64], channel: usize| values.get(channel).copied().unwrap_or(f64::NAN);
+    table.levels("BEFORE", |row, channel| value(&pairs[row].before, channel));
+    table.levels("AFTER", |row, channel| value(&pairs[row].after, channel));
+    table.levels("ERROR", |row, channel| value(&pairs[row].error, channel));
+    table.per_channel("WEIGHT", None, |row, channel| value(&pairs[row].weight, channel));
+    if pairs.iter().any(|pair| pair.gain.iter().any(Option::is_some)) {
+        let gain = |of: fn(&GainReport) -> f64| {
+            move |row: usize, channel: usize| {
+                pairs[row].gain.get(channel).and_then(Option::as_ref).map_or(f64::NAN, of)
+            }
+        };
+        table.per_channel("LOGGAIN", None, gain(|own| own.log_gain));
+        table.per_channel("LOGGAIN_ERR", None, gain(|own| own.error));
+        table.per_channel("LOGGAIN_LEFT", None, gain(|own| own.remaining));
+        table.per_channel("LOGGAIN_N", None, gain(|own| own.samples as f64));
+    }
+    if let Some(seams) = seams {
+        add_seams(&mut table, pairs, seams);
+    }
+    TableSpec { extname: "GAUGE".into(), columns: table.done }
+}
+
+/// Steps and gradients of the pairs.
+fn add_seams(table: &mut Columns, pairs: &[PairReport], seams: &SeamCertificate) {
+    let found: BTreeMap<(usize, usize), &[Option<ChannelSeam>]> =
+        seams.pairs.iter().map(|pair| ((pair.a, pair.b), pair.channels.as_slice())).collect();
+    let rows: Vec<Option<&[Option<ChannelSeam>]>> =
+        pairs.iter().map(|pair| found.get(&(pair.a, pair.b)).copied()).collect();
+    let figure = |of: fn(&ChannelSeam) -> f64| {
+        let rows = &rows;
+        move |row: usize, channel: usize| {
+            let own = rows[row].and_then(|channels| channels.get(channel)).and_then(Option::as_ref);
+            own.map_or(f64::NAN, of)
+        }
     };
-    TableSpec {
-        extname: "GAUGE".into(),
-        columns: vec![
-            row("INPUT_A", &|pair| pair.a + 1),
-            row("INPUT_B", &|pair| pair.b + 1),
-            row("BLOCKS", &|pair| pair.blocks),
-            per_channel("BEFORE", unit.clone(), &|pair| &pair.before),
-            per_channel("AFTER", unit.clone(), &|pair| &pair.after),
-            per_channel("ERROR", unit, &|pair| &pair.error),
-            per_channel("WEIGHT", None, &|pair| &pair.weight),
-        ],
+    let gradient = table.unit.as_ref().map(|unit| format!("{unit}/(100 pix)"));
+    table.levels("STEP_BEFORE", figure(|own| own.before.step));
+    table.levels("STEP_AFTER", figure(|own| own.after.step));
+    table.levels("STEP_ERR", figure(|own| own.error.step));
+    for (name, of) in [
+        ("ALONG_BEFORE", (|own| own.before.along) as fn(&ChannelSeam) -> f64),
+        ("ALONG_AFTER", |own| own.after.along),
+        ("ALONG_ERR", |own| own.error.along),
+        ("ACROSS_BEFORE", |own| own.before.across),
+        ("ACROSS_AFTER", |own| own.after.across),
+        ("ACROSS_ERR", |own| own.error.across),
+    ] {
+        table.per_channel(name, gradient.as_deref(), figure(of));
+    }
+    table.levels("NOISE", figure(|own| own.noise));
+}
+
+/// The table SEAMS: the pieces of joins, each with the source that ends there (a row of INPUTS from 1, or the number of a
+/// tile) and its place as FITS counts pixels.
+pub fn seams_table(gauge: &GaugeFacts, unit: Option<&str>) -> Option<TableSpec> {
+    let seams = gauge.seams().filter(|seams| !seams.joins.is_empty())?;
+    let joins = &seams.joins;
+    let mut table = Columns {
+        rows: joins.len(),
+        channels: seams.channels.len().max(1),
+        unit: unit.map(str::to_owned),
+        done: Vec::new(),
+    };
+    let (noun, number) = numbering(gauge);
+    table.whole(noun, |row| number(joins[row].source));
+    for (name, of) in [("X", (|join| join.x_px) as fn(&JoinElement) -> f64), ("Y", |join| join.y_px)] {
+        let data = ColumnData::F64(joins.iter().map(|join| of(join) + 1.0).collect());
+        table.done.push(Column { name: name.into(), unit: Some("pix".into()), data });
+    }
+    table.levels("STEP_BEFORE", |row, channel| joins[row].step_before[channel]);
+    table.levels("STEP_AFTER", |row, channel| joins[row].step_after[channel]);
+    table.levels("ERROR", |row, channel| joins[row].error[channel]);
+    table.levels("NOISE", |row, channel| joins[row].noise[channel]);
+    Some(TableSpec { extname: "SEAMS".into(), columns: table.done })
+}
+
+/// What tables call a source, and its number there.
+fn numbering(gauge: &GaugeFacts) -> (&'static str, impl Fn(usize) -> usize + '_) {
+    let matched = gauge.matched.as_ref();
+    let noun = match matched.map(|matched| matched.subject) {
+        Some(Subject::Tiles) => "TILE",
+        Some(Subject::Frames) | None => "INPUT",
+    };
+    let number = move |index: usize| {
+        matched.and_then(|matched| matched.numbers.get(index)).copied().unwrap_or(index + 1)
+    };
+    (noun, number)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use zemosaic_gauge::{
+        BlockGrid, CertificateJob, FrameGauge, GainOrigin, Pair, PixelNoise, Preview, seam_certificate,
+    };
+    use zemosaic_image::Region;
+
+    use super::*;
+
+    /// Two sources side by side, the first higher by 10, matched by offsets that leave 0.4.
+    pub(crate) fn matched(subject: Subject) -> GaugeFacts {
+        let preview = |x0: i64, level: f32| {
+            let region = Region { x0, y0: 0, width: 10, height: 6 };
+            Preview {
+                region,
+                level: vec![vec![level; 60]],
+                variance: vec![vec![0.04; 60]],
+                stars: Vec::new(),
+            }
+        };
+        let offset = |offset: f64| FrameGauge { offset: [offset; 3], ..FrameGauge::default() };
+        let frames = vec![offset(-4.8), offset(4.8)];
+        let pair = Pair { a: 0, b: 1, blocks: 24 };
+        let certificate = seam_certificate(&CertificateJob {
+            previews: &[preview(0, 110.0), preview(6, 100.0)],
+            blocks: BlockGrid { block_px: 16 },
+            before: &[FrameGauge::default(); 2],
+            after: &frames,
+            pairs: &[pair],
+            noise: &[PixelNoise { sigma: [5.0; 3], weight: [0.04; 3] }; 2],
+        });
+        let pair = PairReport {
+            a: 0,
+            b: 1,
+            blocks: 24,
+            before: vec![10.0],
+            after: vec![0.4],
+            error: vec![0.1],
+            weight: vec![1.0],
+            gain: vec![Some(GainReport {
+                log_gain: 0.02,
+                error: 0.01,
+                origin: GainOrigin::Stars,
+                samples: 31,
+                remaining: 0.003,
+                weight: 1.0,
+            })],
+        };
+        let gauge = Gauge {
+            frames,
+            pairs: vec![pair],
+            part: vec![0, 0],
+            undetermined: vec!["the gain of <b>".into()],
+            error: vec![FrameError { gain: [0.1; 3], offset: [0.2; 3] }; 2],
+            certificate: Some(certificate),
+            ..Gauge::identity(2)
+        };
+        let ids = vec!["a & b".to_owned(), "c".to_owned()];
+        GaugeFacts::of_match(
+            &gauge,
+            MatchMethod::Full,
+            16,
+            &MatchSources { subject, ids, numbers: vec![3, 7] },
+        )
+    }
+
+    fn figures(table: &TableSpec, name: &str) -> Vec<f64> {
+        let column = table.columns.iter().find(|column| column.name == name).unwrap();
+        match &column.data {
+            ColumnData::I32(values) => values.iter().map(|value| f64::from(*value)).collect(),
+            ColumnData::F64(values) | ColumnData::F64Array { values, .. } => values.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn tables_have_the_pairs_and_the_joins() {
+        let facts = matched(Subject::Frames);
+        let table = gauge_table(&facts, Some("adu"));
+        assert_eq!((figures(&table, "INPUT_A"), figures(&table, "INPUT_B")), (vec![3.0], vec![7.0]));
+        assert_eq!((figures(&table, "LOGGAIN"), figures(&table, "LOGGAIN_N")), (vec![0.02], vec![31.0]));
+        let close = |found: &[f64], expected: f64| (found[0] - expected).abs() < 1e-5;
+        assert!(close(&figures(&table, "STEP_BEFORE"), 10.0) && close(&figures(&table, "STEP_AFTER"), 0.4));
+        assert!(close(&figures(&table, "NOISE"), 5.0 / 2f64.sqrt()));
+        assert!(close(&figures(&table, "ALONG_AFTER"), 0.0));
+        let seams = seams_table(&facts, None).unwrap();
+        assert_eq!(figures(&seams, "INPUT"), [[3.0; 6], [7.0; 6]].concat());
+        assert_eq!(figures(&seams, "X"), [[160.5; 6], [96.5; 6]].concat());
+        assert!(figures(&seams, "STEP_BEFORE")[..6].iter().all(|step| (step - 5.0).abs() < 1e-5));
+        assert!(figures(&seams, "STEP_AFTER")[6..].iter().all(|step| (step + 0.2).abs() < 1e-5));
+        // A gauge that is no match has neither gains nor seams.
+        let plain = GaugeFacts { matched: None, ..facts };
+        assert!(seams_table(&plain, None).is_none());
+        assert_eq!(figures(&gauge_table(&plain, None), "INPUT_A"), [1.0]);
+    }
+
+    #[test]
+    fn of_tiles_tables_give_their_numbers() {
+        let facts = matched(Subject::Tiles);
+        assert_eq!(figures(&gauge_table(&facts, None), "TILE_B"), [7.0]);
+        assert_eq!(figures(&seams_table(&facts, None).unwrap(), "TILE")[0], 3.0);
+        assert!(facts.frame_errors().is_none() && matched(Subject::Frames).frame_errors().is_some());
+    }
+
+    #[test]
+    fn the_header_gives_the_verdict() {
+        let mut header = Header::new();
+        matched(Subject::Frames).write_cards(&mut header);
+        assert_eq!(header.get_str("ZMMATCH").as_deref(), Some("full"));
+        assert_eq!(header.get_str("ZMSEAM").as_deref(), Some("PASS"));
+        assert_eq!(header.get_f64("ZMSEAMP"), Some(100.0));
+        let largest = header.get_f64("ZMSEAMX").unwrap();
+        assert!((largest - 0.2 * 2f64.sqrt() / 5.0).abs() < 1e-5, "{largest}");
+        assert!(header.get_str("ZMNORM").is_none());
+    }
+
+    #[test]
+    fn the_report_has_the_summary_but_no_lists() {
+        let section = serde_json::to_value(matched(Subject::Frames)).unwrap();
+        assert_eq!(section["match"]["subject"], "frames");
+        assert_eq!(section["match"]["seams"]["passed"], true);
+        assert_eq!(section["match"]["seams"]["overall"]["join_px"], 192.0);
+        assert!(section["match"]["seams"].get("joins").is_none() && section.get("all_pairs").is_none());
+        assert_eq!(section["match"]["worst_joins"][0]["source"], "a & b");
     }
 }

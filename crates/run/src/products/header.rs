@@ -23,7 +23,7 @@ pub fn plane_header(plane: ProductPlane, index: usize, facts: &Facts, options: &
         counts(&mut header, facts);
         noise(&mut header, facts);
         if let Some(gauge) = &facts.gauge {
-            header.set_str("ZMNORM", gauge.method, "normalisation: gain x value + offset per frame");
+            gauge.write_cards(&mut header);
         }
         colour(&mut header, facts);
     }
@@ -211,9 +211,6 @@ fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
     if let Some(gauge) = &facts.gauge {
         lines.push(gauge.summary());
     }
-    if let Some(two_pass) = &options.two_pass {
-        lines.push(format!("compat: two-pass coverage renormalisation, sigma {} px", two_pass.sigma_px));
-    }
     let calibrated = facts.used.iter().filter(|frame| !frame.calibration.is_empty()).count();
     if calibrated > 0 {
         lines.push(format!("calibration: {calibrated} of {} frames, see frames.csv", facts.used.len()));
@@ -235,18 +232,12 @@ fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
     if coadd.flux == FluxConvention::Flux {
         lines.push("coadd: flux per pixel, not brightness".to_owned());
     }
-    if coadd.background != BackgroundMethod::None {
+    if coadd.background == BackgroundMethod::Mesh {
         let mesh = coadd.mesh;
         lines.push(format!(
             "coadd: background subtracted, mesh {} px, filter {}",
             mesh.mesh_px, mesh.filter_meshes
         ));
-        if coadd.background.surface_order().is_some() {
-            lines.push(format!(
-                "coadd: background {} through the mesh, objects masked",
-                name(coadd.background)
-            ));
-        }
     }
     lines.push(format!("coadd: combine {:?}, weights {}", coadd.combine, name(coadd.weights)));
     let reject = coadd.reject;

@@ -2,6 +2,7 @@
 //! explains its own depth.
 
 use zemosaic_fits::{Column, ColumnData, TableSpec};
+use zemosaic_gauge::surface::SURFACE_TERMS;
 
 use crate::products::facts::{Facts, UsedFrame};
 
@@ -56,7 +57,30 @@ pub fn inputs_table(facts: &Facts) -> TableSpec {
         table.columns.push(per_channel("GAIN", None, &|frame| &frame.gain));
         table.columns.push(per_channel("OFFSET", facts.unit().as_deref(), &|frame| &frame.offset));
     }
+    if facts.gauge.as_ref().is_some_and(|gauge| gauge.frame_errors().is_some()) {
+        table.columns.push(per_channel("GAIN_ERR", None, &|frame| &frame.gain_error));
+        table.columns.push(per_channel("OFFSET_ERR", facts.unit().as_deref(), &|frame| &frame.offset_error));
+    }
+    if used.iter().any(|frame| frame.surface.iter().any(|surface| !surface.is_zero())) {
+        let of = |frame| surface_values(frame, facts.channels);
+        let values = used.iter().flat_map(of).collect();
+        let data = ColumnData::F64Array { width: SURFACE_VALUES * facts.channels, values };
+        table.columns.push(column("SURFACE", None, data));
+    }
     table
+}
+
+/// Of a surface: coefficients of u, v, u^2 - 1/3, u v, v^2 - 1/3, its middle and half its size in x and y, pixels of the grid
+/// from 0.
+pub const SURFACE_VALUES: usize = SURFACE_TERMS + 4;
+
+/// The surfaces of a frame, channel after channel.
+fn surface_values(frame: &UsedFrame, channels: usize) -> Vec<f64> {
+    let of_channel = |channel: usize| {
+        let surface = frame.surface.get(channel).copied().unwrap_or_default();
+        [surface.coefficients.as_slice(), &surface.centre_px, &surface.half_size_px].concat()
+    };
+    (0..channels).flat_map(of_channel).collect()
 }
 
 /// A name in printable ASCII, which is all a FITS table holds: other bytes (of its UTF-8) and `%` as %XX.

@@ -1,4 +1,5 @@
-//! What a run leaves behind: `mosaic.fits`, `mosaic_preview.png`, `report.json`, `frames.csv`, `run.toml`, and master tiles in `tiles/`.
+//! What a run leaves behind: `mosaic.fits`, `mosaic_preview.png`, `report.json`, `report.html`, `frames.csv`, `run.toml`,
+//! and master tiles in `tiles/`.
 
 pub mod facts;
 pub mod frames_csv;
@@ -7,7 +8,9 @@ pub mod header;
 pub mod inputs_table;
 pub mod preview;
 pub mod report;
+pub mod report_html;
 pub mod run_toml;
+pub mod seam_map;
 pub mod staged;
 pub mod tile_file;
 pub mod tile_header;
@@ -17,8 +20,8 @@ pub mod tile_inputs;
 pub const COMPRESSED_NAME: &str = "mosaic.fits.fz";
 
 /// Names of the products in a run folder, the main one first. The log `events.jsonl` is none of them.
-pub const PRODUCT_NAMES: [&str; 5] =
-    ["mosaic.fits", "mosaic_preview.png", "frames.csv", "run.toml", "report.json"];
+pub const PRODUCT_NAMES: [&str; 6] =
+    ["mosaic.fits", "mosaic_preview.png", "frames.csv", "run.toml", "report.html", "report.json"];
 
 /// Folder of master tiles in a run folder.
 pub const TILES_FOLDER: &str = "tiles";

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 
 use zemosaic_fits::{Column, ColumnData, FitsError, read_table};
 use zemosaic_frames::{Defects, FrameMeta, NoiseModel, WcsOrigin};
+use zemosaic_gauge::Surface;
+use zemosaic_gauge::surface::SURFACE_TERMS;
 
 use crate::products::facts::UsedFrame;
+use crate::products::inputs_table::SURFACE_VALUES;
 use crate::products::tile_file::TileFile;
 
 /// The frames of `file`, which is tile `number`; none where it has no such table.
@@ -64,6 +67,9 @@ pub fn frames_of_tile(file: &TileFile, number: usize) -> Result<Vec<UsedFrame>, 
             weight: columns.numbers("WEIGHT", row),
             gain: columns.numbers("GAIN", row),
             offset: columns.numbers("OFFSET", row),
+            gain_error: columns.numbers("GAIN_ERR", row),
+            offset_error: columns.numbers("OFFSET_ERR", row),
+            surface: columns.numbers("SURFACE", row).chunks_exact(SURFACE_VALUES).map(surface_of).collect(),
             quality: None,
             calibration: Vec::new(),
             defects: Defects::Unknown,
@@ -74,6 +80,16 @@ pub fn frames_of_tile(file: &TileFile, number: usize) -> Result<Vec<UsedFrame>, 
         }
     };
     Ok((0..rows).map(frame).collect())
+}
+
+/// A surface as INPUTS has it.
+fn surface_of(values: &[f64]) -> Surface {
+    let value = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
+    Surface {
+        coefficients: std::array::from_fn(value),
+        centre_px: std::array::from_fn(|axis| value(SURFACE_TERMS + axis)),
+        half_size_px: std::array::from_fn(|axis| value(SURFACE_TERMS + 2 + axis)),
+    }
 }
 
 struct Columns(Vec<Column>);
