@@ -22,17 +22,17 @@ def inputs(folder):
         grid = WCS(hdus[0].header, naxis=2)
         rows = {}
         for row in table:
-            name = os.path.basename(str(row["FILE"] if "FILE" in names else row[0])).split(".")[0]
-            surface = row["SURFACE"].reshape(-1, 5) if "SURFACE" in names else None
-            frame = row["SURFACE_FRAME"] if "SURFACE_FRAME" in names else None
-            rows[name] = (np.atleast_1d(row["GAIN"]), np.atleast_1d(row["OFFSET"]), surface, frame)
+            name = os.path.basename(str(row["FRAME"])).split(".")[0]
+            surface = row["SURFACE"].reshape(-1, 9) if "SURFACE" in names else None
+            rows[name] = (np.atleast_1d(row["GAIN"]), np.atleast_1d(row["OFFSET"]), surface)
     return grid, rows
 
 
-def surface_at(coefficients, frame, x, y):
-    u, v = (x - frame[0]) / frame[2], (y - frame[1]) / frame[3]
+def surface_at(row, x, y):
+    """Surface of a channel as INPUTS has it: five coefficients, middle, half size; at pixels from 0."""
+    u, v = (x - row[5]) / row[7], (y - row[6]) / row[8]
     terms = [u, v, u * u - 1 / 3, u * v, v * v - 1 / 3]
-    return sum(c * t for c, t in zip(coefficients, terms))
+    return sum(c * t for c, t in zip(row, terms))
 
 
 def main():
@@ -59,11 +59,11 @@ def main():
                 expected = map_coordinates(truth[c], [ty, tx], order=1, cval=np.nan)
                 value = image.ravel()
                 if folder:
-                    gain, offset, surface, frame = rows[m["name"]]
+                    gain, offset, surface = rows[m["name"]]
                     gx, gy = grid.all_world2pix(ra, dec, 0)
                     value = gain[c] * value + offset[c]
                     if surface is not None:
-                        value = value + surface_at(surface[c], frame, gx, gy)
+                        value = value + surface_at(surface[c], gx, gy)
                     value = value / common[c]
                 residual = value - expected
                 # Blocks of 8 x 8 samples: their medians carry the common surface.

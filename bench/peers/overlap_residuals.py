@@ -33,11 +33,11 @@ def main():
             subprocess.run([program, "mosaic", frame, "-o", out, "--grid", header, "--kernel", "bilinear", "--force", "-q"], check=True)
             raw = fits.getdata(os.path.join(out, "mosaic.fits")).astype(np.float64)
             raw = raw[0] if raw.ndim == 3 else raw
-            gain, offset, surface, at = rows[os.path.basename(frame).split(".")[0]]
+            gain, offset, surface = rows[os.path.basename(frame).split(".")[0]]
             y, x = np.mgrid[0:raw.shape[0], 0:raw.shape[1]]
             fixed = gain[0] * raw + offset[0]
             if surface is not None:
-                fixed = fixed + surface_at(surface[0], at, x, y)
+                fixed = fixed + surface_at(surface[0], x, y)
             planes[frame] = (raw, fixed)
     worst = [0.0, 0.0]
     for i, a in enumerate(frames):

@@ -192,7 +192,7 @@ fn what_a_run_with_tiles_leaves_behind() {
         assert_eq!(header.get_i64(key), Some(value), "{key}");
     }
     assert_eq!(header.get_str("ZMT_REJ").unwrap(), "auto");
-    assert_eq!(header.get_str("ZMT_NORM").unwrap(), "additive");
+    assert_eq!(header.get_str("ZMT_NORM").unwrap(), "full");
     assert_eq!(header.get_f64("ZMT_KAPLO"), Some(3.0));
     let mosaic = Mosaic::open(&out.join("mosaic.fits"));
     let origin = header.get_i64("ZMT_X0").unwrap() as f64;

@@ -14,7 +14,7 @@ const FRAMES: usize = 9;
 /// What must be equal to the byte.
 const FIXED: [&str; 4] = ["mosaic.fits", "mosaic_preview.png", "frames.csv", "report.html"];
 const OPTIONS: [&[&str]; 8] = [
-    &["--normalize", "additive", "--hot-pixels", "auto", "--gate", "auto", "--reject", "auto"],
+    &["--match", "surface", "--hot-pixels", "auto", "--gate", "auto", "--reject", "auto"],
     &["--normalize", "sky-mean", "--weights", "noise-fwhm", "--reject", "winsorized", "--taper", "9"],
     &["--reject", "none"],
     &["--kernel", "bicubic", "--background", "mesh", "--back-size", "32"],

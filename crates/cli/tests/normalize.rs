@@ -1,4 +1,4 @@
-//! `--normalize`: steps between frames go, bytes depend on frames and options alone, products say what was done.
+//! `--match` and `--normalize`: steps between frames go, bytes depend on frames and options alone, products say what was done.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod common;
@@ -42,7 +42,7 @@ fn a_step_of_250_is_found_and_rejection_stays_calm() {
     let input = frames(&dir.path().join("in"), &[0, 1, 2, 3, 4, 5, 6, 7], 250.0, 1.0);
     let out = |name: &str| dir.path().join(name);
     mosaic(&[&input], &out("plain"), &["--reject", "sigma"]).expect(0, "");
-    mosaic(&[&input], &out("level"), &["--reject", "sigma", "--normalize", "additive"]).expect(0, "");
+    mosaic(&[&input], &out("level"), &["--reject", "sigma", "--match", "offset"]).expect(0, "");
     let offsets = numbers(&out("level"), "offset_r");
     for (index, offset) in offsets.iter().enumerate() {
         let expected = if index % 2 == 1 { -125.0 } else { 125.0 };
@@ -57,14 +57,14 @@ fn a_step_of_250_is_found_and_rejection_stays_calm() {
     };
     assert!(rejected("level") < 0.02, "{}", rejected("level"));
     let gauge = report(&out("level"))["gauge"].clone();
-    assert_eq!((gauge["method"].as_str(), gauge["components"][0].as_u64()), (Some("additive"), Some(8)));
+    assert_eq!((gauge["method"].as_str(), gauge["components"][0].as_u64()), (Some("offset"), Some(8)));
     assert!(gauge["channels"][0]["rms_before"].as_f64().unwrap() > 100.0, "{gauge}");
     assert!(gauge["channels"][0]["rms_after"].as_f64().unwrap() < 1.0, "{gauge}");
     assert_eq!(gauge["worst_pairs"].as_array().unwrap().len(), 10);
     assert!(report(&out("plain"))["gauge"].is_null());
     run(program().arg("check").arg(out("level"))).expect(0, "");
     // What compresses the product takes all of its tables along.
-    mosaic(&[&input], &out("packed"), &["--normalize", "additive", "--compress", "rice"]).expect(0, "");
+    mosaic(&[&input], &out("packed"), &["--match", "offset", "--compress", "rice"]).expect(0, "");
     run(program().arg("check").arg(out("packed"))).expect(0, "");
 }
 
@@ -73,16 +73,16 @@ fn bytes_depend_on_frames_and_options_alone() {
     let dir = folder();
     let input = frames(&dir.path().join("in"), &[0, 1, 2, 3, 4, 5, 6, 7], 90.0, 1.1);
     let shuffled = frames(&dir.path().join("elsewhere/in"), &[5, 2, 7, 0, 3, 1, 6, 4], 90.0, 1.1);
-    for method in ["additive", "linear-fit-robust", "multiplicative"] {
+    for method in [["--match", "surface"], ["--normalize", "linear-fit-robust"], ["--normalize", "multiplicative"]] {
         let made = |input: &Path, more: &[&str]| {
             let out = dir.path().join("out");
-            let flags = [&["--normalize", method, "--force"], more].concat();
+            let flags = [&method[..], &["--force"], more].concat();
             mosaic(&[input], &out, &flags).expect(0, "");
             FIXED.map(|name| std::fs::read(out.join(name)).unwrap())
         };
         let first = made(&input, &["-j", "1"]);
-        assert!(first == made(&input, &["-j", "4"]), "{method}: threads");
-        assert!(first == made(&shuffled, &["-j", "2", "-m", "48MiB"]), "{method}: order and memory");
+        assert!(first == made(&input, &["-j", "4"]), "{method:?}: threads");
+        assert!(first == made(&shuffled, &["-j", "2", "-m", "48MiB"]), "{method:?}: order and memory");
     }
 }
 

@@ -208,6 +208,11 @@ impl Source {
         }
     }
 
+    /// Its photometric solution.
+    pub fn gauge(&self) -> FrameGauge {
+        FrameGauge { gain: self.gain, offset: self.offset, surface: self.surface }
+    }
+
     /// 1 / variance of a pixel of this source in a channel; not finite where its noise is unknown.
     pub(crate) fn own_weight(&self, channel: usize) -> f64 {
         let area = pixel_area(self.flux, self.scale_ratio * self.frame.binning() as f64);

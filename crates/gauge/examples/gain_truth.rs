@@ -11,7 +11,7 @@ use zemosaic_fits::FilePool;
 use zemosaic_frames::{Frame, IngestOptions, discover, ingest};
 use zemosaic_gauge::solve::Difference;
 use zemosaic_gauge::{
-    BlockGrid, GainOrigin, MatchOptions, NormalizeOptions, Pair, Preview, PreviewJob, PreviewScratch,
+    BlockGrid, GainOrigin, MatchOptions, Pair, Preview, PreviewJob, PreviewScratch,
     choose_pairs, measure_preview, pair_gains, solve_offsets,
 };
 use zemosaic_image::Region;
@@ -60,7 +60,7 @@ fn main() {
     let counts: Vec<usize> = previews.iter().map(|preview| preview.stars.len()).collect();
     println!("stars {} to {}", counts.iter().min().unwrap(), counts.iter().max().unwrap());
     let start = Instant::now();
-    let pairs = choose_pairs(&previews, &NormalizeOptions::default());
+    let pairs = choose_pairs(&previews, &MatchOptions::default());
     println!("{} pairs in {:.3} s", pairs.len(), start.elapsed().as_secs_f64());
     for channel in 0..previews[0].channels() {
         tell(frames, &previews, &pairs, channel, &truth);

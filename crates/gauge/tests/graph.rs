@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zemosaic_gauge::{GraphOptions, NormalizeOptions, OverlapGraph, Preview, choose_pairs, overlap_graph};
+use zemosaic_gauge::{GraphOptions, MatchOptions, OverlapGraph, Preview, choose_pairs, overlap_graph};
 use zemosaic_image::Region;
 use zemosaic_sky::{Footprint, SkyFrame, Wcs, overlap_groups, pair_hash};
 use zemosaic_testkit::rng::Rng;
@@ -140,7 +140,7 @@ fn pairs_of_previews_are_those_of_all_pairs() {
         let spread = [20.0, 60.0, 150.0][set as usize % 3];
         let previews: Vec<Preview> = (0..50).map(|_| preview(&mut rng, spread)).collect();
         for (pairs_per_frame, min_blocks) in [(16, 4), (13, 10)] {
-            let options = NormalizeOptions { pairs_per_frame, min_blocks, ..NormalizeOptions::default() };
+            let options = MatchOptions { pairs_per_frame, min_blocks, ..MatchOptions::default() };
             let valid = |a: usize, b: usize| previews[a].valid().min(previews[b].valid()) as f64;
             let common = |a: usize, b: usize| {
                 let (p, q) = (&previews[a], &previews[b]);

@@ -22,6 +22,7 @@ use crate::classic::MadeTiles;
 use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage, Warning};
 use crate::layout::Layout;
+use crate::matching::match_tiles;
 use crate::mosaic::{MAX_OPEN_FILES, RunFolder, RunOutcome, one_group};
 use crate::options::MosaicRequest;
 use crate::output::{refuse_existing, refuse_inputs_as_products};
@@ -192,8 +193,8 @@ pub(crate) fn from_tiles(
 ) -> Result<RunOutcome, RunError> {
     refuse_existing(request, &request.out)?;
     let files = tile_inputs(&request.inputs, &request.all_excluded(), &request.options.ingest)?;
-    let (mut tiles, mut left_out, mut foreign, mut warnings) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut tiles, mut own, mut left_out, mut foreign, mut warnings) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for file in files {
         if is_packed(&file.path).is_ok_and(|packed| packed) {
             warnings.extend(packed_weights(&file));
@@ -201,7 +202,10 @@ pub(crate) fn from_tiles(
             continue;
         }
         match open_tile(&file.path) {
-            Ok(Opened::Tile(tile)) => tiles.push((file.id, *tile)),
+            Ok(Opened::Tile(tile)) => {
+                tiles.push((file.id.clone(), *tile));
+                own.push(file);
+            }
             Ok(Opened::Foreign(why)) => foreign.push(format!("{} {why}", file.id)),
             Err(error) => {
                 left_out.push(LeftOut { id: file.id, path: file.path, reason: reason_of(&error) });
@@ -226,7 +230,7 @@ pub(crate) fn from_tiles(
     for item in &left_out {
         tell_left_out(reporter, item);
     }
-    merge_tiles(request, tiles, left_out, warnings, reporter, cancel)
+    merge_tiles(request, (tiles, &own), left_out, warnings, reporter, cancel)
 }
 
 /// The first option that was given and a merge would not heed.
@@ -302,16 +306,24 @@ fn twice(tiles: &[(String, TileFile)]) -> Option<Warning> {
     Some(Warning { code: "W-TILE-TWICE", message })
 }
 
-/// Add up tiles of one grid.
+/// Whether the tiles are to be matched: where it was asked for, and by default where they come from several runs; tiles of one
+/// run share its photometry.
+fn wants_match(request: &MosaicRequest, tiles: &[(String, TileFile)]) -> bool {
+    let runs: BTreeSet<Option<String>> = tiles.iter().map(|(_, tile)| tile.header.get_str("RUNID")).collect();
+    request.given.iter().any(|name| name == "match") || runs.len() > 1
+}
+
+/// Add up tiles of one grid, which lie in `files`.
 fn merge_tiles(
     request: &MosaicRequest,
-    tiles: Vec<(String, TileFile)>,
+    (tiles, files): (Vec<(String, TileFile)>, &[InputFile]),
     left_out: Vec<LeftOut>,
     mut warnings: Vec<Warning>,
     reporter: &Reporter,
     cancel: &AtomicBool,
 ) -> Result<RunOutcome, RunError> {
-    let facts = facts_of(request, &tiles, left_out.clone())?;
+    let mut facts = facts_of(request, &tiles, left_out.clone())?;
+    let wants_match = wants_match(request, &tiles);
     let has_rejected = tiles.iter().flat_map(|(_, tile)| &tile.tile.planes);
     let rejecting = if has_rejected.into_iter().any(|own| own.plane == ProductPlane::RejLo) {
         Rejecting::Yes
@@ -327,7 +339,7 @@ fn merge_tiles(
         group_sizes: vec![facts.used.len()],
         group: 1,
     };
-    let planned = PlannedRun {
+    let mut planned = PlannedRun {
         mosaic_bytes: product_bytes_of(&layout, facts.used.len(), rejecting),
         layout,
         budget,
@@ -349,7 +361,7 @@ fn merge_tiles(
         warnings: Vec::new(),
         staging: None,
     };
-    let work = reporter.stage(Stage::Plan, 1, || merge_work(made, &planned))?;
+    let mut work = reporter.stage(Stage::Plan, 1, || merge_work(made, &planned))?;
     if let Work::Merge { plan, .. } = &work {
         reporter.send(Event::Planned {
             frames: facts.used.len(),
@@ -364,6 +376,13 @@ fn merge_tiles(
     }
     let folder = RunFolder::open(request, reporter)?;
     let pool = FilePool::new(MAX_OPEN_FILES);
+    if let Work::Merge { tiles, .. } = &mut work
+        && wants_match
+    {
+        let place = (folder.spill.path(), &pool);
+        facts.gauge =
+            match_tiles(request, &mut planned, &mut tiles.tiles, files, place, reporter, cancel)?;
+    }
     let product = Product::begin(request, planned, Placed::default(), facts, work, folder.spill.path())?;
     product.run(request, &pool, reporter, cancel)
 }

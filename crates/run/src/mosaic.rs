@@ -26,7 +26,7 @@ use crate::output::{refuse_existing, refuse_inputs_as_products};
 use crate::plan::{Placed, PlannedRun, place_sources, plan_run};
 use crate::prepare::prepare;
 use crate::products::facts::{Facts, input_hash, noise_correlation, parameter_hash, time_facts, used_frame};
-use crate::products::gauge::GaugeFacts;
+use crate::products::gauge::{GaugeFacts, Subject};
 use crate::quality::{judge_quality, reuse_quality};
 use crate::rgb_equalize::asked;
 use crate::scan::tell_left_out;
@@ -251,7 +251,7 @@ pub(crate) fn prepare_sources(
     if placed.sources.is_empty() {
         return Err(crate::scan::no_usable(planned.layout.left_out.len(), &planned.layout.left_out));
     }
-    bring_together(request, planned, &mut placed, pool, reporter, cancel)?;
+    bring_together((request, Subject::Frames), planned, &mut placed, pool, reporter, cancel)?;
     two_pass(request, planned, &mut placed, reporter, cancel)?;
     Ok(placed)
 }

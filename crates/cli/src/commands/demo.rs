@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use zemosaic_fits::{FilePool, FitsError, HduKind, ReadScratch, Window, read_window, scan};
+use zemosaic_gauge::{MatchMethod, MatchOptions};
 use zemosaic_run::options::Existing;
 use zemosaic_run::units::show_seconds;
 use zemosaic_run::watchdog::WatchdogOptions;
@@ -89,7 +90,11 @@ fn make_mosaic(sim: &Path, out: &Path) -> Result<PathBuf, String> {
         tile_keeping: TileKeeping::Keep,
         inputs: vec![sim.join("frames")],
         out: out.to_path_buf(),
-        options: MosaicOptions::default(),
+        // The frames of the demo have neither gains nor offsets: its figures are of the engine alone.
+        options: MosaicOptions {
+            matching: MatchOptions { method: MatchMethod::None, ..MatchOptions::default() },
+            ..MosaicOptions::default()
+        },
         memory_bytes: None,
         threads: None,
         spill: None,

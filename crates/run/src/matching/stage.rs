@@ -1,10 +1,11 @@
 //! The stage: previews, the gauge, what it says set in the sources.
 
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use zemosaic_coadd::{CoaddError, Source};
+use zemosaic_coadd::{CoaddError, Source, Tile};
 use zemosaic_fits::FilePool;
-use zemosaic_frames::{LeftOut, Reason};
+use zemosaic_frames::{IngestOptions, InputFile, LeftOut, Reason, ingest};
 use zemosaic_gauge::{
     BlockGrid, CertificateJob, FrameGauge, Gauge, GaugeError, MatchMethod, NormalizeMethod, Pair, PixelNoise,
     Preview, gauge, match_frames, seam_certificate,
@@ -16,16 +17,17 @@ use super::tell::{log_metrics, warnings_of};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage};
 use crate::options::{MosaicOptions, MosaicRequest};
-use crate::plan::{Placed, PlannedRun};
+use crate::plan::{Placed, PlannedRun, place_sources};
+use crate::prepare::prepare;
 use crate::products::gauge::{GaugeFacts, MatchSources, Subject};
 use crate::scan::{no_usable, tell_left_out};
 
-/// Set gain, offset and surface of `placed` as the options say; frames that cannot be used go to those left out.
+/// Set gain, offset and surface of `placed`, which are what `subject` says, as the options want it; sources that cannot be used go to those left out.
 ///
 /// # Errors
 /// Too little memory, a reference frame that is none, no frame left, cancelled.
 pub(crate) fn bring_together(
-    request: &MosaicRequest,
+    (request, subject): (&MosaicRequest, Subject),
     planned: &mut PlannedRun,
     placed: &mut Placed,
     pool: &FilePool,
@@ -59,7 +61,7 @@ pub(crate) fn bring_together(
             if options.matching.method == MatchMethod::None {
                 normalize(placed, &previews, blocks, options, &mut left_out)
             } else {
-                solve(placed, &previews, blocks, options, reporter)
+                solve((placed, subject), &previews, blocks, options, reporter)
             }
         })
     });
@@ -142,7 +144,7 @@ fn normalize(
 
 /// All at once.
 fn solve(
-    placed: &mut Placed,
+    (placed, subject): (&mut Placed, Subject),
     previews: &[Preview],
     blocks: BlockGrid,
     options: &MosaicOptions,
@@ -171,7 +173,7 @@ fn solve(
     log_metrics(reporter, &certificate);
     found.certificate = Some(certificate);
     let sources = MatchSources {
-        subject: Subject::Frames,
+        subject,
         ids: ids_of(&placed.sources),
         numbers: (1..=previews.len()).collect(),
     };
@@ -187,4 +189,34 @@ fn set(placed: &mut Placed, found: &Gauge) {
 /// What the certificate needs of a source.
 fn pixel_noise(source: &Source) -> PixelNoise {
     PixelNoise { sigma: source.noise_variance.map(f64::sqrt), weight: source.weight }
+}
+
+/// Set the gauge of master tiles that are added up as they are, in the order of `files`; what the products say of it.
+///
+/// # Errors
+/// As [`bring_together`].
+pub(crate) fn match_tiles(
+    request: &MosaicRequest,
+    planned: &mut PlannedRun,
+    tiles: &mut [Tile],
+    files: &[InputFile],
+    (spill, pool): (&Path, &FilePool),
+    reporter: &Reporter,
+    cancel: &AtomicBool,
+) -> Result<Option<GaugeFacts>, RunError> {
+    let options = &request.options;
+    if options.matching.method == MatchMethod::None {
+        return Ok(None);
+    }
+    let frames = ingest(files, &IngestOptions::default(), &|_| {}).frames;
+    let prepared = prepare(frames, &options.coadd, planned.budget, spill, pool, reporter, cancel)?;
+    let mut placed = place_sources(prepared.frames, &planned.layout, options)?;
+    bring_together((request, Subject::Tiles), planned, &mut placed, pool, reporter, cancel)?;
+    for source in &placed.sources {
+        let own = tiles.iter_mut().find(|tile| tile.path == source.frame.path);
+        if let Some(tile) = own {
+            tile.gauge = source.gauge();
+        }
+    }
+    Ok(placed.gauge)
 }

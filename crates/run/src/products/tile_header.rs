@@ -64,7 +64,8 @@ fn known_to_zemosaic(header: &mut Header, facts: &Facts, options: &MosaicOptions
     header.set_i64("ZMT_NRAW", cards.frames as i64, "frames of its group");
     header.set_i64("ZMT_NALGN", used, "frames used");
     header.set_i64("MT_NFRAMES", used, "frames used");
-    header.set_str("ZMT_NORM", &name(options.normalize.method), "normalisation of the frames");
+    let norm = facts.gauge.as_ref().map_or("none", |gauge| gauge.method);
+    header.set_str("ZMT_NORM", norm, "how the frames were brought to one level");
     header.set_str("ZMT_WGHT", &name(coadd.weights), "weights of the frames");
     header.set_str("ZMT_REJ", &name(reject.method), "rejection");
     if reject.method != RejectMethod::None {
