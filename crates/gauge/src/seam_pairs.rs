@@ -183,7 +183,7 @@ impl Scratch {
         }
     }
 
-    /// Places along and across the line between the two middles, about the middle of the overlap.
+    /// Places of the common blocks along and across the line between the two middles.
     fn turn_places(&mut self, job: &CertificateJob<'_>, pair: &Pair) {
         let middle = |source: usize| {
             let region = job.previews[source].region;
