@@ -4,7 +4,8 @@
 use rayon::prelude::*;
 
 use crate::deming::structure_gain;
-use crate::log_ratio::log_ratio;
+use crate::location::median;
+use crate::log_ratio::{LogRatio, log_ratio};
 use crate::options::MatchOptions;
 use crate::pairs::Pair;
 use crate::preview::Preview;
@@ -44,26 +45,38 @@ pub fn pair_gains(
 ) -> Vec<Option<PairGain>> {
     let usable: Vec<Vec<&GridStar>> =
         previews.par_iter().map(|preview| usable_stars(preview, channel, options.star_snr)).collect();
-    let one = |scratch: &mut Scratch, pair: &Pair| {
+    let enough = options.min_stars.max(2);
+    let of_stars = |scratch: &mut Scratch, pair: &Pair, least_floor: f64| {
+        scratch.fill(&usable[pair.a], &usable[pair.b], channel);
+        if scratch.ratios.len() < enough {
+            return None;
+        }
+        let found = log_ratio(&scratch.ratios, least_floor, &mut scratch.values);
+        found.filter(|found| 2 * found.used >= enough)
+    };
+    let first: Vec<Option<LogRatio>> =
+        pairs.par_iter().map_init(Scratch::default, |scratch, pair| of_stars(scratch, pair, 0.0)).collect();
+    // Few stars cannot tell their floor: it is at least that of a typical pair.
+    let mut floors: Vec<f64> = first.iter().flatten().map(|found| found.floor).collect();
+    let typical = median(&mut floors).unwrap_or(0.0);
+    let one = |scratch: &mut Scratch, (pair, first): (&Pair, &Option<LogRatio>)| {
+        let found = match first {
+            Some(found) if found.floor < typical => of_stars(scratch, pair, typical),
+            found => *found,
+        };
+        if let Some(found) = found {
+            let (value, variance, samples) = (found.mean, found.variance, found.used);
+            return Some(PairGain { value, variance, origin: GainOrigin::Stars, samples });
+        }
         let (a, b) = (&previews[pair.a], &previews[pair.b]);
         if channel >= a.channels() || channel >= b.channels() {
             return None;
-        }
-        scratch.fill(&usable[pair.a], &usable[pair.b], channel);
-        let enough = options.min_stars.max(2);
-        let of_stars = (scratch.ratios.len() >= enough)
-            .then(|| log_ratio(&scratch.ratios, &mut scratch.values))
-            .flatten()
-            .filter(|found| found.used >= enough.div_ceil(2));
-        if let Some(found) = of_stars {
-            let (value, variance, samples) = (found.mean, found.variance, found.used);
-            return Some(PairGain { value, variance, origin: GainOrigin::Stars, samples });
         }
         let found = structure_gain(a, b, channel)?;
         let (value, variance, samples) = (found.value, found.variance, found.used);
         Some(PairGain { value, variance, origin: GainOrigin::Structure, samples })
     };
-    pairs.par_iter().map_init(Scratch::default, one).collect()
+    pairs.par_iter().zip(&first).map_init(Scratch::default, one).collect()
 }
 
 /// Stars of a frame that are bright enough, by y.
