@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use crate::deming::structure_gain;
+use crate::deming::{Structure, structure_gain};
 use crate::location::median;
 use crate::log_ratio::{LogRatio, log_ratio};
 use crate::options::MatchOptions;
@@ -13,6 +13,11 @@ use crate::star_list::GridStar;
 
 /// Farthest that a star may be from itself, pixels of the grid.
 const MATCH_PX: f64 = 1.5;
+
+/// Stars that may support a gain from structure.
+const FEW_STARS: usize = 6;
+/// Squared distance of stars and structure, in variances, up to which they agree.
+const AGREEMENT: f64 = 9.0;
 
 /// What a gain was measured on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,23 +53,24 @@ pub fn pair_gains(
     let enough = options.min_stars.max(2);
     let of_stars = |scratch: &mut Scratch, pair: &Pair, least_floor: f64| {
         scratch.fill(&usable[pair.a], &usable[pair.b], channel);
-        if scratch.ratios.len() < enough {
+        if scratch.ratios.len() < enough.min(FEW_STARS) {
             return None;
         }
         let found = log_ratio(&scratch.ratios, least_floor, &mut scratch.values);
-        found.filter(|found| 2 * found.used >= enough)
+        found.filter(|found| 2 * found.used >= scratch.ratios.len())
     };
     let first: Vec<Option<LogRatio>> =
         pairs.par_iter().map_init(Scratch::default, |scratch, pair| of_stars(scratch, pair, 0.0)).collect();
     // Few stars cannot tell their floor: it is at least that of a typical pair.
-    let mut floors: Vec<f64> = first.iter().flatten().map(|found| found.floor).collect();
+    let mut floors: Vec<f64> =
+        first.iter().flatten().filter(|found| found.used >= enough).map(|found| found.floor).collect();
     let typical = median(&mut floors).unwrap_or(0.0);
     let one = |scratch: &mut Scratch, (pair, first): (&Pair, &Option<LogRatio>)| {
         let found = match first {
             Some(found) if found.floor < typical => of_stars(scratch, pair, typical),
             found => *found,
         };
-        if let Some(found) = found {
+        if let Some(found) = found.filter(|found| found.used >= enough) {
             let (value, variance, samples) = (found.mean, found.variance, found.used);
             return Some(PairGain { value, variance, origin: GainOrigin::Stars, samples });
         }
@@ -72,11 +78,31 @@ pub fn pair_gains(
         if channel >= a.channels() || channel >= b.channels() {
             return None;
         }
-        let found = structure_gain(a, b, channel)?;
-        let (value, variance, samples) = (found.value, found.variance, found.used);
-        Some(PairGain { value, variance, origin: GainOrigin::Structure, samples })
+        let structure = structure_gain(a, b, channel)?;
+        Some(with_few_stars(structure, found))
     };
     pairs.par_iter().zip(&first).map_init(Scratch::default, one).collect()
+}
+
+/// What structure and stars that are too few to be believed alone say together: their mean where they agree, else the structure's
+/// with their distance as an error.
+fn with_few_stars(structure: Structure, stars: Option<LogRatio>) -> PairGain {
+    let Structure { mut value, mut variance, used: mut samples } = structure;
+    let mut origin = GainOrigin::Structure;
+    if let Some(stars) = stars {
+        let distance = (stars.mean - value).powi(2);
+        if distance <= AGREEMENT * (stars.variance + variance) {
+            let (own, other) = (1.0 / variance, 1.0 / stars.variance);
+            value = (own * value + other * stars.mean) / (own + other);
+            if other > own {
+                (origin, samples) = (GainOrigin::Stars, stars.used);
+            }
+            variance = 1.0 / (own + other);
+        } else {
+            variance += distance;
+        }
+    }
+    PairGain { value, variance, origin, samples }
 }
 
 /// Stars of a frame that are bright enough, by y.
