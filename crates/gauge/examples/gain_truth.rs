@@ -1,4 +1,4 @@
-//! Gains of a folder of frames against the gains they were made with: `gain_truth FOLDER TRUTH [--bias FILE] [--flat FILE]`. TRUTH has
+//! Gains of a folder of frames against the gains they were made with: `gain_truth FOLDER TRUTH [--bias FILE] [--flat FILE] [--pairs N]`. TRUTH has
 //! a line for each frame: file name and the gain of each channel.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement for the terminal")]
 
@@ -60,7 +60,9 @@ fn main() {
     let counts: Vec<usize> = previews.iter().map(|preview| preview.stars.len()).collect();
     println!("stars {} to {}", counts.iter().min().unwrap(), counts.iter().max().unwrap());
     let start = Instant::now();
-    let pairs = choose_pairs(&previews, &NormalizeOptions::default());
+    let per_frame = after("--pairs").and_then(|own| own.to_string_lossy().parse().ok());
+    let pairs_per_frame = per_frame.unwrap_or(NormalizeOptions::default().pairs_per_frame);
+    let pairs = choose_pairs(&previews, &NormalizeOptions { pairs_per_frame, ..NormalizeOptions::default() });
     println!("{} pairs in {:.3} s", pairs.len(), start.elapsed().as_secs_f64());
     for channel in 0..previews[0].channels() {
         tell(frames, &previews, &pairs, channel, &truth);
