@@ -44,7 +44,14 @@ fn previews(criterion: &mut Criterion) {
         else {
             return;
         };
-        let job = PreviewJob { frame: &frame, map: &map, grid: &grid.wcs, bounds, background: &[] };
+        let job = PreviewJob {
+            frame: &frame,
+            map: &map,
+            grid: &grid.wcs,
+            bounds,
+            background: &[],
+            with_stars: false,
+        };
         let (pool, blocks) = (FilePool::new(4), BlockGrid { block_px: 64 });
         let mut scratch = PreviewScratch::default();
         group.bench_function(name, |bencher| {

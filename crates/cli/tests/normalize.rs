@@ -73,7 +73,9 @@ fn bytes_depend_on_frames_and_options_alone() {
     let dir = folder();
     let input = frames(&dir.path().join("in"), &[0, 1, 2, 3, 4, 5, 6, 7], 90.0, 1.1);
     let shuffled = frames(&dir.path().join("elsewhere/in"), &[5, 2, 7, 0, 3, 1, 6, 4], 90.0, 1.1);
-    for method in [["--match", "surface"], ["--normalize", "linear-fit-robust"], ["--normalize", "multiplicative"]] {
+    for method in
+        [["--match", "surface"], ["--normalize", "linear-fit-robust"], ["--normalize", "multiplicative"]]
+    {
         let made = |input: &Path, more: &[&str]| {
             let out = dir.path().join("out");
             let flags = [&method[..], &["--force"], more].concat();

@@ -1,4 +1,4 @@
-//! Gains of a folder of frames against the gains they were made with: `gain_truth FOLDER TRUTH [--bias FILE] [--flat FILE]`. TRUTH has
+//! Gains of a folder of frames against the gains they were made with: `gain_truth FOLDER TRUTH [--bias FILE] [--flat FILE] [--pairs N]`. TRUTH has
 //! a line for each frame: file name and the gain of each channel.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement for the terminal")]
 
@@ -11,8 +11,8 @@ use zemosaic_fits::FilePool;
 use zemosaic_frames::{Frame, IngestOptions, discover, ingest};
 use zemosaic_gauge::solve::Difference;
 use zemosaic_gauge::{
-    BlockGrid, GainOrigin, MatchOptions, Pair, Preview, PreviewJob, PreviewScratch,
-    choose_pairs, measure_preview, pair_gains, solve_offsets,
+    BlockGrid, GainOrigin, MatchOptions, Pair, Preview, PreviewJob, PreviewScratch, choose_pairs,
+    measure_preview, pair_gains, solve_offsets,
 };
 use zemosaic_image::Region;
 use zemosaic_sky::{FrameGeometry, Grid, GridOptions, MapOptions, PixelMap, automatic_grid, grid_bounds};
@@ -60,7 +60,9 @@ fn main() {
     let counts: Vec<usize> = previews.iter().map(|preview| preview.stars.len()).collect();
     println!("stars {} to {}", counts.iter().min().unwrap(), counts.iter().max().unwrap());
     let start = Instant::now();
-    let pairs = choose_pairs(&previews, &MatchOptions::default());
+    let per_frame = after("--pairs").and_then(|own| own.to_string_lossy().parse().ok());
+    let pairs_per_frame = per_frame.unwrap_or(MatchOptions::default().pairs_per_frame);
+    let pairs = choose_pairs(&previews, &MatchOptions { pairs_per_frame, ..MatchOptions::default() });
     println!("{} pairs in {:.3} s", pairs.len(), start.elapsed().as_secs_f64());
     for channel in 0..previews[0].channels() {
         tell(frames, &previews, &pairs, channel, &truth);

@@ -25,12 +25,12 @@ const LEAST_SKY: usize = 24;
 /// A pixel of a window: place and value.
 pub(crate) type Sample = (f32, f32, f32);
 
-/// Radii in pixels of the frame.
+/// Radii in pixels of the frame: of the aperture, and of the ring of sky.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Aperture {
-    pub(crate) radius_px: f64,
-    pub(crate) sky_from_px: f64,
-    pub(crate) sky_to_px: f64,
+    pub(crate) radius: f64,
+    pub(crate) sky_from: f64,
+    pub(crate) sky_to: f64,
 }
 
 /// The local sky.
@@ -52,7 +52,7 @@ pub(crate) fn local_sky(
 ) -> Option<LocalSky> {
     let [values, sample] = scratch;
     values.clear();
-    let (from, to) = (aperture.sky_from_px.powi(2), aperture.sky_to_px.powi(2));
+    let (from, to) = (aperture.sky_from.powi(2), aperture.sky_to.powi(2));
     values.extend(samples.iter().filter_map(|(sx, sy, value)| {
         let distance = (f64::from(*sx) - x).powi(2) + (f64::from(*sy) - y).powi(2);
         (distance >= from && distance <= to && value.is_finite()).then_some(*value)
@@ -76,7 +76,7 @@ pub(crate) fn flux(
     area: f64,
     sky: &LocalSky,
 ) -> Option<(f64, f64)> {
-    let (pitch, radius) = (area.sqrt(), aperture.radius_px);
+    let (pitch, radius) = (area.sqrt(), aperture.radius);
     let reach = (radius + 0.5 * pitch).powi(2);
     let (mut sum, mut weights, mut squares) = (0.0, 0.0, 0.0);
     for (sx, sy, value) in samples {
@@ -201,7 +201,7 @@ mod tests {
             let start = Moments { x: 20.0, y: 20.0, sigma_px: 1.5 };
             let found = moments(&samples, start, 30.0).unwrap();
             assert!((found.x - at.0).hypot(found.y - at.1) < 0.02, "{found:?}");
-            let aperture = Aperture { radius_px: 3.0 * fwhm, sky_from_px: 10.0, sky_to_px: 15.0 };
+            let aperture = Aperture { radius: 3.0 * fwhm, sky_from: 10.0, sky_to: 15.0 };
             let sky = local_sky(&samples, at, aperture, &mut Default::default()).unwrap();
             widths.push(found.sigma_px * SIGMA_TO_FWHM);
             fluxes.push(flux(&samples, at, aperture, 1.0, &sky).unwrap().0);
@@ -216,7 +216,7 @@ mod tests {
         let flat: Vec<Sample> = (0..400).map(|i| ((i % 20) as f32, (i / 20) as f32, 5.0)).collect();
         let start = Moments { x: 10.0, y: 10.0, sigma_px: 1.5 };
         assert_eq!(moments(&flat, start, 5.0), None);
-        let aperture = Aperture { radius_px: 3.0, sky_from_px: 4.0, sky_to_px: 4.5 };
+        let aperture = Aperture { radius: 3.0, sky_from: 4.0, sky_to: 4.5 };
         assert_eq!(local_sky(&flat[..60], (10.0, 10.0), aperture, &mut Default::default()), None);
     }
 }

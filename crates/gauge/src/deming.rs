@@ -16,6 +16,8 @@ const LEAST_SIGNAL: f64 = 3.0;
 const LEAST_CORRELATION: f64 = 0.9;
 /// Scatter beyond the noise counts as of so many places at most, as in [`crate::location`].
 const PLACES: f64 = 16.0;
+/// Parts of the jackknife.
+const PARTS: usize = 8;
 /// Rounds.
 const ROUNDS: usize = 8;
 /// A term of the surface that is this much made up of those before is none.
@@ -39,6 +41,8 @@ struct Blocks {
     level: [Vec<f64>; 2],
     noise: [Vec<f64>; 2],
     weight: Vec<f64>,
+    /// Half of their extent along x and y, blocks.
+    spread: [f64; 2],
 }
 
 struct Sums {
@@ -54,7 +58,7 @@ pub(crate) fn structure_gain(a: &Preview, b: &Preview, channel: usize) -> Option
     let mut found = None;
     for round in 0..ROUNDS {
         let [x, y] = blocks.without_surface();
-        let sums = blocks.sums(&x, &y);
+        let sums = blocks.sums(&blocks.weight, &x, &y);
         let slope = slope_of(&sums)?;
         // Distances from the line, along y.
         let distance: Vec<f64> = x.iter().zip(&y).map(|(x, y)| y - slope * x).collect();
@@ -69,7 +73,8 @@ pub(crate) fn structure_gain(a: &Preview, b: &Preview, channel: usize) -> Option
         let free = used as f64 - TERMS as f64 - 1.0;
         let of_distance = expected / free + excess / free.min(PLACES);
         let signal = sums.xx - sums.noise[0];
-        let variance = of_distance / (slope * slope * signal);
+        let expected = of_distance / (slope * slope * signal);
+        let variance = blocks.jackknife(&x, &y).map_or(expected, |own| own.max(expected));
         found = Some(Structure { value: slope.ln(), variance, used });
         for (index, weight) in blocks.weight.iter_mut().enumerate() {
             let noise = blocks.noise[1][index] + slope * slope * blocks.noise[0][index] + excess;
@@ -122,6 +127,7 @@ impl Blocks {
                 common.iter().map(|c| of(&a.variance[channel], c.a)).collect(),
             ],
             weight: vec![1.0; common.len()],
+            spread: [half_x, half_y],
         })
     }
 
@@ -157,10 +163,31 @@ impl Blocks {
         rest
     }
 
-    fn sums(&self, x: &[f64], y: &[f64]) -> Sums {
-        let total: f64 = self.weight.iter().sum();
+    /// Variance of ln slope from leaving out one of [`PARTS`] neighbouring parts at a time (Künsch 1989): gradients that the frames
+    /// do not share are smooth, and blocks are not independent. `None` where a part decides whether there is a slope.
+    fn jackknife(&self, x: &[f64], y: &[f64]) -> Option<f64> {
+        let is_wide = self.spread[0] >= self.spread[1];
+        let mut order: Vec<usize> = (0..x.len()).collect();
+        let along = |index: &usize| if is_wide { self.at[*index].0 } else { self.at[*index].1 };
+        order.sort_by(|a, b| along(a).total_cmp(&along(b)).then(a.cmp(b)));
+        let mut logs = [0.0; PARTS];
+        for (part, log) in logs.iter_mut().enumerate() {
+            let (from, to) = (part * x.len() / PARTS, (part + 1) * x.len() / PARTS);
+            let mut weight = self.weight.clone();
+            for index in &order[from..to] {
+                weight[*index] = 0.0;
+            }
+            *log = slope_of(&self.sums(&weight, x, y))?.ln();
+        }
+        let mean = logs.iter().sum::<f64>() / PARTS as f64;
+        let squares: f64 = logs.iter().map(|log| (log - mean).powi(2)).sum();
+        Some(squares * (PARTS as f64 - 1.0) / PARTS as f64)
+    }
+
+    fn sums(&self, weight: &[f64], x: &[f64], y: &[f64]) -> Sums {
+        let total: f64 = weight.iter().sum();
         let mean = |a: &[f64], b: &[f64]| -> f64 {
-            a.iter().zip(b).zip(&self.weight).map(|((a, b), weight)| a * b * weight).sum::<f64>() / total
+            a.iter().zip(b).zip(weight).map(|((a, b), weight)| a * b * weight).sum::<f64>() / total
         };
         let ones = vec![1.0; x.len()];
         let noise = [mean(&self.noise[0], &ones), mean(&self.noise[1], &ones)];

@@ -4,8 +4,9 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::deming::structure_gain;
-use crate::log_ratio::log_ratio;
+use crate::deming::{Structure, structure_gain};
+use crate::location::median;
+use crate::log_ratio::{LogRatio, log_ratio};
 use crate::options::MatchOptions;
 use crate::pairs::Pair;
 use crate::preview::Preview;
@@ -13,6 +14,11 @@ use crate::star_list::GridStar;
 
 /// Farthest that a star may be from itself, pixels of the grid.
 const MATCH_PX: f64 = 1.5;
+
+/// Stars that may support a gain from structure.
+const FEW_STARS: usize = 6;
+/// Squared distance of stars and structure, in variances, up to which they agree.
+const AGREEMENT: f64 = 9.0;
 
 /// What a gain was measured on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -37,48 +43,6 @@ pub struct PairGain {
     pub samples: usize,
 }
 
-/// The usable stars of all frames, per channel: what gains of pairs are measured on.
-pub struct StarLists<'a> {
-    previews: &'a [Preview],
-    min_stars: usize,
-    /// By channel, then frame; by y.
-    usable: Vec<Vec<Vec<&'a GridStar>>>,
-}
-
-impl<'a> StarLists<'a> {
-    /// Of frames with `previews`.
-    pub fn new(previews: &'a [Preview], options: &MatchOptions) -> Self {
-        let channels = previews.first().map_or(0, Preview::channels);
-        let of = |channel: usize| {
-            previews.par_iter().map(|preview| usable_stars(preview, channel, options.star_snr)).collect()
-        };
-        let usable = (0..channels).map(of).collect();
-        Self { previews, min_stars: options.min_stars.max(2), usable }
-    }
-
-    /// The gain of a pair in a channel; `None` where neither stars nor structure tell.
-    pub fn gain(&self, pair: &Pair, channel: usize) -> Option<PairGain> {
-        let (a, b) = (&self.previews[pair.a], &self.previews[pair.b]);
-        if channel >= a.channels() || channel >= b.channels() {
-            return None;
-        }
-        let usable = self.usable.get(channel)?;
-        let mut scratch = Scratch::default();
-        scratch.fill(&usable[pair.a], &usable[pair.b], channel);
-        let of_stars = (scratch.ratios.len() >= self.min_stars)
-            .then(|| log_ratio(&scratch.ratios, &mut scratch.values))
-            .flatten()
-            .filter(|found| found.used >= self.min_stars.div_ceil(2));
-        if let Some(found) = of_stars {
-            let (value, variance, samples) = (found.mean, found.variance, found.used);
-            return Some(PairGain { value, variance, origin: GainOrigin::Stars, samples });
-        }
-        let found = structure_gain(a, b, channel)?;
-        let (value, variance, samples) = (found.value, found.variance, found.used);
-        Some(PairGain { value, variance, origin: GainOrigin::Structure, samples })
-    }
-}
-
 /// Gains of `pairs` in a channel, in their order; `None` where neither stars nor structure tell.
 pub fn pair_gains(
     previews: &[Preview],
@@ -86,8 +50,67 @@ pub fn pair_gains(
     channel: usize,
     options: &MatchOptions,
 ) -> Vec<Option<PairGain>> {
-    let stars = StarLists::new(previews, options);
-    pairs.par_iter().map(|pair| stars.gain(pair, channel)).collect()
+    let usable: Vec<Vec<&GridStar>> =
+        previews.par_iter().map(|preview| usable_stars(preview, channel, options.star_snr)).collect();
+    let enough = options.min_stars.max(2);
+    let of_stars = |scratch: &mut Scratch, pair: &Pair, least_floor: f64| {
+        scratch.fill(&usable[pair.a], &usable[pair.b], channel);
+        if scratch.ratios.len() < enough.min(FEW_STARS) {
+            return None;
+        }
+        let found = log_ratio(&scratch.ratios, least_floor, &mut scratch.values);
+        found.filter(|found| 2 * found.used >= scratch.ratios.len())
+    };
+    let first: Vec<Option<LogRatio>> =
+        pairs.par_iter().map_init(Scratch::default, |scratch, pair| of_stars(scratch, pair, 0.0)).collect();
+    // Few stars cannot tell their floor: it is at least that of a typical pair.
+    let mut floors: Vec<f64> =
+        first.iter().flatten().filter(|found| found.used >= enough).map(|found| found.floor).collect();
+    let typical = median(&mut floors).unwrap_or(0.0);
+    let one = |scratch: &mut Scratch, (pair, first): (&Pair, &Option<LogRatio>)| {
+        let found = match first {
+            Some(found) if found.floor < typical => of_stars(scratch, pair, typical),
+            found => *found,
+        };
+        if let Some(found) = found.filter(|found| found.used >= enough) {
+            let (value, variance, samples) = (found.mean, found.variance, found.used);
+            return Some(PairGain { value, variance, origin: GainOrigin::Stars, samples });
+        }
+        let (a, b) = (&previews[pair.a], &previews[pair.b]);
+        if channel >= a.channels() || channel >= b.channels() {
+            return None;
+        }
+        match structure_gain(a, b, channel) {
+            Some(structure) => Some(with_few_stars(structure, found)),
+            // Without structure few stars are what there is: they count for what their error says.
+            None => found.map(|found| {
+                let (value, variance, samples) = (found.mean, found.variance, found.used);
+                PairGain { value, variance, origin: GainOrigin::Stars, samples }
+            }),
+        }
+    };
+    pairs.par_iter().zip(&first).map_init(Scratch::default, one).collect()
+}
+
+/// What structure and stars that are too few to be believed alone say together: their mean where they agree, else the structure's
+/// with their distance as an error.
+fn with_few_stars(structure: Structure, stars: Option<LogRatio>) -> PairGain {
+    let Structure { mut value, mut variance, used: mut samples } = structure;
+    let mut origin = GainOrigin::Structure;
+    if let Some(stars) = stars {
+        let distance = (stars.mean - value).powi(2);
+        if distance <= AGREEMENT * (stars.variance + variance) {
+            let (own, other) = (1.0 / variance, 1.0 / stars.variance);
+            value = (own * value + other * stars.mean) / (own + other);
+            if other > own {
+                (origin, samples) = (GainOrigin::Stars, stars.used);
+            }
+            variance = 1.0 / (own + other);
+        } else {
+            variance += distance;
+        }
+    }
+    PairGain { value, variance, origin, samples }
 }
 
 /// Stars of a frame that are bright enough, by y.

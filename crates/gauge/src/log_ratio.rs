@@ -1,16 +1,24 @@
 //! Robust mean of log ratios whose errors are known but for a floor that all share.
 //!
-//! The variance of a ratio is v + t, with v what the noise says and t the systematic floor (sampling, flat field, neighbours). At
-//! first t = max(0, median of r^2 / 0.6745^2 - v), r the residual: half of the residuals are then below 0.6745 of their own sigma.
-//! Three rounds with Huber's weight (k = 1.345), then Tukey's (c = 4.685; Holland & Welsch 1977), in which t is what makes the
-//! weighted sum of r^2 / (v + t) that of a normal distribution (chi2 per degree of freedom of 1; Paule & Mandel 1982).
+//! The variance of a ratio is v + t, with v what the noise says and t the systematic floor (sampling, flat field, neighbours): the
+//! one at which min(r^2 / (v + t), 4), r the residual, is on average, weighted with 1 / (v + t), what it is for normal deviates
+//! (chi2 per degree of freedom of 1, bounded; without the bound the equation of maximum likelihood); 0 where it is less
+//! without a floor. The weights let bright stars say what the floor is: faint ones do not know. The mean is weighted with
+//! 1 / (v + t) and, in rounds, 3 times with Huber's weight (k = 1.345), then with Tukey's (c = 4.685; Holland & Welsch 1977); t is
+//! renewed in each of the first.
 
-use crate::location::{HUBER_ROUNDS, median, robust_weight};
+use crate::location::{median, robust_weight};
 
-/// Median of the absolute value of a normal deviate.
-const NORMAL_MEDIAN: f64 = 0.674_490;
-/// Mean of Tukey's weight times the square of a normal deviate.
-const TUKEY_SHARE: f64 = 0.757_7;
+/// Bound of a squared residual, in variances.
+const BOUND: f64 = 4.0;
+/// Squared residual, in variances, beyond which a ratio is an outlier.
+const FAR: f64 = 20.0;
+/// Mean of the square of a normal deviate with this bound.
+const BOUNDED_MEAN: f64 = 0.920_5;
+/// Rounds in which the floor is renewed.
+const FLOOR_ROUNDS: usize = 6;
+/// Halvings of the range of the floor, which begins as a factor of 2^40.
+const HALVINGS: usize = 14;
 /// Efficiency of Tukey's mean.
 const EFFICIENCY: f64 = 0.95;
 /// Rounds in all.
@@ -23,30 +31,35 @@ const LEAST_VARIANCE: f64 = 1e-14;
 pub(crate) struct LogRatio {
     pub(crate) mean: f64,
     pub(crate) variance: f64,
+    /// The floor, as a variance.
+    pub(crate) floor: f64,
     /// Ratios that count.
     pub(crate) used: usize,
 }
 
-/// Of `(ratio, variance)`; `None` with less than two or where nothing finite comes out.
-pub(crate) fn log_ratio(ratios: &[(f64, f64)], scratch: &mut Vec<f64>) -> Option<LogRatio> {
+/// Of `(ratio, variance)` with a floor of at least `least_floor`; `None` with less than two or where nothing finite comes out.
+pub(crate) fn log_ratio(ratios: &[(f64, f64)], least_floor: f64, scratch: &mut Vec<f64>) -> Option<LogRatio> {
     let n = ratios.len();
     if n < 2 {
         return None;
     }
-    let mut median_of = |of: &dyn Fn(f64, f64) -> f64| {
-        scratch.clear();
-        scratch.extend(ratios.iter().map(|(ratio, variance)| of(*ratio, variance.max(LEAST_VARIANCE))));
-        median(scratch)
-    };
-    let mut mean = median_of(&|ratio, _| ratio)?;
-    let mut floor = median_of(&|ratio, variance| {
-        ((ratio - mean) / NORMAL_MEDIAN).powi(2) * n as f64 / (n as f64 - 1.0) - variance
-    })?
-    .max(0.0);
+    scratch.clear();
+    scratch.extend(ratios.iter().map(|(ratio, _)| *ratio));
+    let mut mean = median(scratch)?;
+    let mut floor = 0.0;
     let mut found = None;
+    let mut good = Vec::with_capacity(n);
     for round in 0..ROUNDS {
+        if round < FLOOR_ROUNDS {
+            // What is far off with the floor so far is no part of it.
+            let before = if round == 0 { f64::INFINITY } else { floor };
+            good.clear();
+            good.extend(ratios.iter().copied().filter(|(ratio, variance)| {
+                (ratio - mean).powi(2) <= FAR * (variance.max(LEAST_VARIANCE) + before)
+            }));
+            floor = floor_of(&good, mean).max(least_floor);
+        }
         let (mut weights, mut sum, mut inverse, mut used) = (0.0, 0.0, 0.0, 0);
-        let (mut squares, mut slope) = (0.0, 0.0);
         for (ratio, variance) in ratios {
             let total = variance.max(LEAST_VARIANCE) + floor;
             let residual = ratio - mean;
@@ -57,8 +70,6 @@ pub(crate) fn log_ratio(ratios: &[(f64, f64)], scratch: &mut Vec<f64>) -> Option
             }
             weights += robust / total;
             sum += robust / total * residual;
-            squares += robust * residual * residual / total;
-            slope += robust * residual * residual / (total * total);
         }
         if weights <= 0.0 {
             break;
@@ -66,19 +77,41 @@ pub(crate) fn log_ratio(ratios: &[(f64, f64)], scratch: &mut Vec<f64>) -> Option
         let step = sum / weights;
         mean += step;
         let variance = 1.0 / (EFFICIENCY * inverse);
-        found = Some(LogRatio { mean, variance, used });
-        let before = floor;
-        if round >= HUBER_ROUNDS && slope > 0.0 {
-            let wanted = TUKEY_SHARE * (used as f64 - 1.0);
-            // Half as much and twice as much at most: a floor that falls too far makes outliers of good ratios.
-            floor = (floor + (squares - wanted) / slope).clamp(0.5 * floor, 2.0 * floor);
-        }
-        let is_settled = step.abs() <= 1e-4 * variance.sqrt() && (floor - before).abs() <= 1e-3 * floor;
-        if round > HUBER_ROUNDS && is_settled {
+        found = Some(LogRatio { mean, variance, floor, used });
+        if round >= FLOOR_ROUNDS && step.abs() <= 1e-4 * variance.sqrt() {
             break;
         }
     }
     found.filter(|found| found.mean.is_finite() && found.variance.is_finite())
+}
+
+/// The floor at which the bounded squares are as they should be.
+fn floor_of(ratios: &[(f64, f64)], mean: f64) -> f64 {
+    let is_too_low = |floor: f64| {
+        let total = |variance: f64| variance.max(LEAST_VARIANCE) + floor;
+        let weights: f64 = ratios.iter().map(|(_, variance)| 1.0 / total(*variance)).sum();
+        let score = |(ratio, variance): &(f64, f64)| {
+            let total = total(*variance);
+            // The mean follows a ratio by its share of the weights.
+            let expected = BOUNDED_MEAN * (1.0 - 1.0 / (total * weights));
+            (((ratio - mean).powi(2) / total).min(BOUND) - expected) / total
+        };
+        ratios.iter().map(score).sum::<f64>() > 0.0
+    };
+    if !is_too_low(0.0) {
+        return 0.0;
+    }
+    let most = ratios.iter().fold(0.0_f64, |most, (ratio, _)| most.max((ratio - mean).powi(2)));
+    let (mut low, mut high) = (most.log2() - 40.0, most.log2() + 1.0);
+    for _ in 0..HALVINGS {
+        let middle = 0.5 * (low + high);
+        if is_too_low(middle.exp2()) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    (0.5 * (low + high)).exp2()
 }
 
 #[cfg(test)]
@@ -87,32 +120,39 @@ mod tests {
 
     #[test]
     fn errors_are_those_stated() {
-        let (sets, n) = (400, 40);
+        let (sets, n) = (1500, 40);
         let normal = zemosaic_testkit::noise_image(n, 2 * sets, 0.0, 1.0, 5);
         for floor in [0.0, 0.01] {
-            let mut chi2 = 0.0;
-            for set in normal.chunks(2 * n) {
-                let mut ratios: Vec<(f64, f64)> = (0..n)
-                    .map(|i| {
-                        let sigma = 0.002 * (1.0 + i as f64);
-                        (0.3 + sigma * f64::from(set[i]) + floor * f64::from(set[n + i]), sigma * sigma)
-                    })
-                    .collect();
+            let make = |set: &[f32]| -> Vec<(f64, f64)> {
+                let one = |i: usize| {
+                    let sigma = 0.002 * (1.0 + 0.2 * i as f64);
+                    (0.3 + sigma * f64::from(set[i]) + floor * f64::from(set[n + i]), sigma * sigma)
+                };
+                let mut ratios: Vec<(f64, f64)> = (0..n).map(one).collect();
                 // A variable star and a wrong match.
                 ratios[3].0 += 0.4;
                 ratios[20].0 -= 2.0;
-                let found = log_ratio(&ratios, &mut Vec::new()).unwrap();
-                chi2 += (found.mean - 0.3).powi(2) / found.variance / f64::from(sets as u32);
-            }
-            assert!((0.7..1.2).contains(&chi2), "{floor}: {chi2}");
+                ratios
+            };
+            let all: Vec<_> = normal.chunks(2 * n).map(make).collect();
+            let found = |ratios: &Vec<_>, least: f64| log_ratio(ratios, least, &mut Vec::new()).unwrap();
+            let mut floors: Vec<f64> = all.iter().map(|ratios| found(ratios, 0.0).floor).collect();
+            let typical = median(&mut floors).unwrap();
+            assert!((typical - floor * floor).abs() < 0.25 * floor * floor + 1e-6, "{floor}: {typical}");
+            let chi2 = |ratios: &Vec<_>| {
+                let found = found(ratios, typical);
+                (found.mean - 0.3).powi(2) / found.variance
+            };
+            let mean = all.iter().map(chi2).sum::<f64>() / f64::from(sets as u32);
+            assert!((0.85..1.12).contains(&mean), "{floor}: {mean}");
         }
     }
 
     #[test]
     fn equal_ratios_are_exact() {
-        let found = log_ratio(&[(0.25, 0.0); 30], &mut Vec::new()).unwrap();
+        let found = log_ratio(&[(0.25, 0.0); 30], 0.0, &mut Vec::new()).unwrap();
         assert!((found.mean - 0.25).abs() < 1e-15 && found.variance < 1e-14 && found.used == 30);
-        assert_eq!(log_ratio(&[(0.25, 0.0)], &mut Vec::new()), None);
-        assert_eq!(log_ratio(&[(f64::NAN, 1.0); 3], &mut Vec::new()), None);
+        assert_eq!(log_ratio(&[(0.25, 0.0)], 0.0, &mut Vec::new()), None);
+        assert_eq!(log_ratio(&[(f64::NAN, 1.0); 3], 0.0, &mut Vec::new()), None);
     }
 }

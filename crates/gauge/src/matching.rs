@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::blocks::BlockGrid;
 use crate::compat::intertile::{IntertileOptions, intertile};
-use crate::gain::{PairGain, StarLists};
+use crate::gain::{PairGain, pair_gains};
 use crate::gauge::{FrameError, Gauge};
 use crate::gauge_solution::refer_to;
 use crate::location::{Differences, Location, block_differences, median};
@@ -114,12 +114,16 @@ fn measure_pairs(
     observer: &dyn MatchObserver,
 ) -> Vec<Vec<Measured>> {
     let done = AtomicUsize::new(0);
-    let stars = options.method.has_gain().then(|| StarLists::new(previews, options));
-    let one = |scratch: &mut Differences, pair: &Pair| -> Vec<Measured> {
+    let gains: Vec<Vec<Option<PairGain>>> = (0..channels)
+        .map(|channel| match options.method.has_gain() {
+            true => pair_gains(previews, pairs, channel, options),
+            false => vec![None; pairs.len()],
+        })
+        .collect();
+    let one = |scratch: &mut Differences, (index, pair): (usize, &Pair)| -> Vec<Measured> {
         let of = |channel: usize, scratch: &mut Differences| {
-            let gain = stars.as_ref().and_then(|stars| stars.gain(pair, channel));
             scratch.fill(&previews[pair.a], &previews[pair.b], channel);
-            Measured { gain, raw: scratch.location(0.0) }
+            Measured { gain: gains[channel][index], raw: scratch.location(0.0) }
         };
         let measured = (0..channels).map(|channel| of(channel, scratch)).collect();
         observer.pair_done(done.fetch_add(1, Ordering::Relaxed) + 1, pairs.len());
@@ -127,9 +131,9 @@ fn measure_pairs(
     };
     if pairs.len() < FEW_PAIRS {
         let mut scratch = Differences::default();
-        return pairs.iter().map(|pair| one(&mut scratch, pair)).collect();
+        return pairs.iter().enumerate().map(|pair| one(&mut scratch, pair)).collect();
     }
-    pairs.par_iter().map_init(Differences::default, one).collect()
+    pairs.par_iter().enumerate().map_init(Differences::default, one).collect()
 }
 
 /// Gains, offsets and surfaces of one channel.

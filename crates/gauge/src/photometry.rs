@@ -68,7 +68,7 @@ pub(crate) fn measure_stars(
     let mut reader = Reader { pool, job, pixels, scratch };
     let Some(sigma_px) = reader.width(candidates)? else { return Ok(Vec::new()) };
     let aperture = aperture_of(sigma_px, job.frame.kind);
-    let half = (aperture.sky_to_px + 1.0).ceil() as usize;
+    let half = (aperture.sky_to + 1.0).ceil() as usize;
     let mut stars: Vec<GridStar> = Vec::new();
     for candidate in candidates {
         if stars.len() == MOST_STARS {
@@ -95,18 +95,14 @@ fn areas(kind: FrameKind) -> [f64; 3] {
 
 /// The channel that stars are found and centred in.
 pub(crate) fn leading_channel(kind: FrameKind) -> usize {
-    if kind == FrameKind::Mono { 0 } else { 1 }
+    usize::from(kind != FrameKind::Mono)
 }
 
 fn aperture_of(sigma_px: f64, kind: FrameKind) -> Aperture {
     let pitch = areas(kind)[0].sqrt();
-    let radius_px = (RADIUS_FWHM * SIGMA_TO_FWHM * sigma_px).max(LEAST_RADIUS * pitch);
-    let sky_from_px = radius_px + GAP_PX * pitch;
-    Aperture {
-        radius_px,
-        sky_from_px,
-        sky_to_px: (sky_from_px * sky_from_px + RING_AREA * radius_px * radius_px).sqrt(),
-    }
+    let radius = (RADIUS_FWHM * SIGMA_TO_FWHM * sigma_px).max(LEAST_RADIUS * pitch);
+    let sky_from = radius + GAP_PX * pitch;
+    Aperture { radius, sky_from, sky_to: (sky_from * sky_from + RING_AREA * radius * radius).sqrt() }
 }
 
 struct Reader<'a> {
@@ -167,11 +163,8 @@ impl Reader<'_> {
             }
             self.collect(region, channel);
             let centre = (candidate.x as f64, candidate.y as f64);
-            let ring = Aperture {
-                radius_px: 0.0,
-                sky_from_px: WIDTH_HALF_PX as f64 - 4.0,
-                sky_to_px: WIDTH_HALF_PX as f64,
-            };
+            let ring =
+                Aperture { radius: 0.0, sky_from: WIDTH_HALF_PX as f64 - 4.0, sky_to: WIDTH_HALF_PX as f64 };
             let StarScratch { samples, sky } = &mut *self.scratch;
             let Some(sky) = local_sky(&samples[channel], centre, ring, sky) else { continue };
             let start = Moments { x: centre.0, y: centre.1, sigma_px: START_SIGMA_PX };
@@ -183,12 +176,12 @@ impl Reader<'_> {
         Ok(widths.get(middle).map(|sigma| sigma.min(MOST_SIGMA_PX)))
     }
 
-    fn is_saturated(&self, region: Region, candidate: &Candidate, radius_px: f64) -> bool {
+    fn is_saturated(&self, region: Region, candidate: &Candidate, radius: f64) -> bool {
         let Some(limit) = self.job.frame.meta.saturation_adu else { return false };
         let near = |index: usize| {
             let x = region.x0 as f64 + (index % region.width) as f64 - candidate.x as f64;
             let y = region.y0 as f64 + (index / region.width) as f64 - candidate.y as f64;
-            x.hypot(y) <= radius_px
+            x.hypot(y) <= radius
         };
         let reaches = |plane: &[f32]| {
             plane.iter().enumerate().any(|(index, value)| f64::from(*value) >= limit && near(index))
@@ -210,7 +203,7 @@ impl Reader<'_> {
         let kind = self.job.frame.kind;
         let leading = leading_channel(kind);
         let Some(region) = self.read(candidate, half)? else { return Ok(None) };
-        if self.is_saturated(region, candidate, aperture.radius_px) {
+        if self.is_saturated(region, candidate, aperture.radius) {
             return Ok(None);
         }
         for channel in 0..kind.channels() {
@@ -271,7 +264,7 @@ fn has_neighbour(
     sigma_px: f64,
 ) -> bool {
     let own = (SIGMA_TO_FWHM * sigma_px).max(2.0).powi(2);
-    let reach = aperture.radius_px.powi(2);
+    let reach = aperture.radius.powi(2);
     let (mut highest, mut beside) = (0.0_f32, 0.0_f32);
     for (x, y, value) in samples {
         let distance = (f64::from(*x) - star.0).powi(2) + (f64::from(*y) - star.1).powi(2);

@@ -24,8 +24,10 @@ const LATE_ROWS: f64 = 2.0;
 const GOOD_SHARE: f64 = 0.95;
 /// Good pixels that a block needs per channel.
 const LEAST_PIXELS: usize = 16;
-/// Rows of a block that are looked at, at most about twice this: of larger ones every second or n-th.
-const ENOUGH_ROWS: f64 = 64.0;
+/// Rows of a block whose pixels make its level, at most about twice this: of larger ones every second or n-th. A block of 64 pixels
+/// on a side of an image that is not a CFA has 2,048 of them; its error is then 1/45 of that of a pixel, far below what
+/// gradients do to it.
+const ENOUGH_ROWS: f64 = 32.0;
 
 /// Levels of the blocks of a frame, in units of the mosaic at its brightness convention.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,10 +132,16 @@ pub fn measure_preview(
         let planes = pixels.stored(frame);
         for row in 0..height {
             let y = y0 + row;
-            if builder.takes_row(y) {
+            let takes = builder.takes_row(y);
+            if takes || job.with_stars {
                 nodes.runs(y, region, runs);
                 let rows = planes.iter().map(|plane| &plane[row * frame.width..][..frame.width]);
-                builder.add_row(y, rows, runs, blocks);
+                if takes {
+                    builder.add_row(y, rows.clone(), runs, blocks);
+                }
+                if job.with_stars {
+                    builder.look_for_peaks(y, rows, runs);
+                }
             }
             builder.finish_blocks(y as f64, blocks);
         }
@@ -201,7 +209,6 @@ impl<'a> Builder<'a> {
             FrameKind::Cfa(pattern) => Some(pattern),
             FrameKind::Mono | FrameKind::Rgb => None,
         };
-        let leading = leading_channel(self.job.frame.kind);
         for (plane, row) in rows.enumerate() {
             for run in runs {
                 let Some(values) = &mut self.open[run.slot] else { continue };
@@ -212,21 +219,35 @@ impl<'a> Builder<'a> {
                     *values = used;
                 }
                 let pixels = &row[run.x0..run.x1];
-                let mut peak = self.peaks.get_mut(run.slot);
                 let Some(pattern) = pattern else {
                     values[plane].extend_from_slice(pixels);
-                    if let Some(peak) = peak.filter(|_| plane == leading) {
-                        peak.look(pixels, (run.x0, y), 1);
-                    }
                     continue;
                 };
                 for offset in 0..pixels.len().min(2) {
                     let colour = pattern.colour_at((run.x0 + offset) as i64, y as i64);
                     values[colour].extend(pixels[offset..].iter().step_by(2));
-                    if let Some(peak) = peak.as_deref_mut().filter(|_| colour == leading) {
-                        peak.look(&pixels[offset..], (run.x0 + offset, y), 2);
-                    }
                 }
+            }
+        }
+    }
+
+    /// The brightest pixels of the blocks, of all rows.
+    fn look_for_peaks<'r>(&mut self, y: usize, mut rows: impl Iterator<Item = &'r [f32]>, runs: &[Run]) {
+        let kind = self.job.frame.kind;
+        let leading = leading_channel(kind);
+        let (plane, step) = if matches!(kind, FrameKind::Cfa(_)) { (0, 2) } else { (leading, 1) };
+        let Some(row) = rows.nth(plane) else { return };
+        for run in runs.iter().filter(|run| self.open[run.slot].is_some()) {
+            let x0 = match kind {
+                FrameKind::Cfa(pattern) => {
+                    let first =
+                        (0..2).find(|dx| pattern.colour_at((run.x0 + dx) as i64, y as i64) == leading);
+                    run.x0 + first.unwrap_or(0)
+                }
+                FrameKind::Mono | FrameKind::Rgb => run.x0,
+            };
+            if x0 < run.x1 {
+                self.peaks[run.slot].look(&row[x0..run.x1], (x0, y), step);
             }
         }
     }
@@ -241,11 +262,7 @@ impl<'a> Builder<'a> {
             let mut levels = [(f32::NAN, f32::NAN); 3];
             for (channel, level) in levels.iter_mut().enumerate().take(channels) {
                 let all = &values[channel];
-                good.clear();
-                good.extend(all.iter().copied().filter(|value| value.is_finite()));
-                if good.len() < LEAST_PIXELS || (good.len() as f64) < GOOD_SHARE * all.len() as f64 {
-                    continue;
-                }
+                let Some(good) = finite_of(all, good) else { continue };
                 let Some(found) = clipped_mean(good, sample) else { continue };
                 if channel == leading_channel(self.job.frame.kind)
                     && let Some(peak) = self.peaks.get(block.slot)
@@ -273,6 +290,20 @@ impl<'a> Builder<'a> {
             spare.push(values);
         }
     }
+}
+
+/// The finite ones of `all`, in `buffer` where some are not; `None` where they are too few.
+fn finite_of<'v>(all: &'v [f32], buffer: &'v mut Vec<f32>) -> Option<&'v [f32]> {
+    // Counted in 32 bits side by side, which the compiler turns into vectors.
+    let bad: u32 = all.iter().map(|value| u32::from(!value.is_finite())).sum();
+    let good = if bad == 0 {
+        all
+    } else {
+        buffer.clear();
+        buffer.extend(all.iter().copied().filter(|value| value.is_finite()));
+        buffer.as_slice()
+    };
+    (good.len() >= LEAST_PIXELS && good.len() as f64 >= GOOD_SHARE * all.len() as f64).then_some(good)
 }
 
 /// Blocks whose four corners are inside the frame, by the row that completes them.

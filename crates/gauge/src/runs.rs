@@ -65,6 +65,12 @@ impl Nodes {
     }
 }
 
+/// The largest whole number that is not above `value`; without a call, which the smallest x86-64 needs for `f64::floor`.
+fn floor(value: f64) -> i64 {
+    let whole = value as i64;
+    whole - i64::from(whole as f64 > value)
+}
+
 /// Pixels between two nodes.
 struct Segment {
     start: [f64; 2],
@@ -84,13 +90,13 @@ impl Segment {
             let mut block = [0_i64; 2];
             for (axis, block) in block.iter_mut().enumerate() {
                 let at = self.start[axis] + self.step[axis] * (x - self.x0) as f64;
-                let floor = at.floor();
-                *block = floor as i64;
+                *block = floor(at);
+                let below = *block as f64;
                 let step = self.step[axis];
                 if step > 0.0 {
-                    count = count.min(((floor + 1.0 - at) / step).ceil());
+                    count = count.min(-floor((at - below - 1.0) / step) as f64);
                 } else if step < 0.0 {
-                    count = count.min(((at - floor) / -step).floor() + 1.0);
+                    count = count.min((floor((at - below) / -step) + 1) as f64);
                 }
             }
             let end = (x + (count as usize).max(1)).min(self.x1);

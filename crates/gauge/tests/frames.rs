@@ -7,8 +7,8 @@ use zemosaic_fits::{FilePool, ImageData};
 use zemosaic_frames::{Frame, IngestOptions, discover, ingest};
 use zemosaic_gauge::solve::Difference;
 use zemosaic_gauge::{
-    BlockGrid, Gauge, MatchMethod, MatchOptions, NormalizeMethod, NormalizeOptions, Preview, PreviewJob, PreviewScratch, gauge, match_frames,
-    measure_preview, solve_offsets,
+    BlockGrid, Gauge, MatchMethod, MatchOptions, NormalizeMethod, NormalizeOptions, Preview, PreviewJob,
+    PreviewScratch, gauge, match_frames, measure_preview, solve_offsets,
 };
 use zemosaic_image::Region;
 use zemosaic_sky::{Grid, MapOptions, PixelMap, SkyFrame, Wcs, grid_bounds};

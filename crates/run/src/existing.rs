@@ -380,8 +380,7 @@ fn merge_tiles(
         && wants_match
     {
         let place = (folder.spill.path(), &pool);
-        facts.gauge =
-            match_tiles(request, &mut planned, &mut tiles.tiles, files, place, reporter, cancel)?;
+        facts.gauge = match_tiles(request, &mut planned, &mut tiles.tiles, files, place, reporter, cancel)?;
     }
     let product = Product::begin(request, planned, Placed::default(), facts, work, folder.spill.path())?;
     product.run(request, &pool, reporter, cancel)

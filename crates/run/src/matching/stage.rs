@@ -172,11 +172,8 @@ fn solve(
     });
     log_metrics(reporter, &certificate);
     found.certificate = Some(certificate);
-    let sources = MatchSources {
-        subject,
-        ids: ids_of(&placed.sources),
-        numbers: (1..=previews.len()).collect(),
-    };
+    let sources =
+        MatchSources { subject, ids: ids_of(&placed.sources), numbers: (1..=previews.len()).collect() };
     Ok(GaugeFacts::of_match(&found, matching.method, blocks.block_px, &sources))
 }
 
