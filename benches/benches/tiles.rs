@@ -75,7 +75,7 @@ fn tile(dir: &std::path::Path, number: usize, region: Region) -> Tile {
         .zip(file.images())
         .map(|(plane, hdu)| TilePlane { plane: *plane, layout: hdu.image().unwrap().clone() })
         .collect();
-    Tile { path, region, planes }
+    Tile { path, region, planes, gauge: FrameGauge::default() }
 }
 
 struct Nowhere;

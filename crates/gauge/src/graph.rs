@@ -6,7 +6,7 @@
 
 use zemosaic_sky::{Footprint, FootprintHull, PlaceIndex};
 
-use crate::network::{Overlaps, network, parts, rank};
+use crate::network::{Overlaps, keep_best, network, parts, rank};
 
 /// Frames looked at per pair that is chosen.
 const CANDIDATES_PER_PAIR: usize = 8;
@@ -120,11 +120,10 @@ impl Overlaps for Outlines<'_> {
         let shares = candidates.iter().map(|&other| (other, self.share(frame, other)));
         let mut ranked: Vec<_> = shares
             .filter(|(_, share)| *share > 0.0)
-            .map(|(other, share)| (rank(frame, other, share), other, share))
+            .map(|(other, share)| (rank(frame, other, share), (other, share)))
             .collect();
-        ranked.sort_unstable_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)));
-        ranked.truncate(self.options.pairs_per_frame);
-        let best = ranked.into_iter().map(|(_, other, share)| (other, share.to_bits())).collect();
+        keep_best(&mut ranked, self.options.pairs_per_frame);
+        let best = ranked.into_iter().map(|(_, (other, share))| (other, share.to_bits())).collect();
         (best, candidates.len() as u64)
     }
 }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use zemosaic_image::Region;
 use zemosaic_sky::{Ball, PlaceIndex};
 
-use crate::network::{Link, Overlaps, network, rank};
+use crate::network::{Link, Overlaps, keep_best, network, rank};
 use crate::options::MatchOptions;
 use crate::preview::Preview;
 
@@ -142,11 +142,7 @@ impl Overlaps for CommonBlocks<'_> {
 
     fn best(&self, frame: usize, candidates: &[usize]) -> (Vec<(usize, u64)>, u64) {
         let ranked = |other: usize, common: usize, of: usize| {
-            (rank(frame, other, common as f64 / of.max(1) as f64), other, common)
-        };
-        let keep = |list: &mut Vec<((usize, u64), usize, usize)>, count: usize| {
-            list.sort_unstable_by(|a, b| b.cmp(a));
-            list.truncate(count);
+            (rank(frame, other, common as f64 / of.max(1) as f64), (other, common))
         };
         let mut by_area = Vec::new();
         for &other in candidates {
@@ -156,17 +152,17 @@ impl Overlaps for CommonBlocks<'_> {
                 by_area.push(ranked(other, area, smaller));
             }
         }
-        keep(&mut by_area, CANDIDATES_PER_PAIR * self.options.pairs_per_frame);
+        keep_best(&mut by_area, CANDIDATES_PER_PAIR * self.options.pairs_per_frame);
         let measured = by_area.len() as u64;
         let mut counted = Vec::new();
-        for (_, other, _) in by_area {
+        for (_, (other, _)) in by_area {
             let blocks = common_blocks(&self.previews[frame], &self.previews[other]);
             if blocks >= self.options.min_blocks.max(1) {
                 counted.push(ranked(other, blocks, self.valid[frame].min(self.valid[other])));
             }
         }
-        keep(&mut counted, self.options.pairs_per_frame);
-        (counted.into_iter().map(|(_, other, blocks)| (other, blocks as u64)).collect(), measured)
+        keep_best(&mut counted, self.options.pairs_per_frame);
+        (counted.into_iter().map(|(_, (other, blocks))| (other, blocks as u64)).collect(), measured)
     }
 }
 
