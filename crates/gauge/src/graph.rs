@@ -102,7 +102,8 @@ impl Overlaps for Outlines<'_> {
     type Hull = FootprintHull;
 
     fn hull(&self, members: &[usize]) -> FootprintHull {
-        FootprintHull::around(members.iter().map(|&frame| &self.footprints[frame]))
+        let members: Vec<&Footprint> = members.iter().map(|&frame| &self.footprints[frame]).collect();
+        FootprintHull::around(&members)
     }
 
     fn reaches(&self, frame: usize, hull: &FootprintHull) -> bool {
@@ -122,7 +123,7 @@ impl Overlaps for Outlines<'_> {
             .filter(|(_, share)| *share > 0.0)
             .map(|(other, share)| (rank(frame, other, share), other, share))
             .collect();
-        ranked.sort_unstable_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)));
+        ranked.sort_unstable_by_key(|ranked| std::cmp::Reverse((ranked.0, ranked.1)));
         ranked.truncate(self.options.pairs_per_frame);
         let best = ranked.into_iter().map(|(_, other, share)| (other, share.to_bits())).collect();
         (best, candidates.len() as u64)
