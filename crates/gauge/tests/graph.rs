@@ -20,13 +20,15 @@ fn frame(lon: f64, lat: f64, angle_deg: f64, size_deg: f64) -> Footprint {
     Footprint::of(&wcs, 1000, 750).unwrap()
 }
 
+type PairSet = BTreeSet<(usize, usize)>;
+
 /// The network by its definition: `share` for the best pairs (0: none), `strength` for bridges.
 fn all_pairs(
     count: usize,
     per_frame: usize,
     share: &dyn Fn(usize, usize) -> f64,
     strength: &dyn Fn(usize, usize) -> f64,
-) -> (BTreeSet<(usize, usize)>, BTreeSet<(usize, usize)>) {
+) -> (PairSet, PairSet) {
     let mut best = BTreeSet::new();
     for own in 0..count {
         let mut ranked: Vec<_> = (0..count)
@@ -67,7 +69,7 @@ fn all_pairs(
     }
 }
 
-fn pairs_of(graph: &OverlapGraph, is_bridge: bool) -> BTreeSet<(usize, usize)> {
+fn pairs_of(graph: &OverlapGraph, is_bridge: bool) -> PairSet {
     graph.edges.iter().filter(|edge| edge.is_bridge == is_bridge).map(|edge| (edge.a, edge.b)).collect()
 }
 
@@ -159,7 +161,7 @@ fn pairs_of_previews_are_those_of_all_pairs() {
             let (best, bridges) = all_pairs(50, pairs_per_frame, &share, &|a, b| common(a, b) as f64);
             let found = choose_pairs(&previews, &options);
             assert!(found.is_sorted() && found.iter().all(|pair| pair.blocks == common(pair.a, pair.b)));
-            let found: BTreeSet<(usize, usize)> = found.iter().map(|pair| (pair.a, pair.b)).collect();
+            let found: PairSet = found.iter().map(|pair| (pair.a, pair.b)).collect();
             assert_eq!(found, best.union(&bridges).copied().collect(), "set {set}");
         }
     }
@@ -195,15 +197,11 @@ fn fields() -> Vec<Footprint> {
 
 #[test]
 fn a_survey_of_100_000_frames() {
-    let clock = std::time::Instant::now();
     let footprints = survey();
-    eprintln!("made {:?}", clock.elapsed());
     let graph = overlap_graph(&footprints, &GraphOptions::default());
     assert!(graph.examined < 40 * FRAMES as u64, "{}", graph.examined);
     assert_eq!((graph.parts, graph.bridges), (1, 0));
-    eprintln!("survey graph {:?} examined {}", clock.elapsed(), graph.examined);
     assert_eq!(overlap_groups(&footprints), vec![0; FRAMES]);
-    eprintln!("survey groups {:?}", clock.elapsed());
     // Left, right, up and down, and the corners.
     assert!(graph.edges.len() > 3 * FRAMES && graph.edges.len() < 5 * FRAMES, "{}", graph.edges.len());
     // Each only with its own best: still one part.
@@ -216,11 +214,7 @@ fn a_survey_of_100_000_frames() {
 fn fields_of_100_000_frames() {
     let footprints = fields();
     let options = GraphOptions::default();
-    let clock = std::time::Instant::now();
     let graph = overlap_graph(&footprints, &options);
-    eprintln!("graph {:?} examined {}", clock.elapsed(), graph.examined);
-    let _ = overlap_groups(&footprints);
-    eprintln!("groups {:?} bridges {}", clock.elapsed(), graph.bridges);
     assert!(graph.examined < 200 * FRAMES as u64, "{}", graph.examined);
     assert_eq!(first_of_group(&graph.part), first_of_group(&overlap_groups(&footprints)));
     assert_eq!(graph.part_sizes(), vec![40_000, 40_000, 10_000, 10_000]);

@@ -115,8 +115,9 @@ impl Joiner<'_> {
     fn reaching(&mut self, frames: &[usize], place: usize) -> Vec<usize> {
         let footprints = self.footprints;
         let members = self.index.members(place);
-        let hull = self.hulls[place]
-            .get_or_insert_with(|| FootprintHull::around(members.iter().map(|&frame| &footprints[frame])));
+        let hull = self.hulls[place].get_or_insert_with(|| {
+            FootprintHull::around(&members.iter().map(|&frame| &footprints[frame]).collect::<Vec<_>>())
+        });
         frames.iter().copied().filter(|&frame| hull.is_reached_by(&footprints[frame])).collect()
     }
 }

@@ -226,7 +226,7 @@ fn groups_of_two_stacks_with_a_gap() {
     assert_eq!(overlap_groups(&footprints), expected);
     footprints.push(frame(0.55, 0.0, 45.0, (0.2, 0.2), 1.0));
     assert_eq!(overlap_groups(&footprints), vec![0; 801]);
-    let hull = FootprintHull::around(footprints[..400].iter());
+    let hull = FootprintHull::around(&footprints[..400].iter().collect::<Vec<_>>());
     assert!(footprints[..400].iter().all(|own| hull.is_reached_by(own)));
     assert!(footprints[400..800].iter().all(|other| !hull.is_reached_by(other)));
     assert!(hull.is_reached_by(&footprints[800]));

@@ -14,8 +14,8 @@ pub struct FootprintHull {
 
 impl FootprintHull {
     /// The hull of `footprints`.
-    pub fn around<'a>(footprints: impl Iterator<Item = &'a Footprint> + Clone) -> Self {
-        let Some(first) = footprints.clone().next() else { return Self { sides: Vec::new() } };
+    pub fn around(footprints: &[&Footprint]) -> Self {
+        let Some(first) = footprints.first() else { return Self { sides: Vec::new() } };
         let corners = first.vertices();
         let step = (corners.len() / SIDES).max(1);
         let side = |i: usize| {
@@ -26,7 +26,7 @@ impl FootprintHull {
                 normal = normal.map(|part| -part);
             }
             let outwards = normal.map(|part| -part);
-            let lowest = footprints.clone().map(|f| -extent(f, &outwards)).fold(f64::INFINITY, f64::min);
+            let lowest = footprints.iter().map(|f| -extent(f, &outwards)).fold(f64::INFINITY, f64::min);
             (normal, lowest)
         };
         Self { sides: (0..corners.len()).step_by(step).map(side).collect() }
