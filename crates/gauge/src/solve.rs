@@ -25,7 +25,7 @@ const EXACT_PRODUCTS: usize = 60_000_000;
 /// Residual of the solution over the right-hand side.
 const TOLERANCE: f64 = 1e-12;
 /// The same in rounds before the last.
-const ROUGH_TOLERANCE: f64 = 1e-7;
+const ROUGH_TOLERANCE: f64 = 1e-9;
 /// Iterations with the factor of an earlier round before a new one is made.
 const STALE_ITERATIONS: usize = 12;
 /// MAD about 0 to standard deviation.

@@ -190,6 +190,28 @@ fn a_random_field() {
 }
 
 #[test]
+fn errors_are_what_coefficients_miss() {
+    let (mut offsets, mut terms, mut frames) = (0.0, [0.0; 5], 0.0);
+    for seed in 100..140 {
+        let mut random = Random(seed);
+        let scene = Scene::new(field(&mut random), 5.0, NOISE, &mut random);
+        let solution = scene.solve(SurfaceOrder::Quadratic);
+        let mean = scene.truth.iter().map(|(offset, _)| offset).sum::<f64>() / 27.0;
+        for (frame, (offset, surface)) in scene.truth.iter().enumerate() {
+            offsets += ((solution.offsets[frame] - offset + mean) / solution.offset_error[frame]).powi(2);
+            for (term, sum) in terms.iter_mut().enumerate() {
+                let miss = solution.surfaces[frame].coefficients[term] - surface.coefficients[term];
+                *sum += (miss / solution.error[frame][term]).powi(2);
+            }
+            frames += 1.0;
+        }
+    }
+    let squares = [offsets, terms[0], terms[1], terms[2], terms[3], terms[4]].map(|sum| sum / frames);
+    println!("mean squares of normalised errors {squares:.3?}");
+    assert!(squares.iter().all(|square| (0.7..1.4).contains(square)), "{squares:?}");
+}
+
+#[test]
 fn planes_where_planes_are_asked_for() {
     let mut random = Random(6);
     let mut scene = Scene::new(field(&mut random), 5.0, 0.0, &mut random);
@@ -262,12 +284,6 @@ fn a_nebula_in_a_corner_does_not_bend_a_frame() {
     }
     let solution = scene.solve(SurfaceOrder::Quadratic);
     let miss = scene.miss(&solution);
-    let of = |s: &SurfaceSolution| (s.offsets[5], s.surfaces[5].coefficients);
-    println!("{:?}\n{:?}\n{:?}", scene.truth[5], of(&clean), of(&solution));
-    for pair in scene.pairs().iter().filter(|p| p.a == 5 || p.b == 5) {
-        println!("{} {} {}", pair.a, pair.b, pair.blocks.len());
-    }
-    println!("{:?}", scene.corners);
     println!("{:.4} to {miss:.4}", scene.miss(&clean));
     assert!(miss < 0.3, "{miss}");
 }

@@ -52,9 +52,16 @@ impl<const K: usize> Factor<K> {
                 let turned = block::transpose(&done[at]);
                 block::take_product(&mut pivot, &done[at], &turned);
                 let end = pattern.starts[other + 1];
-                for (row, value) in pattern.rows[at + 1..end].iter().zip(&done[at + 1..end]) {
-                    if owner[*row] == place {
-                        block::take_product(&mut column[entry[*row]], value, &turned);
+                let (rows, values) = (&pattern.rows[at + 1..end], &done[at + 1..end]);
+                if let Some(first) = run_in(rows, &owner, &entry, place) {
+                    for (target, value) in column[first..first + rows.len()].iter_mut().zip(values) {
+                        block::take_product(target, value, &turned);
+                    }
+                } else {
+                    for (row, value) in rows.iter().zip(values) {
+                        if owner[*row] == place {
+                            block::take_product(&mut column[entry[*row]], value, &turned);
+                        }
                     }
                 }
                 at_row[other] = at + 1;
@@ -98,6 +105,14 @@ impl<const K: usize> Factor<K> {
             block::add_transposed_image(&mut x[place], &self.inverse[place], &left);
         }
     }
+}
+
+/// Where `rows` are one run of entries in the column of `place`, as in what is left at the end: the first of them.
+pub(crate) fn run_in(rows: &[usize], owner: &[usize], entry: &[usize], place: usize) -> Option<usize> {
+    let (first, last) = (*rows.first()?, *rows.last()?);
+    let is_own = owner[first] == place && owner[last] == place;
+    (is_own && entry[last] - entry[first] + 1 == rows.len() && last - first + 1 == rows.len())
+        .then(|| entry[first])
 }
 
 /// The matrix below the diagonal on the factor's pattern.
