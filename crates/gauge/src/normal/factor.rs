@@ -124,7 +124,9 @@ fn entries<const K: usize>(pattern: &Pattern, system: &System<K>) -> Vec<Block<K
             off[0] = [0.0; K];
         }
         if pattern.held[*earlier] {
-            off.iter_mut().for_each(|row| row[0] = 0.0);
+            for row in &mut off {
+                row[0] = 0.0;
+            }
         }
         block::add(&mut below[*at], &off);
     }
@@ -134,7 +136,9 @@ fn entries<const K: usize>(pattern: &Pattern, system: &System<K>) -> Vec<Block<K
 fn diagonal_of<const K: usize>(pattern: &Pattern, system: &System<K>, place: usize) -> Block<K> {
     let mut diagonal = system.diagonal[place];
     if pattern.held[place] {
-        diagonal.iter_mut().for_each(|row| row[0] = 0.0);
+        for row in &mut diagonal {
+            row[0] = 0.0;
+        }
         diagonal[0] = [0.0; K];
         diagonal[0][0] = 1.0;
     }

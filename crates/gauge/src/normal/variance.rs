@@ -29,8 +29,8 @@ pub(crate) fn variances<const K: usize>(
 fn exact<const K: usize>(pattern: &Pattern, factor: &Factor<K>) -> Vec<Unknowns<K>> {
     let inverse = selected_inverse(pattern, factor);
     // Of o - mean(o): G_ii - 2 (G 1)_i / n + 1' G 1 / n^2, G being the inverse with one unknown held.
-    let mut ones = vec![[0.0; K]; pattern.nodes()];
-    ones.iter_mut().for_each(|one| one[0] = 1.0);
+    let one: Unknowns<K> = std::array::from_fn(|k| if k == 0 { 1.0 } else { 0.0 });
+    let mut ones = vec![one; pattern.nodes()];
     factor.solve(pattern, &mut ones);
     let mut sum = vec![0.0; pattern.size.len()];
     for (one, part) in ones.iter().zip(&pattern.part_of_place) {
