@@ -142,7 +142,9 @@ fn fit(samples: &[([f64; 6], f64)]) -> [f64; 6] {
         let top = rows[k];
         for (index, row) in rows.iter_mut().enumerate() {
             let factor = if index == k { 0.0 } else { row[k] / top[k] };
-            row.iter_mut().zip(&top).for_each(|(value, top)| *value -= factor * top);
+            for (value, top) in row.iter_mut().zip(&top) {
+                *value -= factor * top;
+            }
         }
     }
     std::array::from_fn(|k| rows[k][6] / rows[k][k])

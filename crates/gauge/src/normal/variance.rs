@@ -190,7 +190,7 @@ mod tests {
         let n = K * pattern.nodes();
         let same = |a: usize, b: usize| {
             let part = |unknown: usize| pattern.part_of_place[unknown / K];
-            let is_constant = a % K == 0 && b % K == 0 && part(a) == part(b);
+            let is_constant = a.is_multiple_of(K) && b.is_multiple_of(K) && part(a) == part(b);
             if is_constant { 1.0 / pattern.size[part(a)] as f64 } else { 0.0 }
         };
         let mut rows: Vec<Vec<f64>> = vec![vec![0.0; 2 * n]; n];
@@ -206,11 +206,15 @@ mod tests {
         }
         for k in 0..n {
             let scale = rows[k][k];
-            rows[k].iter_mut().for_each(|value| *value /= scale);
+            for value in &mut rows[k] {
+                *value /= scale;
+            }
             let top = rows[k].clone();
             for (index, row) in rows.iter_mut().enumerate() {
                 let factor = if index == k { 0.0 } else { row[k] };
-                row.iter_mut().zip(&top).for_each(|(value, top)| *value -= factor * top);
+                for (value, top) in row.iter_mut().zip(&top) {
+                    *value -= factor * top;
+                }
             }
         }
         (0..n).map(|row| (0..n).map(|column| rows[row][n + column] - same(row, column)).collect()).collect()
