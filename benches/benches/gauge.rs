@@ -1,4 +1,4 @@
-//! Normalisation: previews per raw pixel, and the solve of 10,000 frames with 16 pairs each.
+//! Normalisation: previews per raw pixel, the solve of 10,000 frames with 16 pairs each, and surfaces of 2,700 frames.
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -7,7 +7,10 @@ use zemosaic_fits::{FilePool, ImageData};
 use zemosaic_frames::{Frame, IngestOptions, discover, ingest};
 use zemosaic_gauge::clip::clipped_mean;
 use zemosaic_gauge::solve::{Difference, solve_offsets};
-use zemosaic_gauge::{BlockGrid, PreviewJob, PreviewScratch, measure_preview};
+use zemosaic_gauge::{
+    BlockDifference, BlockGrid, PreviewJob, PreviewScratch, Surface, SurfaceOrder, SurfacePair,
+    measure_preview, solve_surfaces,
+};
 use zemosaic_sky::{Grid, MapOptions, PixelMap, SkyFrame, Wcs, grid_bounds};
 use zemosaic_testkit::tan::Parity;
 use zemosaic_testkit::{TanFrame, noise_image, write_test_frame};
@@ -107,5 +110,53 @@ fn solve(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group! { name = benches; config = Criterion::default().sample_size(10); targets = previews, solve }
+/// Frames of a field in rows of 54, each with 8 neighbours ahead, 60 common blocks per pair.
+fn surface_pairs(frames: usize) -> (Vec<Surface>, Vec<SurfacePair>) {
+    let columns = 54;
+    let corner = |frame: usize| [350.0 * (frame % columns) as f64, 350.0 * (frame / columns) as f64];
+    let over = |frame: usize| {
+        let [x, y] = corner(frame);
+        Surface::over([x, x + 1000.0], [y, y + 1000.0])
+    };
+    let wave = |frame: usize, x: f64| 4.0 * ((frame as f64).sin() * x / 500.0 + (1.7 * frame as f64).cos());
+    let pair = |(a, b): (usize, usize)| {
+        let ([ax, ay], [bx, by]) = (corner(a), corner(b));
+        let block = |index: usize| {
+            let share = |steps: usize, of: usize| (steps as f64 + 0.5) / of as f64;
+            let x_px = ax.max(bx) + (1000.0 - (ax - bx).abs()) * share(index % 10, 10);
+            let y_px = ay.max(by) + (1000.0 - (ay - by).abs()) * share(index / 10, 6);
+            let noise = 0.4 * ((index * 7919 + a * 31 + b) % 101) as f64 / 50.0 - 0.4;
+            BlockDifference {
+                x_px,
+                y_px,
+                value: wave(b, x_px - bx) - wave(a, x_px - ax) + noise,
+                variance: 0.05,
+            }
+        };
+        SurfacePair { a, b, blocks: (0..60).map(block).collect() }
+    };
+    let ahead = |a: usize| {
+        let column = a % columns;
+        let steps = [(1, 0), (2, 0), (0, 1), (1, 1), (2, 1), (0, 2), (1, 2), (2, 2)];
+        let inside = steps.into_iter().filter(move |(right, _)| column + right < columns);
+        inside.map(move |(right, down)| (a, a + right + down * columns)).filter(move |(_, b)| *b < frames)
+    };
+    ((0..frames).map(over).collect(), (0..frames).flat_map(ahead).map(pair).collect())
+}
+
+fn surfaces(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("gauge, surfaces");
+    for (name, order) in [("planes", SurfaceOrder::Plane), ("quadratic", SurfaceOrder::Quadratic)] {
+        for frames in [540, 2700] {
+            let (geometry, pairs) = surface_pairs(frames);
+            let start = vec![0.0; frames];
+            group.bench_function(format!("{name}, {frames} frames"), |bencher| {
+                bencher.iter(|| solve_surfaces(&geometry, black_box(&pairs), order, &start));
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group! { name = benches; config = Criterion::default().sample_size(10); targets = previews, solve, surfaces }
 criterion_main!(benches);

@@ -1,5 +1,5 @@
 //! Offsets from differences: minimise the sum of w (o_a - o_b + d_ab)^2 over all pairs, w = 1 / (variance + s^2), with
-//! Huber's and then Tukey's weights in at most 10 rounds, so that pairs that contradict all others do not count. s is what
+//! Huber's and then Tukey's weights in at most 14 rounds, so that pairs that contradict all others do not count. s is what
 //! offsets alone cannot explain (gradients of frames): the residuals' scatter beyond the variances, the same for all
 //! pairs, so that large overlaps with small statistical errors do not outvote the others. In each connected
 //! part the offsets have mean zero: the mean level of its frames stays what it was. A frame without a pair is a part of
@@ -8,14 +8,17 @@
 //! Errors are those of the weights of the last round, under mean zero in each part: exact where the network has an exact
 //! factor, probed elsewhere (dense random networks of a thousand frames and more; some per cent off).
 
-use crate::location::{HUBER_ROUNDS, median, robust_weight};
+use crate::location::{self, median, robust_weight};
 use crate::normal::conjugate::{self, Goal};
 use crate::normal::system::LinkBlocks;
 use crate::normal::variance::{PROBES, variances};
 use crate::normal::{Factor, Pattern, System, Unknowns};
 
 /// Rounds at most.
-const ROUNDS: usize = 10;
+const ROUNDS: usize = 14;
+/// Of them with Huber's weight. After three some frames with one bad pair among few are still so far off that Tukey's weight
+/// drops all of their pairs.
+const HUBER_ROUNDS: usize = 7;
 /// A change of the offsets over the error of a typical pair at which the rounds end.
 const SETTLED: f64 = 1e-4;
 /// No pair's weight falls below this share, so that parts stay connected.
@@ -25,7 +28,7 @@ const EXACT_PRODUCTS: usize = 60_000_000;
 /// Residual of the solution over the right-hand side.
 const TOLERANCE: f64 = 1e-12;
 /// The same in rounds before the last.
-const ROUGH_TOLERANCE: f64 = 1e-7;
+const ROUGH_TOLERANCE: f64 = 1e-9;
 /// Iterations with the factor of an earlier round before a new one is made.
 const STALE_ITERATIONS: usize = 12;
 /// MAD about 0 to standard deviation.
@@ -192,8 +195,9 @@ fn reweigh(solution: &mut OffsetSolution, differences: &[Difference], typical: f
     let sigmas: Vec<f64> = residuals.iter().zip(differences).map(sigma_of).collect();
     // In units of their own scatter where that is more than what the variances say.
     let scale = (scatter_of(&sigmas) * fitted.sqrt()).max(1.0);
+    let kind = if round < HUBER_ROUNDS { 0 } else { location::HUBER_ROUNDS };
     for (weight, sigma) in solution.weight.iter_mut().zip(&sigmas) {
-        *weight = robust_weight(sigma / scale, round).max(LEAST_WEIGHT);
+        *weight = robust_weight(sigma / scale, kind).max(LEAST_WEIGHT);
     }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! sum over blocks of rho((d + o_a + s_a(x) - o_b - s_b(x)) / sigma) + sum over frames and terms of (c / tau)^2
 //!
-//! with Huber's rho in three rounds, then Tukey's (Holland & Welsch 1977, Commun. Stat. A6, 813). sigma^2 = variance + excess,
-//! the excess being what surfaces cannot explain, one value for all blocks. What they cannot explain is smooth, so that it counts as
-//! of 16 independent places in a pair at most.
+//! with Tukey's rho (Holland & Welsch 1977, Commun. Stat. A6, 813), sigma^2 = variance + excess, the excess being what
+//! surfaces cannot explain, one value for all blocks. What they cannot explain is smooth, so that it counts as of 16 independent
+//! places in a pair at most. Weights start from the residuals of the offsets given, in units of their own scatter, which
+//! falls from round to round: an outlier that fills a corner has left before a surface can bend to it. (Huber's weights, in
+//! which every block keeps a pull, do bend: a corner is where surfaces have leverage.) Of several pairs that compare the same frames at
+//! one place, only so many count as are independent.
 //!
 //! tau, the width of the prior, is one value for all slopes and one for all second-order terms, both estimated from the data: the
 //! fixed point tau^2 = sum of c^2 / gamma of MacKay (1992, Neural Computation 4, 415), gamma the number of terms that
@@ -37,7 +40,7 @@ const EXACT_PRODUCTS: usize = 12_000_000;
 /// Residual of the solution over the right-hand side.
 const TOLERANCE: f64 = 1e-12;
 /// The same in rounds before the last.
-const ROUGH_TOLERANCE: f64 = 1e-6;
+const ROUGH_TOLERANCE: f64 = 1e-9;
 /// First width of the prior over the scatter of the blocks.
 const FIRST_WIDTH: f64 = 3.0;
 /// Least width of the prior over the error of a typical block: keeps the matrix well conditioned.

@@ -28,12 +28,16 @@ fn inverse(mut rows: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
         let pivot = (k..n).max_by(|a, b| rows[*a][k].abs().total_cmp(&rows[*b][k].abs())).unwrap();
         rows.swap(k, pivot);
         let scale = rows[k][k];
-        rows[k].iter_mut().for_each(|value| *value /= scale);
+        for value in &mut rows[k] {
+            *value /= scale;
+        }
         let top = rows[k].clone();
         for (index, row) in rows.iter_mut().enumerate() {
             let factor = row[k];
             if index != k {
-                row.iter_mut().zip(&top).for_each(|(value, top)| *value -= factor * top);
+                for (value, top) in row.iter_mut().zip(&top) {
+                    *value -= factor * top;
+                }
             }
         }
     }

@@ -107,12 +107,14 @@ pub(crate) fn inverse_cholesky<const K: usize>(a: &Block<K>, whole: &Block<K>) -
         }
     }
     let mut inverse: Block<K> = zero();
-    for j in 0..K {
-        for i in j..K {
+    for i in 0..K {
+        let mut row = [0.0; K];
+        for (j, value) in row.iter_mut().enumerate().take(i + 1) {
             let own = if i == j { 1.0 } else { 0.0 };
             let known = (j..i).fold(0.0, |sum, k| sum + lower[i][k] * inverse[k][j]);
-            inverse[i][j] = (own - known) / lower[i][i];
+            *value = (own - known) / lower[i][i];
         }
+        inverse[i] = row;
     }
     Some(inverse)
 }

@@ -52,9 +52,16 @@ impl<const K: usize> Factor<K> {
                 let turned = block::transpose(&done[at]);
                 block::take_product(&mut pivot, &done[at], &turned);
                 let end = pattern.starts[other + 1];
-                for (row, value) in pattern.rows[at + 1..end].iter().zip(&done[at + 1..end]) {
-                    if owner[*row] == place {
-                        block::take_product(&mut column[entry[*row]], value, &turned);
+                let (rows, values) = (&pattern.rows[at + 1..end], &done[at + 1..end]);
+                if let Some(first) = run_in(rows, &owner, &entry, place) {
+                    for (target, value) in column[first..first + rows.len()].iter_mut().zip(values) {
+                        block::take_product(target, value, &turned);
+                    }
+                } else {
+                    for (row, value) in rows.iter().zip(values) {
+                        if owner[*row] == place {
+                            block::take_product(&mut column[entry[*row]], value, &turned);
+                        }
                     }
                 }
                 at_row[other] = at + 1;
@@ -100,6 +107,14 @@ impl<const K: usize> Factor<K> {
     }
 }
 
+/// Where `rows` are one run of entries in the column of `place`, as in what is left at the end: the first of them.
+pub(crate) fn run_in(rows: &[usize], owner: &[usize], entry: &[usize], place: usize) -> Option<usize> {
+    let (first, last) = (*rows.first()?, *rows.last()?);
+    let is_own = owner[first] == place && owner[last] == place;
+    (is_own && entry[last] - entry[first] + 1 == rows.len() && last - first + 1 == rows.len())
+        .then(|| entry[first])
+}
+
 /// The matrix below the diagonal on the factor's pattern.
 fn entries<const K: usize>(pattern: &Pattern, system: &System<K>) -> Vec<Block<K>> {
     let mut below = vec![block::zero(); pattern.rows.len()];
@@ -109,7 +124,9 @@ fn entries<const K: usize>(pattern: &Pattern, system: &System<K>) -> Vec<Block<K
             off[0] = [0.0; K];
         }
         if pattern.held[*earlier] {
-            off.iter_mut().for_each(|row| row[0] = 0.0);
+            for row in &mut off {
+                row[0] = 0.0;
+            }
         }
         block::add(&mut below[*at], &off);
     }
@@ -119,7 +136,9 @@ fn entries<const K: usize>(pattern: &Pattern, system: &System<K>) -> Vec<Block<K
 fn diagonal_of<const K: usize>(pattern: &Pattern, system: &System<K>, place: usize) -> Block<K> {
     let mut diagonal = system.diagonal[place];
     if pattern.held[place] {
-        diagonal.iter_mut().for_each(|row| row[0] = 0.0);
+        for row in &mut diagonal {
+            row[0] = 0.0;
+        }
         diagonal[0] = [0.0; K];
         diagonal[0][0] = 1.0;
     }

@@ -264,7 +264,9 @@ mod tests {
         links.push((3, 77));
         let found = minimum_degree(&Graph::new(81, &links), usize::MAX).unwrap();
         let mut columns = found.columns.clone();
-        columns.iter_mut().for_each(|column| column.sort_unstable());
+        for column in &mut columns {
+            column.sort_unstable();
+        }
         assert_eq!(columns, expected(81, &links, &found.order));
     }
 

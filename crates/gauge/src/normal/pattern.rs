@@ -68,7 +68,9 @@ impl Pattern {
             part_of_place[index] = part[*node];
         }
         let mut held = vec![false; nodes];
-        last.iter().for_each(|place| held[*place] = true);
+        for place in last {
+            held[place] = true;
+        }
         let ends_of = |(a, b): &(usize, usize)| {
             let (a, b) = (place[*a], place[*b]);
             (a.max(b), a.min(b), b > a)
