@@ -43,16 +43,24 @@ fn field(count: usize, columns: usize) -> (Vec<Tile>, (usize, usize)) {
 fn gains(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("two pass");
     group.sample_size(10);
-    for (name, count, columns, size) in
-        [("27 tiles on 6000 x 5000 px", 27, 2, Some((6000, 5000))), ("40 tiles of 3000 x 3000 px", 40, 8, None)]
-    {
+    for (name, count, columns, size) in [
+        ("27 tiles on 6000 x 5000 px", 27, 2, Some((6000, 5000))),
+        ("40 tiles of 3000 x 3000 px", 40, 8, None),
+    ] {
         let (tiles, whole) = field(count, columns);
         let size = size.unwrap_or(whole);
         group.throughput(Throughput::Elements((size.0 * size.1) as u64));
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let mut plane = coverage_of(&tiles, size, &|_| {});
-                coverage_gains(&mut plane, size, &tiles, &TwoPassOptions::default(), Bands::default(), &|_| {})
+                coverage_gains(
+                    &mut plane,
+                    size,
+                    &tiles,
+                    &TwoPassOptions::default(),
+                    Bands::default(),
+                    &|_| {},
+                )
             });
         });
     }
