@@ -117,7 +117,7 @@ fn threads_within(budget: MemoryBudget, frames: &[Frame], options: &CoaddOptions
             show_size(needed),
             show_size(budget.total_bytes),
             show_size(free),
-            if options.background != BackgroundMethod::None { " or lower --back-size" } else { "" }
+            if options.background == BackgroundMethod::None { "" } else { " or lower --back-size" }
         )));
     }
     Ok(budget.workers.clamp(1, (free / needed.max(1)).max(1) as usize))
