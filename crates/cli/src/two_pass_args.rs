@@ -10,14 +10,14 @@ use crate::parse;
 #[derive(Debug, Args)]
 pub struct TwoPassArgs {
     /// Multiply each tile with a gain from how deep it is covered, as ZeMosaic does: wrong photometry, for comparison only
-    #[arg(long)]
-    pub two_pass_coverage_renorm: bool,
+    #[arg(id = "two_pass_coverage_renorm", long = "two-pass-coverage-renorm")]
+    pub enabled: bool,
     /// Standard deviation of its Gaussian in pixels of the mosaic
-    #[arg(long, value_name = "PX", alias = "two-pass-cov-sigma-px", default_value_t = TwoPassOptions::default().sigma_px, value_parser = parse::limit)]
-    pub two_pass_sigma: f64,
+    #[arg(id = "two_pass_sigma", long = "two-pass-sigma", value_name = "PX", alias = "two-pass-cov-sigma-px", default_value_t = TwoPassOptions::default().sigma_px, value_parser = parse::limit)]
+    pub sigma_px: f64,
     /// Range of its gains
-    #[arg(long, value_name = "LOW,HIGH", alias = "two-pass-cov-gain-clip", default_value = "0.85,1.18", value_parser = parse::pair)]
-    pub two_pass_gain_clip: (f64, f64),
+    #[arg(id = "two_pass_gain_clip", long = "two-pass-gain-clip", value_name = "LOW,HIGH", alias = "two-pass-cov-gain-clip", default_value = "0.85,1.18", value_parser = parse::pair)]
+    pub gain_clip: (f64, f64),
 }
 
 impl TwoPassArgs {
@@ -26,7 +26,7 @@ impl TwoPassArgs {
     /// # Errors
     /// The sentence for the user.
     pub fn check(&self, given: &[String]) -> Result<(), String> {
-        let acts = self.two_pass_coverage_renorm;
+        let acts = self.enabled;
         let needed = "--two-pass-coverage-renorm";
         refuse_idle(&[("two-pass-sigma", acts, needed), ("two-pass-gain-clip", acts, needed)], given)?;
         let fault = self.options().and_then(|options| options.fault());
@@ -35,9 +35,9 @@ impl TwoPassArgs {
 
     /// What they ask for.
     pub fn options(&self) -> Option<TwoPassOptions> {
-        let (low, high) = self.two_pass_gain_clip;
-        self.two_pass_coverage_renorm.then(|| TwoPassOptions {
-            sigma_px: self.two_pass_sigma,
+        let (low, high) = self.gain_clip;
+        self.enabled.then(|| TwoPassOptions {
+            sigma_px: self.sigma_px,
             gain_clip: [low, high],
             ..TwoPassOptions::default()
         })

@@ -247,12 +247,11 @@ fn levels_of(measured: &Measured, to_mosaic: f64) -> ([f64; 3], [f64; 3]) {
 }
 
 fn kept_bytes(frame: &Frame, options: &CoaddOptions) -> u64 {
-    let cells = match options.background {
-        BackgroundMethod::None => 0,
-        _ => {
-            let mesh = options.mesh.mesh_px.max(1);
-            (frame.width.div_ceil(mesh) + 1) * (frame.height.div_ceil(mesh) + 1) * frame.kind.channels()
-        }
+    let mesh = options.mesh.mesh_px.max(1);
+    let cells = if options.background == BackgroundMethod::None {
+        0
+    } else {
+        (frame.width.div_ceil(mesh) + 1) * (frame.height.div_ceil(mesh) + 1) * frame.kind.channels()
     };
     RECORD_BYTES + cells as u64 * MESH_CELL_BYTES
 }

@@ -99,10 +99,8 @@ fn measuring_bytes(frame: &Frame, options: &CoaddOptions) -> u64 {
     let calibration = if frame.calibration.is_some() { 3 } else { 0 };
     let planes = frame.kind.channels() + frame.maps.iter().count() + calibration;
     let looked_at = COPIES * LOOKED_AT.min(frame.height);
-    let rows = match options.background {
-        BackgroundMethod::None => looked_at,
-        _ => looked_at + 2 * options.mesh.mesh_px.min(frame.height),
-    };
+    let of_mesh = 2 * options.mesh.mesh_px.min(frame.height);
+    let rows = looked_at + if options.background == BackgroundMethod::None { 0 } else { of_mesh };
     (frame.width * planes * rows * size_of::<f32>()) as u64
 }
 
@@ -119,7 +117,7 @@ fn threads_within(budget: MemoryBudget, frames: &[Frame], options: &CoaddOptions
             show_size(needed),
             show_size(budget.total_bytes),
             show_size(free),
-            if options.background != BackgroundMethod::None { " or lower --back-size" } else { "" }
+            if options.background == BackgroundMethod::None { "" } else { " or lower --back-size" }
         )));
     }
     Ok(budget.workers.clamp(1, (free / needed.max(1)).max(1) as usize))
@@ -293,19 +291,16 @@ fn measure(frame: &mut Frame, options: &CoaddOptions, pool: &FilePool) -> Result
         };
         return Err(Failure::Frame(Reason::Empty(what.into())));
     }
-    let background = match options.background {
-        BackgroundMethod::None => Vec::new(),
-        _ => measure_background(pool, frame, options.mesh)
+    let mut background = Vec::new();
+    if options.background != BackgroundMethod::None {
+        background = measure_background(pool, frame, options.mesh)
             .map_err(unreadable)?
-            .map_err(|error| Failure::Frame(Reason::Background(error.to_string())))?,
-    };
-    let background = match options.background.surface_order() {
-        None => background,
-        Some(order) => {
-            let options = LowOrderOptions { order, ..LowOrderOptions::default() };
-            let size = (frame.width, frame.height);
-            background.iter().map(|mesh| low_order(mesh, size, &options).background).collect()
-        }
-    };
+            .map_err(|error| Failure::Frame(Reason::Background(error.to_string())))?;
+    }
+    if let Some(order) = options.background.surface_order() {
+        let options = LowOrderOptions { order, ..LowOrderOptions::default() };
+        let size = (frame.width, frame.height);
+        background = background.iter().map(|mesh| low_order(mesh, size, &options).background).collect();
+    }
     Ok(Measured { noise, background: background.into(), quality: None })
 }

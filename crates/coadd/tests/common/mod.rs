@@ -94,9 +94,10 @@ pub fn sources(
     let grid = SharedGrid::new(grid);
     let place = |frame| {
         let noise = measure_noise(&pool, &frame).unwrap();
-        let background = match options.background {
-            BackgroundMethod::None => Vec::new(),
-            _ => measure_background(&pool, &frame, options.mesh).unwrap().unwrap(),
+        let background = if options.background == BackgroundMethod::None {
+            Vec::new()
+        } else {
+            measure_background(&pool, &frame, options.mesh).unwrap().unwrap()
         };
         let measured = Measured { noise, background: Arc::new(background), quality: None };
         Source::place(frame, &measured, &grid, options, ingest_options.maps.rescale).unwrap().unwrap()
