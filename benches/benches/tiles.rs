@@ -12,6 +12,7 @@ use zemosaic_fits::{
     DataSpec, FilePool, FitsError, HduRole, HduSpec, Header, Overwrite, ProductWriter, SampleType, Window,
     scan,
 };
+use zemosaic_gauge::FrameGauge;
 use zemosaic_image::Region;
 use zemosaic_sky::{ClusterFrame, ClusterOptions, SkyFrame, Wcs, cluster_frames};
 

@@ -102,7 +102,8 @@ impl Overlaps for Outlines<'_> {
     type Hull = FootprintHull;
 
     fn hull(&self, members: &[usize]) -> FootprintHull {
-        FootprintHull::around(members.iter().map(|&frame| &self.footprints[frame]))
+        let members: Vec<&Footprint> = members.iter().map(|&frame| &self.footprints[frame]).collect();
+        FootprintHull::around(&members)
     }
 
     fn reaches(&self, frame: usize, hull: &FootprintHull) -> bool {

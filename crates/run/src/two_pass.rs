@@ -20,6 +20,7 @@ use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage, Warning};
 use crate::options::{InputKind, MosaicRequest};
 use crate::plan::{Placed, PlannedRun};
+use crate::stats::Stats;
 use crate::tiles::tile_jobs;
 use crate::units::show_size;
 
@@ -72,7 +73,9 @@ pub(crate) fn two_pass(
             size.1,
             options.sigma_px
         ));
-        let tell = |progress| tell_progress(reporter, progress);
+        let stats = Stats::new(reporter, (5, "Two-pass coverage renormalisation"), threads, tiles.len());
+        stats.tell(0, (0, size.1));
+        let tell = |progress| tell_progress(reporter, &stats, progress);
         let mut plane = coverage_of(&tiles, size, &tell);
         stop()?;
         let found = coverage_gains(&mut plane, size, &tiles, options, Bands::default(), &tell);
@@ -235,7 +238,7 @@ fn runs_of(source: &Source) -> Vec<[i64; 3]> {
     runs
 }
 
-fn tell_progress(reporter: &Reporter, progress: TwoPassProgress) {
+fn tell_progress(reporter: &Reporter, stats: &Stats<'_>, progress: TwoPassProgress) {
     match progress {
         TwoPassProgress::Coverage(rows, of) if rows == of => {
             reporter.log(format!("[TwoPass] coverage rows={rows}/{of}"));
@@ -244,10 +247,14 @@ fn tell_progress(reporter: &Reporter, progress: TwoPassProgress) {
         TwoPassProgress::Blur(rows, of) => {
             if rows == of || rows.is_multiple_of(LOG_ROWS) {
                 reporter.log(format!("[TwoPass] blur rows(cpu/gpu)={rows}/0 of {of}"));
+                stats.tell(0, (rows, of));
             }
         }
         TwoPassProgress::Gains(done, total) => {
             reporter.send(Event::Progress { stage: Stage::Gauge, done: done as u64, total: total as u64 });
+            if done == total {
+                stats.tell(done, (1, 1));
+            }
         }
     }
 }
