@@ -1,6 +1,8 @@
 //! Headers of `mosaic.fits`: the contract of the science product.
 
-use zemosaic_coadd::{BackgroundMethod, FluxConvention, KernelName, ProductPlane, RadialWeight};
+use zemosaic_coadd::{
+    BackgroundMethod, CoaddOptions, FluxConvention, KernelName, ProductPlane, RadialWeight,
+};
 use zemosaic_fits::Header;
 use zemosaic_frames::{FrameMeta, time};
 use zemosaic_image::rgb_equalize::RgbDecision;
@@ -190,6 +192,20 @@ fn software(header: &mut Header, facts: &Facts) {
     header.set_str("INPHASH", &facts.input_hash, "hash of the input list");
 }
 
+/// What is subtracted from frames, if anything.
+fn background_line(coadd: &CoaddOptions) -> Option<String> {
+    if coadd.background == BackgroundMethod::None {
+        return None;
+    }
+    let (mesh, surface) = (coadd.mesh, coadd.background.surface_order());
+    let what =
+        surface.map_or(String::new(), |_| format!(" as {} surface through its sky", name(coadd.background)));
+    Some(format!(
+        "coadd: background subtracted, mesh {} px, filter {}{what}",
+        mesh.mesh_px, mesh.filter_meshes
+    ))
+}
+
 /// What was done, in lines that fit a card.
 fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
     let (ingest, coadd) = (&options.ingest, &options.coadd);
@@ -232,13 +248,7 @@ fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
     if coadd.flux == FluxConvention::Flux {
         lines.push("coadd: flux per pixel, not brightness".to_owned());
     }
-    if coadd.background == BackgroundMethod::Mesh {
-        let mesh = coadd.mesh;
-        lines.push(format!(
-            "coadd: background subtracted, mesh {} px, filter {}",
-            mesh.mesh_px, mesh.filter_meshes
-        ));
-    }
+    lines.extend(background_line(coadd));
     lines.push(format!("coadd: combine {:?}, weights {}", coadd.combine, name(coadd.weights)));
     let reject = coadd.reject;
     lines.push(format!(
