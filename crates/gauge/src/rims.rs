@@ -7,6 +7,9 @@ use crate::gauge::FrameGauge;
 use crate::location::median;
 use crate::preview::Preview;
 
+/// Length and depth of what a step is measured on, pixels of the grid.
+const BESIDE_PX: usize = 64;
+
 /// Over the sources that have a block, of one channel.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
@@ -29,7 +32,7 @@ pub(crate) struct BlockSums {
     sigma2: Vec<[f64; 3]>,
 }
 
-/// A block of a source in one channel.
+/// A block of a source in one channel, or the step that it makes.
 struct Own {
     weight: f64,
     levels: [f64; 2],
@@ -114,7 +117,7 @@ pub(crate) fn rims_of(job: &CertificateJob<'_>, sums: &BlockSums, source: usize)
         for (slot, (x, y)) in places(preview.region).enumerate() {
             let ends = !preview.level[0][slot].is_nan() && !has(x + dx, y + dy);
             if ends && sums.is_covered(x + dx, y + dy) {
-                found.push(element_of(job, sums, (source, slot), (x, y), side));
+                found.push(element_of(job, sums, source, (x, y), side));
             }
         }
     }
@@ -124,7 +127,7 @@ pub(crate) fn rims_of(job: &CertificateJob<'_>, sums: &BlockSums, source: usize)
 fn element_of(
     job: &CertificateJob<'_>,
     sums: &BlockSums,
-    (source, slot): (usize, usize),
+    source: usize,
     (x, y): (i64, i64),
     side: Side,
 ) -> JoinElement {
@@ -148,25 +151,92 @@ fn element_of(
         noise: nothing,
     };
     let at = slot_in(sums.region, x, y);
-    for (channel, planes) in sums.channels.iter().enumerate() {
-        let all = &planes[at];
+    let beside = blocks_beside(job, (source, x, y), side);
+    let (mut before, mut after, mut variance) = (Vec::new(), Vec::new(), Vec::new());
+    for channel in 0..sums.channels.len() {
+        let all = &sums.channels[channel][at];
         element.noise[channel] = all.noise.sqrt() / all.weight;
-        if sums.count[at] < 2 {
-            continue;
+        before.clear();
+        after.clear();
+        variance.clear();
+        for &(slot, place) in &beside {
+            if let Some(step) = step_at(job, sums, (source, slot), channel, place) {
+                before.push(step.levels[0]);
+                after.push(step.levels[1]);
+                variance.push(step.variance);
+            }
         }
-        let own = own_of(job, source, channel, slot, (x, y));
-        let others = all.weight - own.weight;
-        let share = own.weight / all.weight;
-        let step = |which: usize| {
-            let mean = (all.levels[which] - own.weight * own.levels[which]) / others;
-            share * (own.levels[which] - mean)
+        let count = variance.len() as f64;
+        let (Some(before), Some(after), Some(variance)) =
+            (median(&mut before), median(&mut after), median(&mut variance))
+        else {
+            continue;
         };
-        element.step_before[channel] = step(0);
-        element.step_after[channel] = step(1);
-        let of_others = (all.errors - own.weight * own.weight * own.variance).max(0.0) / (others * others);
-        element.error[channel] = share * (own.variance + of_others).sqrt();
+        let of_median = if count > 2.0 { std::f64::consts::FRAC_PI_2 } else { 1.0 };
+        element.step_before[channel] = before;
+        element.step_after[channel] = after;
+        element.error[channel] = (of_median * variance / count).sqrt();
     }
     element
+}
+
+/// The blocks of a source beside a piece of its rim: as far along it and inwards as [`BESIDE_PX`] goes. A step is a level; what
+/// single blocks differ by is stars.
+fn blocks_beside(
+    job: &CertificateJob<'_>,
+    (source, x, y): (usize, i64, i64),
+    side: Side,
+) -> Vec<(usize, (i64, i64))> {
+    let preview = &job.previews[source];
+    let deep = (BESIDE_PX / job.blocks.block_px.max(1)).max(1) as i64;
+    let along = deep / 2;
+    let mut blocks = Vec::new();
+    for inwards in 0..deep {
+        for beside in -along..=along {
+            let (x, y) = match side {
+                Side::Left => (x + inwards, y + beside),
+                Side::Right => (x - inwards, y + beside),
+                Side::Below => (x + beside, y + inwards),
+                Side::Above => (x + beside, y - inwards),
+            };
+            let here = Region { x0: x, y0: y, width: 1, height: 1 };
+            if preview.region.contains(&here) {
+                let slot = slot_in(preview.region, x, y);
+                if !preview.level[0][slot].is_nan() {
+                    blocks.push((slot, (x, y)));
+                }
+            }
+        }
+    }
+    blocks
+}
+
+/// The step that the end of a source makes, or would make, at one of its blocks; `None` where it is alone.
+fn step_at(
+    job: &CertificateJob<'_>,
+    sums: &BlockSums,
+    (source, slot): (usize, usize),
+    channel: usize,
+    (x, y): (i64, i64),
+) -> Option<Own> {
+    let at = slot_in(sums.region, x, y);
+    if sums.count[at] < 2 {
+        return None;
+    }
+    let all = &sums.channels[channel][at];
+    let own = own_of(job, source, channel, slot, (x, y));
+    let others = all.weight - own.weight;
+    let share = own.weight / all.weight;
+    let step = |which: usize| {
+        let mean = (all.levels[which] - own.weight * own.levels[which]) / others;
+        share * (own.levels[which] - mean)
+    };
+    let of_others = (all.errors - own.weight * own.weight * own.variance).max(0.0) / (others * others);
+    Some(Own {
+        weight: own.weight,
+        levels: [step(0), step(1)],
+        variance: share * share * (own.variance + of_others),
+    })
 }
 
 fn own_of(job: &CertificateJob<'_>, source: usize, channel: usize, slot: usize, (x, y): (i64, i64)) -> Own {
