@@ -37,8 +37,12 @@ fn all_pairs(
             .filter(|(_, share)| *share > 0.0)
             .map(|((a, b), share)| ((share * 8.0) as usize, pair_hash(a, b), (a, b)))
             .collect();
-        ranked.sort_unstable();
-        best.extend(ranked.iter().rev().take(per_frame).map(|ranked| ranked.2));
+        ranked.sort_unstable_by(|a, b| b.cmp(a));
+        // Half by rank, half by hash alone.
+        let first = per_frame.div_ceil(2).min(ranked.len());
+        let (by_rank, others) = ranked.split_at_mut(first);
+        others.sort_unstable_by(|a, b| b.1.cmp(&a.1));
+        best.extend(by_rank.iter().chain(others.iter().take(per_frame - first)).map(|ranked| ranked.2));
     }
     let mut bridges = BTreeSet::new();
     loop {
@@ -226,7 +230,9 @@ fn fields_of_100_000_frames() {
         degree[edge.b] += 1;
     }
     assert!(degree.iter().all(|degree| *degree >= options.pairs_per_frame));
-    assert!(graph.edges.iter().filter(|edge| edge.share > 0.7).count() > 9 * graph.edges.len() / 10);
+    // Half with frames of much common area; others reach into the fields beside.
+    let deep = graph.edges.iter().filter(|edge| edge.share > 0.7).count();
+    assert!(2 * deep > graph.edges.len() && deep < graph.edges.len(), "{deep} of {}", graph.edges.len());
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| overlap_graph(&footprints[..10_000], &options))
