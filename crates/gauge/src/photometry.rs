@@ -6,8 +6,9 @@
 //! outside. A star is kept if it has the width of the others, no saturated pixel and no missing one, no neighbour of half its
 //! height, and lies wholly inside the frame.
 //!
-//! Fluxes are in units of the mosaic at its brightness convention times pixels of the grid: sum of (value - sky) x flux scale
-//! x area of a frame's pixel over that of a grid pixel at this place.
+//! Fluxes are in units of the mosaic times pixels of the grid: sum of (value - sky) x flux scale x (scale of the frame over that of
+//! the grid)^2. One scale counts for the whole frame: a detector counts the light of a star whatever the distortion does to
+//! the area of its pixels.
 
 use zemosaic_fits::{FilePool, FitsError};
 use zemosaic_frames::pixels::read_stored;
@@ -240,18 +241,12 @@ impl Reader<'_> {
         Ok(Some(star))
     }
 
-    /// Place on the grid, and what a sum over pixels of the frame is multiplied with there.
+    /// Place on the grid, and what a sum over pixels of the frame is multiplied with.
     fn to_grid(&self, at: (f64, f64)) -> Option<((f64, f64), f64)> {
         let job = self.job;
         let grid = job.grid.icrs_to_pixel(&job.frame.wcs.pixel_to_icrs(at.0, at.1)?)?;
-        let frame_at = |dx: f64, dy: f64| job.map.exact(grid.0 + dx, grid.1 + dy);
-        let (left, right) = (frame_at(-0.5, 0.0)?, frame_at(0.5, 0.0)?);
-        let (below, above) = (frame_at(0.0, -0.5)?, frame_at(0.0, 0.5)?);
-        let along_x = (right.0 - left.0, right.1 - left.1);
-        let along_y = (above.0 - below.0, above.1 - below.1);
-        // Pixels of the frame in a pixel of the grid.
-        let area = (along_x.0 * along_y.1 - along_x.1 * along_y.0).abs();
-        (area > 0.0).then(|| (grid, job.frame.flux_scale / area))
+        let ratio = job.frame.wcs.scale_deg() / job.grid.scale_deg();
+        Some((grid, job.frame.flux_scale * ratio * ratio))
     }
 }
 
