@@ -75,7 +75,7 @@ pub enum Defects {
 
 impl Frame {
     /// The stored region that must be read to know the bad pixels of `region`.
-    pub(crate) fn defect_region(&self, region: Region) -> Region {
+    pub fn defect_region(&self, region: Region) -> Region {
         let Defects::InWindows(_) = self.defects else { return region };
         let halo = HALO_PX as i64;
         let grown = Region {

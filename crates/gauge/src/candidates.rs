@@ -1,4 +1,4 @@
-//! Where stars may be: the brightest pixel of each block, noted while the rows pass for the levels. They are ranked within cells of
+//! Where stars may be: the brightest pixel of each block, noted while rows pass for the levels. They are ranked within cells of
 //! blocks that are fixed on the grid, by how far they rise above the level of their block, so that frames which overlap choose
 //! the same stars however bright the rest of each is.
 

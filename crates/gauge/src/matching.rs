@@ -115,9 +115,12 @@ fn measure_pairs(
 ) -> Vec<Vec<Measured>> {
     let done = AtomicUsize::new(0);
     let gains: Vec<Vec<Option<PairGain>>> = (0..channels)
-        .map(|channel| match options.method.has_gain() {
-            true => pair_gains(previews, pairs, channel, options),
-            false => vec![None; pairs.len()],
+        .map(|channel| {
+            if options.method.has_gain() {
+                pair_gains(previews, pairs, channel, options)
+            } else {
+                vec![None; pairs.len()]
+            }
         })
         .collect();
     let one = |scratch: &mut Differences, (index, pair): (usize, &Pair)| -> Vec<Measured> {
