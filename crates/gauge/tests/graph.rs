@@ -41,7 +41,7 @@ fn all_pairs(
         // Half by rank, half by hash alone.
         let first = per_frame.div_ceil(2).min(ranked.len());
         let (by_rank, others) = ranked.split_at_mut(first);
-        others.sort_unstable_by(|a, b| b.1.cmp(&a.1));
+        others.sort_unstable_by_key(|ranked| std::cmp::Reverse(ranked.1));
         best.extend(by_rank.iter().chain(others.iter().take(per_frame - first)).map(|ranked| ranked.2));
     }
     let mut bridges = BTreeSet::new();

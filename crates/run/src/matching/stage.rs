@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use zemosaic_coadd::{CoaddError, Source, Tile};
 use zemosaic_fits::FilePool;
 use zemosaic_frames::{IngestOptions, InputFile, LeftOut, Reason, ingest};
+use zemosaic_gauge::compat::tile_scaling::tile_scaling;
 use zemosaic_gauge::{
     BlockGrid, CertificateJob, FrameGauge, Gauge, GaugeError, MatchMethod, NormalizeMethod, Pair, PixelNoise,
     Preview, gauge, match_frames, seam_certificate,
@@ -59,7 +60,7 @@ pub(crate) fn bring_together(
         let previews = keep_good(placed, found, &mut left_out);
         workers.install(|| {
             if options.matching.method == MatchMethod::None {
-                normalize(placed, &previews, blocks, options, &mut left_out)
+                normalize(placed, &previews, blocks, options, &mut left_out, reporter)
             } else {
                 solve((placed, subject), &previews, blocks, options, reporter)
             }
@@ -111,6 +112,7 @@ fn normalize(
     blocks: BlockGrid,
     options: &MosaicOptions,
     left_out: &mut Vec<LeftOut>,
+    reporter: &Reporter,
 ) -> Result<GaugeFacts, RunError> {
     let options = &options.normalize;
     let reference = index_of("--normalize-reference", options.reference.as_deref(), &placed.sources)?;
@@ -133,6 +135,13 @@ fn normalize(
         )),
     })?;
     set(placed, &found);
+    if options.method == NormalizeMethod::TileScaling
+        && let Ok(scaling) = tile_scaling(previews, reference)
+    {
+        for record in &scaling.records {
+            reporter.log(record.line());
+        }
+    }
     let facts = GaugeFacts::of_normalize(&found, options.method, blocks.block_px, &ids);
     let mut reasons = vec![None; previews.len()];
     for item in found.left_out {
