@@ -174,7 +174,7 @@ mod tests {
     fn preview(x0: i64, y0: i64, width: usize, height: usize) -> Preview {
         let region = Region { x0, y0, width, height };
         let plane = vec![vec![0.0; region.area()]];
-        Preview { region, level: plane.clone(), variance: plane }
+        Preview { region, level: plane.clone(), variance: plane, stars: Vec::new() }
     }
 
     #[test]
