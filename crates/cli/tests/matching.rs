@@ -87,14 +87,16 @@ fn strip(folder: &Path, gain: impl Fn(usize) -> f64, offset: impl Fn(usize) -> f
         })
         .collect();
     let light = star_image(long, HEIGHT, &stars, 2.6);
+    // In sixteenths, so that f32 holds sky, offset and gain x sky exactly.
     let sky = |x: usize, y: usize| {
         let (u, v) = (x as f64 / 40.0, y as f64 / 40.0);
-        1000.0
-            + 80.0 * u.sin() * (1.3 * v).cos()
-            + 30.0 * (0.37 * u + v).cos()
-            + f64::from(light[y * long + x])
+        let nebula = 80.0 * u.sin() * (1.3 * v).cos() + 30.0 * (0.37 * u + v).cos();
+        (16.0 * (1000.0 + nebula + f64::from(light[y * long + x]))).round() / 16.0
     };
-    let whole = TanFrame::pointed_at((150.0, 0.0), SCALE_ARCSEC, 0.0, Parity::Sky, (long, HEIGHT));
+    // The grid has a pixel on the tangent point. So have the frames: else pixels lie on the borders of blocks, where
+    // the last digit of a position decides to which they belong.
+    let mut whole = TanFrame::pointed_at((150.0, 0.0), SCALE_ARCSEC, 0.0, Parity::Sky, (long, HEIGHT));
+    whole.crpix_px = [(long / 2) as f64, (HEIGHT / 2) as f64];
     for index in 0..STRIP {
         let mut frame = whole.clone();
         (frame.width_px, frame.crpix_px[0]) = (WIDTH, whole.crpix_px[0] - (index * STEP_PX) as f64);
@@ -113,7 +115,7 @@ fn ramps_without_noise_go_from_the_mosaic() {
     let truth = dir.path().join("truth");
     mosaic(&[&flat], &truth, &[&PLAIN[..], &["--match", "none"]].concat()).expect(0, "");
     let offset = |index: usize| 100.0 * index as f64;
-    let gain = |index: usize| 1.0 + 0.05 * index as f64;
+    let gain = |index: usize| 1.0 + index as f64 / 32.0;
     let ramp = offset(STRIP - 1);
     for (name, has_gain) in [("offset", false), ("full", true)] {
         let input = strip(&dir.path().join(name), |index| if has_gain { gain(index) } else { 1.0 }, offset);
@@ -230,7 +232,8 @@ fn parts_without_common_sky_are_told() {
         assert!((offsets[index] - expected).abs() < 2.0, "{offsets:?}");
     }
     for part in offsets.chunks(3) {
-        assert!(part.iter().sum::<f64>().abs() < 1e-6, "{offsets:?}");
+        // As exact as the table is.
+        assert!(part.iter().sum::<f64>().abs() < 1e-4, "{offsets:?}");
     }
     run(program().arg("check").arg(&out)).expect(0, "");
     // Each group a mosaic of its own: nothing is disjoint.
