@@ -22,6 +22,8 @@ use crate::surfaces::{BlockDifference, SurfacePair, SurfaceSolution, solve_surfa
 
 /// Pairs of fewer common blocks cannot tell their own scatter: they have at least that of a typical pair.
 const ENOUGH_BLOCKS: usize = 8;
+/// Variance of a difference that is not known: its weight is a number, yet far below any other.
+const NOTHING: f64 = 1e100;
 /// With fewer pairs threads are not worth it.
 const FEW_PAIRS: usize = 4;
 
@@ -236,7 +238,7 @@ fn sky_differences(previews: &[Preview], pairs: &[Pair], channel: usize, gains: 
     let with_typical = |(pair, found): (&Pair, Option<Location>)| {
         let found = if pair.blocks < ENOUGH_BLOCKS { located(pair, typical, &mut scratch) } else { found };
         // Pairs have common blocks by construction; one without would count for nothing.
-        let (value, variance) = found.map_or((0.0, f64::MAX), |found| (found.mean, found.variance));
+        let (value, variance) = found.map_or((0.0, NOTHING), |found| (found.mean, found.variance));
         Difference { a: pair.a, b: pair.b, value, variance }
     };
     pairs.iter().zip(found).map(with_typical).collect()

@@ -346,6 +346,26 @@ fn frames_that_tell_nothing_are_named_and_neutral() {
     }
 }
 
+/// Blank frames, of zeros without noise, are no frames of infinite weight.
+#[test]
+fn blank_frames_do_no_harm() {
+    let ramp = |index: usize| 250.0 * index as f64;
+    let regions = panels(6, 1);
+    let with = |(index, region): (usize, &Region)| preview(*region, |x, y| ramp(index) + sky(x, y) as f64);
+    let mut previews: Vec<Preview> = regions.iter().enumerate().map(with).collect();
+    for region in [regions[2], regions[2], regions[3]] {
+        let mut blank = preview(region, |_, _| 0.0);
+        blank.variance[0].fill(0.0);
+        previews.push(blank);
+    }
+    for method in METHODS {
+        assert_numbers(&solve(&previews, method, None), 9, &method);
+    }
+    // Alone they agree already.
+    let found = solve(&previews[6..], MatchMethod::Full, None);
+    assert!(found.frames.iter().all(is_neutral), "{:?}", found.frames);
+}
+
 /// A few frames of anything.
 fn anything(case: u64) -> (Vec<Preview>, MatchOptions, Option<usize>) {
     let mut rng = Rng::for_keys(77, &[case]);
