@@ -110,7 +110,7 @@ fn run_without_solving_normalisation_gates_and_hot_pixels_is_mosaic() {
     let dir = folder();
     let frames = mono_frames(dir.path(), 4);
     let (a, b) = (dir.path().join("a"), dir.path().join("b"));
-    let plain = ["--solve", "off", "--normalize", "none", "--gate", "off", "--hot-pixels", "off"];
+    let plain = ["--solve", "off", "--match", "none", "--gate", "off", "--hot-pixels", "off"];
     zemosaic("run", &[&frames], &a, &plain).expect(0, "");
     mosaic(&[&frames], &b, &[]).expect(0, "");
     assert_products(dir.path(), &a);

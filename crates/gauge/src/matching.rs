@@ -24,6 +24,8 @@ use crate::surfaces::{BlockDifference, SurfacePair, SurfaceSolution, solve_surfa
 const ENOUGH_BLOCKS: usize = 8;
 /// Variance of a difference that is not known: its weight is a number, yet far below any other.
 const NOTHING: f64 = 1e100;
+/// A pair whose variance is more times the median tells nothing.
+const MOST_VARIANCE: f64 = 1e10;
 /// With fewer pairs threads are not worth it.
 const FEW_PAIRS: usize = 4;
 
@@ -63,6 +65,7 @@ pub fn match_frames(
     let channels = previews.first().map_or(0, Preview::channels);
     gauge.error = vec![FrameError::default(); previews.len()];
     let measured = measure_pairs(previews, &pairs, channels, options, observer);
+    let (pairs, measured) = with_meaning((pairs, measured), channels);
     gauge.pairs = pairs.iter().zip(&measured).map(|(pair, measured)| report_of(pair, measured)).collect();
     if options.method == MatchMethod::Zemosaic {
         gauge.frames = intertile(previews, &pairs, &IntertileOptions::default());
@@ -136,6 +139,25 @@ fn measure_pairs(
         return pairs.iter().enumerate().map(|pair| one(&mut scratch, pair)).collect();
     }
     pairs.par_iter().enumerate().map_init(Differences::default, one).collect()
+}
+
+/// The pairs whose differences are numbers of the size of the others: levels of junk (1e20, say) beside those of a sky tell nothing
+/// of either, and weights that are 1e-20 of others are lost in the digits of a sum.
+fn with_meaning(
+    (pairs, measured): (Vec<Pair>, Vec<Vec<Measured>>),
+    channels: usize,
+) -> (Vec<Pair>, Vec<Vec<Measured>>) {
+    let variance = |own: &[Measured], channel: usize| own[channel].raw.map(|raw| raw.variance);
+    let most: Vec<f64> = (0..channels)
+        .map(|channel| {
+            let mut known: Vec<f64> = measured.iter().filter_map(|own| variance(own, channel)).collect();
+            MOST_VARIANCE * median(&mut known).unwrap_or(0.0)
+        })
+        .collect();
+    let has_meaning = |(_, own): &(Pair, Vec<Measured>)| {
+        (0..channels).all(|channel| variance(own, channel).is_some_and(|variance| variance <= most[channel]))
+    };
+    pairs.into_iter().zip(measured).filter(has_meaning).unzip()
 }
 
 /// Gains, offsets and surfaces of one channel.

@@ -160,7 +160,8 @@ pub fn solve_offsets(frames: usize, differences: &[Difference]) -> OffsetSolutio
     };
     let typical = median(&mut differences.iter().map(|d| d.variance).collect::<Vec<_>>()).unwrap_or(1.0);
     for round in 0..ROUNDS {
-        let weighed = |(weight, d): (&f64, &Difference)| weight / (d.variance + solution.excess);
+        let within = |variance: f64| variance.max(LEAST_SHARE * typical).min(MOST_SHARE * typical);
+        let weighed = |(weight, d): (&f64, &Difference)| weight / (within(d.variance) + solution.excess);
         fit.weigh(differences, solution.weight.iter().zip(differences).map(weighed));
         solution.iterations += fit.solve(ROUGH_TOLERANCE);
         let offsets = fit.offsets();

@@ -366,6 +366,28 @@ fn blank_frames_do_no_harm() {
     assert!(found.frames.iter().all(is_neutral), "{:?}", found.frames);
 }
 
+/// A frame of numbers beyond all others tells nothing, and takes nothing away.
+#[test]
+fn a_frame_of_junk_does_no_harm() {
+    for scale in [1e7, 1e12, 1e20, 1e30] {
+        let previews = noisy(4);
+        let mut with_junk = previews.clone();
+        let mut rng = Rng::for_keys(6, &[]);
+        let mut junk = preview(previews[4].region, |_, _| 0.0);
+        junk.level[0].iter_mut().for_each(|level| *level = (scale * rng.normal()) as f32);
+        with_junk.push(junk);
+        for method in [MatchMethod::Full, MatchMethod::Surface] {
+            let (clean, found) = (solve(&previews, method, None), solve(&with_junk, method, None));
+            assert_numbers(&found, 10, &(method, scale));
+            let shift = found.frames[0].offset[0] - clean.frames[0].offset[0];
+            for index in 0..9 {
+                let own = found.frames[index].offset[0] - clean.frames[index].offset[0] - shift;
+                assert!(own.abs() < 5.0, "{method:?}, {scale:e}, {index}: {own}");
+            }
+        }
+    }
+}
+
 /// A few frames of anything.
 fn anything(case: u64) -> (Vec<Preview>, MatchOptions, Option<usize>) {
     let mut rng = Rng::for_keys(77, &[case]);
