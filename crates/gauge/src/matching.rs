@@ -24,6 +24,8 @@ use crate::surfaces::{BlockDifference, SurfacePair, SurfaceSolution, solve_surfa
 const ENOUGH_BLOCKS: usize = 8;
 /// Variance of a difference that is not known: its weight is a number, yet far below any other.
 const NOTHING: f64 = 1e100;
+/// Variance of the difference of two frames of zeros without noise, at most.
+const BLANK: f64 = 1e-59;
 /// A pair whose variance is more times the median tells nothing.
 const MOST_VARIANCE: f64 = 1e10;
 /// With fewer pairs threads are not worth it.
@@ -150,8 +152,10 @@ fn with_meaning(
     let variance = |own: &[Measured], channel: usize| own[channel].raw.map(|raw| raw.variance);
     let most: Vec<f64> = (0..channels)
         .map(|channel| {
-            let mut known: Vec<f64> = measured.iter().filter_map(|own| variance(own, channel)).collect();
-            MOST_VARIANCE * median(&mut known).unwrap_or(0.0)
+            let known = measured.iter().filter_map(|own| variance(own, channel));
+            // Blank frames have no noise to compare with.
+            let mut known: Vec<f64> = known.filter(|variance| *variance > BLANK).collect();
+            MOST_VARIANCE * median(&mut known).unwrap_or(1.0)
         })
         .collect();
     let has_meaning = |(_, own): &(Pair, Vec<Measured>)| {
@@ -188,19 +192,31 @@ fn solve_channel(
     }
     if options.method == MatchMethod::Surface {
         let found = surfaces(previews, blocks, (pairs, &gains), channel, options, &solution);
-        for (index, frame) in gauge.frames.iter_mut().enumerate() {
-            frame.offset[channel] = found.offsets[index];
-            frame.surface[channel] = found.surfaces[index];
-            gauge.error[index].offset[channel] = found.offset_error[index];
-        }
-        report.chi2 = found.chi2;
-        report.degrees_of_freedom = found.degrees_of_freedom;
-        report.systematic = found.excess.sqrt();
-        report.rounds = found.rounds;
-        gauge.undetermined.extend(found.undetermined.iter().map(|mode| format!("channel {channel}: {mode}")));
+        take_surfaces(found, channel, gauge, &mut report);
     }
     gauge.channels.push(report);
     gauge.part = solution.part;
+}
+
+/// Offsets and surfaces of one channel. Where they are no numbers, as with levels beyond those of any sky, offsets alone stay.
+fn take_surfaces(found: SurfaceSolution, channel: usize, gauge: &mut Gauge, report: &mut ChannelReport) {
+    let mut coefficients = found.surfaces.iter().flat_map(|surface| surface.coefficients);
+    if !(coefficients.all(f64::is_finite) && found.offsets.iter().all(|offset| offset.is_finite())) {
+        gauge
+            .undetermined
+            .push(format!("channel {channel}: no surfaces, the levels are beyond those of a sky"));
+        return;
+    }
+    for (index, frame) in gauge.frames.iter_mut().enumerate() {
+        frame.offset[channel] = found.offsets[index];
+        frame.surface[channel] = found.surfaces[index];
+        gauge.error[index].offset[channel] = found.offset_error[index];
+    }
+    report.chi2 = found.chi2;
+    report.degrees_of_freedom = found.degrees_of_freedom;
+    report.systematic = found.excess.sqrt();
+    report.rounds = found.rounds;
+    gauge.undetermined.extend(found.undetermined.iter().map(|mode| format!("channel {channel}: {mode}")));
 }
 
 /// Log gains of one channel, from the pairs that tell one.

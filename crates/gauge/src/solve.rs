@@ -23,6 +23,10 @@ const HUBER_ROUNDS: usize = 7;
 const SETTLED: f64 = 1e-4;
 /// No pair's weight falls below this share, so that parts stay connected.
 const LEAST_WEIGHT: f64 = 1e-4;
+/// Variances outside of these shares of the median count as at their ends: weights that differ by more than the digits of a sum hold
+/// would leave nothing of the smaller ones.
+const LEAST_SHARE: f64 = 1e-5;
+const MOST_SHARE: f64 = 1e10;
 /// Products that an exact factor may take.
 const EXACT_PRODUCTS: usize = 60_000_000;
 /// Residual of the solution over the right-hand side.
