@@ -75,7 +75,7 @@ fn fit_residual(target: &[f64], terms: &[Vec<f64>]) -> f64 {
 const STRIP: usize = 20;
 const STEP_PX: usize = 60;
 
-/// A strip of frames without noise, cut from one image of nebulae and stars: gain x sky + offset of each frame. As the rasters are
+/// A strip of frames without noise, cut from one image of a slope and stars: gain x sky + offset of each frame. As the rasters are
 /// one, levels of common blocks are of the same pixels.
 fn strip(
     folder: &Path,
@@ -97,8 +97,8 @@ fn strip(
         |period: usize| some.iter().map(move |(x, y, flux)| (x + (period * STEP_PX) as f64, *y, *flux));
     let stars: Vec<(f64, f64, f64)> = (0..long.div_ceil(STEP_PX)).flat_map(again).collect();
     let light = star_image(long, HEIGHT, &stars, 2.6);
-    // In steps of 8, so that f32 holds sky, offset and gain x sky exactly, and the last digit of a limit hardly ever decides
-    // whether a pixel is clipped.
+    // In quarters, so that f32 holds sky, offset and gain x sky exactly. An even slope, of which no pixel is clipped: else the last
+    // digit of a limit would decide of some.
     let sky = |x: usize, y: usize| {
         let slope = 0.5 * x as f64 + 0.25 * y as f64;
         1000.0 + slope + 8.0 * (f64::from(light[y * long + x]) / 8.0).round()
@@ -144,20 +144,14 @@ fn ramps_without_noise_go_from_the_mosaic() {
             let difference: Vec<f64> = found.iter().zip(&truth).map(|(found, truth)| found - truth).collect();
             fit_residual(&difference, &[one])
         };
-        eprintln!(
-            "{name}: {:e} of the ramp {:?}",
-            residual / ramp,
-            numbers(&out, "gain_r").iter().enumerate().map(|(i, g)| (g * gain(i)).ln()).collect::<Vec<_>>()
-        );
-        let limit = 1e-6;
+        // A frame's aperture comes from its own stars, of which the last digit of f32 may choose another: some 5e-5.
+        let limit = if has_gain { 1e-4 } else { 1e-6 };
         let gains: Vec<f64> = numbers(&out, "gain_r");
         for (index, own) in gains.iter().enumerate() {
             let expected = if has_gain { gain(0) / gain(index) } else { 1.0 };
-            assert!((own / gains[0] / expected - 1.0).abs() < 1e-5, "{name}: {gains:?}");
+            assert!((own / gains[0] / expected - 1.0).abs() < 1e-4, "{name}: {gains:?}");
         }
-        if false {
-            assert!(residual < limit * ramp, "{name}: {:e} of the ramp", residual / ramp);
-        }
+        assert!(residual < limit * ramp, "{name}: {:e} of the ramp", residual / ramp);
         run(program().arg("check").arg(&out)).expect(0, "");
         let header = Mosaic::open(&out.join("mosaic.fits")).header("SCI").clone();
         assert_eq!(header.get_str("ZMMATCH").as_deref(), Some(name));
