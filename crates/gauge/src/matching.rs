@@ -122,9 +122,12 @@ fn measure_pairs(
 ) -> Vec<Vec<Measured>> {
     let done = AtomicUsize::new(0);
     let gains: Vec<Vec<Option<PairGain>>> = (0..channels)
-        .map(|channel| match options.method.has_gain() {
-            true => pair_gains(previews, pairs, channel, options),
-            false => vec![None; pairs.len()],
+        .map(|channel| {
+            if options.method.has_gain() {
+                pair_gains(previews, pairs, channel, options)
+            } else {
+                vec![None; pairs.len()]
+            }
         })
         .collect();
     let one = |scratch: &mut Differences, (index, pair): (usize, &Pair)| -> Vec<Measured> {
@@ -192,14 +195,14 @@ fn solve_channel(
     }
     if options.method == MatchMethod::Surface {
         let found = surfaces(previews, blocks, (pairs, &gains), channel, options, &solution);
-        take_surfaces(found, channel, gauge, &mut report);
+        take_surfaces(&found, channel, gauge, &mut report);
     }
     gauge.channels.push(report);
     gauge.part = solution.part;
 }
 
 /// Offsets and surfaces of one channel. Where they are no numbers, as with levels beyond those of any sky, offsets alone stay.
-fn take_surfaces(found: SurfaceSolution, channel: usize, gauge: &mut Gauge, report: &mut ChannelReport) {
+fn take_surfaces(found: &SurfaceSolution, channel: usize, gauge: &mut Gauge, report: &mut ChannelReport) {
     let mut coefficients = found.surfaces.iter().flat_map(|surface| surface.coefficients);
     if !(coefficients.all(f64::is_finite) && found.offsets.iter().all(|offset| offset.is_finite())) {
         gauge

@@ -77,7 +77,7 @@ pub(crate) fn rank(a: usize, b: usize, share: f64) -> (usize, u64) {
 /// The pairs of a frame that are kept, `count` at most: half of them the best by rank, the others by their hash alone. Frames
 /// of one panel overlap each other most, but only pairs with other panels tell how panels differ.
 pub(crate) fn keep_best<T>(ranked: &mut Vec<((usize, u64), T)>, count: usize) {
-    ranked.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+    ranked.sort_unstable_by_key(|own| std::cmp::Reverse(own.0));
     let best = count.div_ceil(2);
     if ranked.len() > count {
         ranked[best..].sort_unstable_by(|a, b| b.0.1.cmp(&a.0.1).then(b.0.0.cmp(&a.0.0)));

@@ -91,9 +91,13 @@ mod tests {
 
     fn median_of(values: &[f32]) -> Option<f64> {
         let mut counts = MedianCounts::default();
-        values.iter().for_each(|value| counts.add(*value));
+        for value in &values {
+            counts.add(*value);
+        }
         let mut middle = counts.middle()?;
-        values.iter().for_each(|value| middle.add(*value));
+        for value in &values {
+            middle.add(*value);
+        }
         Some(middle.median())
     }
 
