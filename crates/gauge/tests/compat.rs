@@ -110,7 +110,12 @@ fn tile(x0: i64, width: usize, channels: usize, level: impl Fn(usize, usize) -> 
     let region = Region { x0, y0: 0, width, height: 8 };
     let blocks = region.area();
     let plane = |channel: usize| (0..blocks).map(|block| level(channel, block)).collect();
-    Preview { region, level: (0..channels).map(plane).collect(), variance: vec![vec![1.0; blocks]; channels] }
+    Preview {
+        region,
+        level: (0..channels).map(plane).collect(),
+        variance: vec![vec![1.0; blocks]; channels],
+        stars: Vec::new(),
+    }
 }
 
 #[test]
@@ -192,7 +197,7 @@ fn no_number_is_nan() {
             };
             let plane = |_| (0..region.area()).map(|_| value()).collect();
             let level: Vec<Vec<f32>> = (0..channels).map(plane).collect();
-            Preview { region, variance: level.clone(), level }
+            Preview { region, variance: level.clone(), level, stars: Vec::new() }
         };
         let channels = 1 + (round % 2) as usize * 2;
         let tiles: Vec<Preview> = (0..3).map(|_| tile(channels)).collect();

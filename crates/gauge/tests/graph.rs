@@ -132,7 +132,7 @@ fn preview(rng: &mut Rng, spread: f64) -> Preview {
             if x + y < cut || (width - 1 - x) + (height - 1 - y) < cut { f32::NAN } else { 1.0 }
         })
         .collect();
-    Preview { region, level: vec![level], variance: vec![vec![1.0; region.area()]] }
+    Preview { region, level: vec![level], variance: vec![vec![1.0; region.area()]], stars: Vec::new() }
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn preview(region: Region, channels: usize, level: impl Fn(usize, f64, f64) -> f
             .collect()
     };
     let variance = vec![vec![0.04; region.area()]; channels];
-    Preview { region, level: (0..channels).map(plane).collect(), variance }
+    Preview { region, level: (0..channels).map(plane).collect(), variance, stars: Vec::new() }
 }
 
 fn equal_noise(count: usize) -> Vec<PixelNoise> {

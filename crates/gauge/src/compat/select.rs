@@ -91,11 +91,11 @@ mod tests {
 
     fn median_of(values: &[f32]) -> Option<f64> {
         let mut counts = MedianCounts::default();
-        for value in &values {
+        for value in values {
             counts.add(*value);
         }
         let mut middle = counts.middle()?;
-        for value in &values {
+        for value in values {
             middle.add(*value);
         }
         Some(middle.median())
