@@ -1,10 +1,9 @@
 //! The match of all frames, from previews to gauges, against the gains, offsets and gradients the previews were made with.
 //! Levels and fluxes of the exact sets are whole numbers below 2^24, which f32 holds exactly.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use rayon::prelude::*;
 use zemosaic_gauge::{
-    BlockGrid, FrameGauge, Gauge, GridStar, MatchMethod, MatchOptions, Preview, match_frames,
+    BlockGrid, FrameGauge, Gauge, GridStar, MatchMethod, MatchOptions, Preview, Surface, match_frames,
 };
 use zemosaic_image::Region;
 use zemosaic_testkit::rng::{Rng, hash_keys};
@@ -200,7 +199,9 @@ fn fit_residual(target: &[f64], terms: &[Vec<f64>]) -> f64 {
         let mut own = term.clone();
         without(&mut own, &basis);
         let length = dot(&own, &own).sqrt();
-        own.iter_mut().for_each(|value| *value /= length);
+        for value in &mut own {
+            *value /= length;
+        }
         basis.push(own);
     }
     let mut rest = target.to_vec();
@@ -285,7 +286,7 @@ fn disjoint_parts_keep_their_own_gauges() {
 
 /// Values stay as they are.
 fn is_neutral(frame: &FrameGauge) -> bool {
-    frame.gain == [1.0; 3] && frame.offset == [0.0; 3] && frame.surface.iter().all(|own| own.is_zero())
+    frame.gain == [1.0; 3] && frame.offset == [0.0; 3] && frame.surface.iter().all(Surface::is_zero)
 }
 
 /// No number of a frame's gauge is none, and no gain is not positive.
