@@ -33,8 +33,11 @@ fn log_of(out: &Path) -> String {
     std::fs::read_to_string(out.join("logs/run.log")).unwrap()
 }
 
-/// Planes of two mosaics, pixel by pixel: value of the first, value of the second, place.
-fn common_pixels(a: &Path, b: &Path) -> Vec<(f64, f64, (f64, f64))> {
+/// Value in a mosaic, value in another, place.
+type Pixel = (f64, f64, (f64, f64));
+
+/// Planes of two mosaics, pixel by pixel.
+fn common_pixels(a: &Path, b: &Path) -> Vec<Pixel> {
     let (a, b) = (Mosaic::open(a), Mosaic::open(b));
     let (first, second) = (a.plane("SCI", 0), b.plane("SCI", 0));
     assert_eq!(first.len(), second.len());
@@ -204,9 +207,7 @@ fn a_reference_changes_one_gain_offset_and_surface_of_the_mosaic() {
             assert_eq!(numbers(&out(name), "gain_r")[number], 1.0);
             assert_eq!(numbers(&out(name), "offset_r")[number], 0.0);
             let pixels = common_pixels(&out(name).join("mosaic.fits"), &out("free").join("mosaic.fits"));
-            let of = |pick: &dyn Fn(&(f64, f64, (f64, f64))) -> f64| -> Vec<f64> {
-                pixels.iter().map(pick).collect()
-            };
+            let of = |pick: &dyn Fn(&Pixel) -> f64| -> Vec<f64> { pixels.iter().map(pick).collect() };
             let (own, free) = (of(&|pixel| pixel.0), of(&|pixel| pixel.1));
             let mut terms = vec![free, vec![1.0; own.len()]];
             if with_surface {
@@ -237,7 +238,9 @@ fn parts_without_common_sky_are_told() {
         let frame = TanFrame::pointed_at((ra, 41.0), SCALE_ARCSEC, 0.0, Parity::Sky, (WIDTH, HEIGHT));
         let mut image = sky_image(&frame, 40 + index as u64);
         let step = [0.0, 50.0, 10.0, 1000.0, 1050.0, 1010.0][index];
-        image.iter_mut().for_each(|value| *value += step);
+        for value in &mut image {
+            *value += step;
+        }
         let path = input.join(format!("f{index}.fits"));
         write_test_frame(&path, &frame, ImageData::F32(&image), observed(index)).unwrap();
     }
@@ -360,7 +363,9 @@ fn panels(dir: &Path, step: f32) -> [Vec<PathBuf>; 2] {
             let frame = TanFrame::pointed_at(pointing, SCALE_ARCSEC, 4.0, Parity::Sky, (WIDTH, HEIGHT));
             let mut image = sky_image(&frame, 500 + shift as u64 + index as u64);
             if name == "b" {
-                image.iter_mut().for_each(|value| *value += step);
+                for value in &mut image {
+                    *value += step;
+                }
             }
             let path = frames.join(format!("{name}{index}.fits"));
             write_test_frame(&path, &frame, ImageData::F32(&image), observed(index)).unwrap();
