@@ -425,10 +425,14 @@ fn output_full_during_the_run() {
     assert_no_product(dir.path(), &out);
 
     // The same in place of an earlier product, which stays as it was.
-    std::fs::remove_file(free.join("events.jsonl")).unwrap();
+    let forget_logs = || {
+        std::fs::remove_file(free.join("events.jsonl")).unwrap();
+        std::fs::remove_dir_all(free.join("logs")).unwrap();
+    };
+    forget_logs();
     let old = hashes(&free);
     limited(planes_kib, &[&frames, Path::new("--force"), Path::new("-o"), &free]).expect(7, "E-OUTPUT-WRITE");
-    std::fs::remove_file(free.join("events.jsonl")).unwrap();
+    forget_logs();
     assert_eq!(hashes(&free), old);
     assert_tidy(dir.path());
     assert_eq!(hashes(&frames), before);

@@ -110,7 +110,7 @@ fn run_without_solving_normalisation_gates_and_hot_pixels_is_mosaic() {
     let dir = folder();
     let frames = mono_frames(dir.path(), 4);
     let (a, b) = (dir.path().join("a"), dir.path().join("b"));
-    let plain = ["--solve", "off", "--normalize", "none", "--gate", "off", "--hot-pixels", "off"];
+    let plain = ["--solve", "off", "--match", "none", "--gate", "off", "--hot-pixels", "off"];
     zemosaic("run", &[&frames], &a, &plain).expect(0, "");
     mosaic(&[&frames], &b, &[]).expect(0, "");
     assert_products(dir.path(), &a);
@@ -297,7 +297,15 @@ fn stacks_on_one_grid_are_tiles_of_its_mosaic() {
     // A folder gets tables and a log; a stack is not written over an input or an earlier stack.
     let folder = dir.path().join("folder");
     zemosaic("stack", &[&frames], &folder, &[]).expect(0, "");
-    let names = ["events.jsonl", "frames.csv", "master_tile_001.fits", "report.json", "run.toml"];
+    let names = [
+        "events.jsonl",
+        "frames.csv",
+        "logs",
+        "logs/run.log",
+        "master_tile_001.fits",
+        "report.json",
+        "run.toml",
+    ];
     assert_eq!(listing(&folder), names.map(PathBuf::from));
     zemosaic("stack", &[&frames], &folder, &[]).expect(8, "E-OUTPUT-EXISTS");
     let input = frames.join("a0.fits");

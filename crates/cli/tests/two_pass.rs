@@ -43,7 +43,7 @@ fn frames_of_one_tile_get_one_gain() {
     let out = dir.path().join("out");
     let mut command = program();
     command.arg("run").arg(&input).arg("-o").arg(&out);
-    command.args(["--mode", "classic", "--cluster-groups", "2", "--normalize", "none"]);
+    command.args(["--mode", "classic", "--cluster-groups", "2", "--min-group-size", "1", "--match", "none"]);
     command.args(["--two-pass-coverage-renorm", "--two-pass-sigma", "30"]);
     run(&mut command).expect(0, "W-TWO-PASS");
     let tiles = csv_column(&out, "tile");

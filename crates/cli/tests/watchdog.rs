@@ -16,9 +16,10 @@ fn events(out: &Path) -> Vec<serde_json::Value> {
     whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn stalled(input: &Path, out: &Path, what: &str, flags: &[&str]) -> Ran {
+/// A run with a stand-still at `what`, and its watchdog after `after_s` seconds.
+fn stalled(input: &Path, out: &Path, what: &str, after_s: &str, flags: &[&str]) -> Ran {
     let mut command: Command = program();
-    command.arg("mosaic").arg(input).arg("-o").arg(out).args(["--watchdog", "0.3"]).args(flags);
+    command.arg("mosaic").arg(input).arg("-o").arg(out).args(["--watchdog", after_s]).args(flags);
     command.env("ZEMOSAIC_TEST_STALL", what);
     run(&mut command)
 }
@@ -28,7 +29,7 @@ fn a_stalled_worker_is_told_of() {
     let dir = folder();
     let input = mono_frames(dir.path(), 4);
     let out = dir.path().join("goes-on");
-    stalled(&input, &out, "preview of f2.fits=1.5", &["--match", "offset"]).expect(0, "");
+    stalled(&input, &out, "preview of f2.fits=1.5", "0.3", &["--match", "offset"]).expect(0, "");
     let text = std::fs::read_to_string(out.join("logs/stall_1.txt")).unwrap();
     assert!(text.contains("preview of f2.fits") && text.contains("begun at:"), "{text}");
     assert!(text.contains("threads of the process"), "{text}");
@@ -39,7 +40,7 @@ fn a_stalled_worker_is_told_of() {
     assert_eq!(told.last().unwrap()["event"], "finished");
     // A worker of the engine, and the end.
     let out = dir.path().join("ends");
-    stalled(&input, &out, "coadd: patch=30", &["--on-stall", "abort"]).expect(1, "");
+    stalled(&input, &out, "coadd: patch=30", "0.3", &["--on-stall", "abort"]).expect(1, "");
     let told = events(&out);
     let last = told.last().unwrap();
     assert_eq!(
@@ -59,7 +60,7 @@ fn without_a_watchdog_nothing_is_written() {
     let dir = folder();
     let input = mono_frames(dir.path(), 2);
     let out = dir.path().join("out");
-    stalled(&input, &out, "prepare: f1.fits=0.8", &["--watchdog", "0"]).expect(0, "");
+    stalled(&input, &out, "prepare: f1.fits=0.8", "0", &[]).expect(0, "");
     assert!(!out.join("logs/stall_1.txt").exists());
     let log = std::fs::read_to_string(out.join("logs/run.log")).unwrap();
     assert!(log.contains("run started") && log.trim_end().ends_with("mosaic.fits"), "{log}");

@@ -26,6 +26,9 @@ pub(crate) const PLACES: f64 = 16.0;
 /// Least relative error of a level: a block of a frame without noise has no variance.
 const LEAST_ERROR: f64 = 1e-7;
 
+/// And least error at all, of levels of 0 without noise: so small that weights and their squares are still numbers.
+const LEAST_LEVEL: f64 = 1e-30;
+
 /// Inner blocks of a common area that are enough.
 pub const ENOUGH_INNER: usize = 24;
 
@@ -95,7 +98,7 @@ impl Differences {
 
     /// Add the levels of a block in two frames, and the variance of their difference.
     pub(crate) fn push(&mut self, first: f64, second: f64, noise: f64) {
-        let least = LEAST_ERROR * (first.abs() + second.abs()) + f64::MIN_POSITIVE.sqrt();
+        let least = LEAST_ERROR * (first.abs() + second.abs()) + LEAST_LEVEL;
         self.value.push(first - second);
         self.variance.push(noise.max(least * least));
     }
@@ -145,7 +148,7 @@ fn scaled(a: (&Preview, usize, f64), b: (&Preview, usize, f64), channel: usize) 
         (gain * f64::from(preview.level[channel][index]), variance)
     };
     let (first, second) = (of(a), of(b));
-    let least = LEAST_ERROR * (first.0.abs() + second.0.abs()) + f64::MIN_POSITIVE.sqrt();
+    let least = LEAST_ERROR * (first.0.abs() + second.0.abs()) + LEAST_LEVEL;
     (first.0 - second.0, (first.1 + second.1).max(least * least))
 }
 

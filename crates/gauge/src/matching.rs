@@ -22,6 +22,12 @@ use crate::surfaces::{BlockDifference, SurfacePair, SurfaceSolution, solve_surfa
 
 /// Pairs of fewer common blocks cannot tell their own scatter: they have at least that of a typical pair.
 const ENOUGH_BLOCKS: usize = 8;
+/// Variance of a difference that is not known: its weight is a number, yet far below any other.
+const NOTHING: f64 = 1e100;
+/// Variance of the difference of two frames of zeros without noise, at most.
+const BLANK: f64 = 1e-59;
+/// A pair whose variance is more times the median tells nothing.
+const MOST_VARIANCE: f64 = 1e10;
 /// With fewer pairs threads are not worth it.
 const FEW_PAIRS: usize = 4;
 
@@ -61,6 +67,7 @@ pub fn match_frames(
     let channels = previews.first().map_or(0, Preview::channels);
     gauge.error = vec![FrameError::default(); previews.len()];
     let measured = measure_pairs(previews, &pairs, channels, options, observer);
+    let (pairs, measured) = with_meaning((pairs, measured), channels);
     gauge.pairs = pairs.iter().zip(&measured).map(|(pair, measured)| report_of(pair, measured)).collect();
     if options.method == MatchMethod::Zemosaic {
         gauge.frames = intertile(previews, &pairs, &IntertileOptions::default());
@@ -139,6 +146,27 @@ fn measure_pairs(
     pairs.par_iter().enumerate().map_init(Differences::default, one).collect()
 }
 
+/// The pairs whose differences are numbers of the size of the others: levels of junk (1e20, say) beside those of a sky tell nothing
+/// of either, and weights that are 1e-20 of others are lost in the digits of a sum.
+fn with_meaning(
+    (pairs, measured): (Vec<Pair>, Vec<Vec<Measured>>),
+    channels: usize,
+) -> (Vec<Pair>, Vec<Vec<Measured>>) {
+    let variance = |own: &[Measured], channel: usize| own[channel].raw.map(|raw| raw.variance);
+    let most: Vec<f64> = (0..channels)
+        .map(|channel| {
+            let known = measured.iter().filter_map(|own| variance(own, channel));
+            // Blank frames have no noise to compare with.
+            let mut known: Vec<f64> = known.filter(|variance| *variance > BLANK).collect();
+            MOST_VARIANCE * median(&mut known).unwrap_or(1.0)
+        })
+        .collect();
+    let has_meaning = |(_, own): &(Pair, Vec<Measured>)| {
+        (0..channels).all(|channel| variance(own, channel).is_some_and(|variance| variance <= most[channel]))
+    };
+    pairs.into_iter().zip(measured).filter(has_meaning).unzip()
+}
+
 /// Gains, offsets and surfaces of one channel.
 fn solve_channel(
     previews: &[Preview],
@@ -167,19 +195,31 @@ fn solve_channel(
     }
     if options.method == MatchMethod::Surface {
         let found = surfaces(previews, blocks, (pairs, &gains), channel, options, &solution);
-        for (index, frame) in gauge.frames.iter_mut().enumerate() {
-            frame.offset[channel] = found.offsets[index];
-            frame.surface[channel] = found.surfaces[index];
-            gauge.error[index].offset[channel] = found.offset_error[index];
-        }
-        report.chi2 = found.chi2;
-        report.degrees_of_freedom = found.degrees_of_freedom;
-        report.systematic = found.excess.sqrt();
-        report.rounds = found.rounds;
-        gauge.undetermined.extend(found.undetermined.iter().map(|mode| format!("channel {channel}: {mode}")));
+        take_surfaces(&found, channel, gauge, &mut report);
     }
     gauge.channels.push(report);
     gauge.part = solution.part;
+}
+
+/// Offsets and surfaces of one channel. Where they are no numbers, as with levels beyond those of any sky, offsets alone stay.
+fn take_surfaces(found: &SurfaceSolution, channel: usize, gauge: &mut Gauge, report: &mut ChannelReport) {
+    let mut coefficients = found.surfaces.iter().flat_map(|surface| surface.coefficients);
+    if !(coefficients.all(f64::is_finite) && found.offsets.iter().all(|offset| offset.is_finite())) {
+        gauge
+            .undetermined
+            .push(format!("channel {channel}: no surfaces, the levels are beyond those of a sky"));
+        return;
+    }
+    for (index, frame) in gauge.frames.iter_mut().enumerate() {
+        frame.offset[channel] = found.offsets[index];
+        frame.surface[channel] = found.surfaces[index];
+        gauge.error[index].offset[channel] = found.offset_error[index];
+    }
+    report.chi2 = found.chi2;
+    report.degrees_of_freedom = found.degrees_of_freedom;
+    report.systematic = found.excess.sqrt();
+    report.rounds = found.rounds;
+    gauge.undetermined.extend(found.undetermined.iter().map(|mode| format!("channel {channel}: {mode}")));
 }
 
 /// Log gains of one channel, from the pairs that tell one.
@@ -239,7 +279,7 @@ fn sky_differences(previews: &[Preview], pairs: &[Pair], channel: usize, gains: 
     let with_typical = |(pair, found): (&Pair, Option<Location>)| {
         let found = if pair.blocks < ENOUGH_BLOCKS { located(pair, typical, &mut scratch) } else { found };
         // Pairs have common blocks by construction; one without would count for nothing.
-        let (value, variance) = found.map_or((0.0, f64::MAX), |found| (found.mean, found.variance));
+        let (value, variance) = found.map_or((0.0, NOTHING), |found| (found.mean, found.variance));
         Difference { a: pair.a, b: pair.b, value, variance }
     };
     pairs.iter().zip(found).map(with_typical).collect()

@@ -308,7 +308,8 @@ impl<'a> Builder<'a> {
                 *level =
                     (((found.mean - background) * scale) as f32, (found.variance * scale * scale) as f32);
             }
-            if levels[..channels].iter().all(|(level, _)| level.is_finite()) {
+            // Of pixels beyond 1e19 the variance is too much for f32.
+            if levels[..channels].iter().all(|(level, variance)| level.is_finite() && variance.is_finite()) {
                 for (channel, (level, variance)) in levels.into_iter().enumerate().take(channels) {
                     self.preview.level[channel][block.slot] = level;
                     self.preview.variance[channel][block.slot] = variance;

@@ -23,6 +23,10 @@ const HUBER_ROUNDS: usize = 7;
 const SETTLED: f64 = 1e-4;
 /// No pair's weight falls below this share, so that parts stay connected.
 const LEAST_WEIGHT: f64 = 1e-4;
+/// Variances outside of these shares of the median count as at their ends: weights that differ by more than the digits of a sum hold
+/// would leave nothing of the smaller ones.
+const LEAST_SHARE: f64 = 1e-5;
+const MOST_SHARE: f64 = 1e10;
 /// Products that an exact factor may take.
 const EXACT_PRODUCTS: usize = 60_000_000;
 /// Residual of the solution over the right-hand side.
@@ -160,7 +164,8 @@ pub fn solve_offsets(frames: usize, differences: &[Difference]) -> OffsetSolutio
     };
     let typical = median(&mut differences.iter().map(|d| d.variance).collect::<Vec<_>>()).unwrap_or(1.0);
     for round in 0..ROUNDS {
-        let weighed = |(weight, d): (&f64, &Difference)| weight / (d.variance + solution.excess);
+        let within = |variance: f64| variance.max(LEAST_SHARE * typical).min(MOST_SHARE * typical);
+        let weighed = |(weight, d): (&f64, &Difference)| weight / (within(d.variance) + solution.excess);
         fit.weigh(differences, solution.weight.iter().zip(differences).map(weighed));
         solution.iterations += fit.solve(ROUGH_TOLERANCE);
         let offsets = fit.offsets();

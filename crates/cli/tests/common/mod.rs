@@ -210,7 +210,7 @@ pub fn assert_no_product(root: &Path, out: &Path) {
     assert_tidy(root);
     if out.is_dir() {
         let products: Vec<PathBuf> =
-            listing(out).into_iter().filter(|path| path != Path::new("events.jsonl")).collect();
+            listing(out).into_iter().filter(|path| !LOGS.iter().any(|log| path == Path::new(log))).collect();
         assert!(products.is_empty(), "products of a failed run: {products:?}");
         if let Ok(events) = std::fs::read_to_string(out.join("events.jsonl")) {
             let last: serde_json::Value = serde_json::from_str(events.lines().last().unwrap()).unwrap();
@@ -219,8 +219,11 @@ pub fn assert_no_product(root: &Path, out: &Path) {
     }
 }
 
+/// What every run leaves, however it ends.
+pub const LOGS: [&str; 3] = ["events.jsonl", "logs", "logs/run.log"];
+
 /// Names of all products of a finished run.
-pub const PRODUCTS: [&str; 7] = [
+pub const PRODUCTS: [&str; 9] = [
     "mosaic.fits",
     "mosaic_preview.png",
     "frames.csv",
@@ -228,6 +231,8 @@ pub const PRODUCTS: [&str; 7] = [
     "report.json",
     "run.toml",
     "events.jsonl",
+    "logs",
+    "logs/run.log",
 ];
 
 /// A run that finished: all products, nothing else.
