@@ -28,6 +28,8 @@ const NOTHING: f64 = 1e100;
 const BLANK: f64 = 1e-59;
 /// A pair whose variance is more times the median tells nothing.
 const MOST_VARIANCE: f64 = 1e10;
+/// Blocks of a pair that scatter more than this times the typical, as variances, are not those of a sky with gradients.
+const ODD_SCATTER: f64 = 100.0;
 /// With fewer pairs threads are not worth it.
 const FEW_PAIRS: usize = 4;
 
@@ -194,7 +196,7 @@ fn solve_channel(
         }
     }
     if options.method == MatchMethod::Surface {
-        let found = surfaces(previews, blocks, (pairs, &gains), channel, options, &solution);
+        let found = surfaces(previews, blocks, (pairs, measured, &gains), channel, options, &solution);
         take_surfaces(&found, channel, gauge, &mut report);
     }
     gauge.channels.push(report);
@@ -288,7 +290,7 @@ fn sky_differences(previews: &[Preview], pairs: &[Pair], channel: usize, gains: 
 fn surfaces(
     previews: &[Preview],
     blocks: BlockGrid,
-    (pairs, gains): (&[Pair], &[f64]),
+    (pairs, measured, gains): (&[Pair], &[&Measured], &[f64]),
     channel: usize,
     options: &MatchOptions,
     start: &OffsetSolution,
@@ -300,13 +302,21 @@ fn surfaces(
         Surface::over(span(region.x0, region.x1()), span(region.y0, region.y1()))
     };
     let frames: Vec<Surface> = previews.iter().map(over).collect();
-    let with_blocks = |pair: &Pair| {
+    let scatter = |own: &Measured| own.raw.map_or(0.0, |raw| raw.excess);
+    let most =
+        ODD_SCATTER * median(&mut measured.iter().map(|own| scatter(own)).collect::<Vec<_>>()).unwrap_or(0.0);
+    let with_blocks = |(pair, own): (&Pair, &&Measured)| {
+        // What scatters far more than others do is no sky: it counts for what it says.
+        let odd = if scatter(own) > most { scatter(own) } else { 0.0 };
         let (a, b, gains) = (&previews[pair.a], &previews[pair.b], (gains[pair.a], gains[pair.b]));
         let found = block_differences(a, b, channel, gains, blocks).into_iter();
-        let of_block = |(x_px, y_px, value, variance)| BlockDifference { x_px, y_px, value, variance };
+        let of_block = |(x_px, y_px, value, variance)| {
+            let variance = variance + odd;
+            BlockDifference { x_px, y_px, value, variance }
+        };
         SurfacePair { a: pair.a, b: pair.b, blocks: found.map(of_block).collect() }
     };
-    let pairs: Vec<SurfacePair> = pairs.par_iter().map(with_blocks).collect();
+    let pairs: Vec<SurfacePair> = pairs.par_iter().zip(measured).map(with_blocks).collect();
     solve_surfaces(&frames, &pairs, options.surface_order, &start.offsets)
 }
 

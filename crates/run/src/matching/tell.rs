@@ -22,7 +22,7 @@ pub(super) fn warnings_of(facts: &GaugeFacts) -> Vec<Warning> {
     let mut messages = Vec::new();
     if !facts.unlinked.is_empty() {
         messages.push(format!(
-            "{} frames share no whole block of sky with another and keep their level (offset 0): {}",
+            "{} frames share no block of sky with another that could be compared, and are left as they are: {}",
             facts.unlinked.len(),
             some_of(&facts.unlinked)
         ));

@@ -232,9 +232,14 @@ fn worst_pairs(pairs: &[PairReport], name: impl Fn(usize) -> String) -> Vec<Wors
     all.into_iter().take(WORST).map(worst).collect()
 }
 
-/// PASS or FAIL.
+/// PASS or FAIL; UNKNOWN where there are joins and none could be measured, as of frames without noise.
 pub fn verdict(seams: &SeamCertificate) -> &'static str {
-    if seams.passed { "PASS" } else { "FAIL" }
+    let is_unknown = seams.overall.join_px == 0.0 && seams.overall.unmeasured_px > 0.0;
+    match (seams.passed, is_unknown) {
+        (true, _) => "PASS",
+        (false, true) => "UNKNOWN",
+        (false, false) => "FAIL",
+    }
 }
 
 fn worst_joins(seams: &SeamCertificate, sources: &MatchSources) -> Vec<WorstJoin> {
