@@ -16,6 +16,8 @@ import flux_ratio
 
 warnings.filterwarnings("ignore")
 BLOCK = 32
+# The aperture that takes least noise of the sky for what it takes of the light.
+flux_ratio.R = 4.0
 PITCH = (0.75 * 1080, 0.75 * 1920)
 
 

@@ -17,7 +17,7 @@
 //! - `normal`: the sparse systems of all pairs
 //! - `log_ratio`, `deming`, [`gain`]: by how much it differs in strength
 //! - [`mod@solve`]: offsets from differences
-//! - [`matching`]: gains, offsets and surfaces of all frames; [`pair_report`]: what is told of them
+//! - [`matching`]: gains, offsets and surfaces of all frames; `channel`: of one channel; [`pair_report`]: what is told of them
 //! - `reference`: gain and offset relative to one frame
 //! - [`surface`]: low-order surfaces over the grid
 //! - `shares`: how much one of several pairs at a place counts
@@ -32,6 +32,7 @@ mod aperture;
 pub mod blocks;
 mod candidates;
 pub mod certificate;
+mod channel;
 pub mod clip;
 pub mod compat;
 mod deming;

@@ -1,35 +1,27 @@
 //! Gain, offset and surface of all frames at once: pairs are chosen and measured, and one system per channel is solved on
-//! the same network: log gains first, then offsets of the levels with these gains, then surfaces.
+//! the same network ([`crate::channel`]).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
 use crate::blocks::BlockGrid;
+use crate::channel::{ChannelGauge, ChannelJob};
 use crate::compat::intertile::{IntertileOptions, intertile};
 use crate::gain::{PairGain, pair_gains};
 use crate::gauge::{FrameError, Gauge};
 use crate::gauge_solution::refer_to;
-use crate::location::{Differences, Location, block_differences, median};
+use crate::location::{Differences, Location, median};
 use crate::network::parts;
 use crate::options::{MatchMethod, MatchOptions};
 use crate::pair_report::{ChannelReport, GainReport, PairReport};
 use crate::pairs::{Pair, choose_pairs};
 use crate::preview::Preview;
-use crate::solve::{Difference, OffsetSolution, solve_offsets};
-use crate::surface::Surface;
-use crate::surfaces::{BlockDifference, SurfacePair, SurfaceSolution, solve_surfaces};
 
-/// Pairs of fewer common blocks cannot tell their own scatter: they have at least that of a typical pair.
-const ENOUGH_BLOCKS: usize = 8;
-/// Variance of a difference that is not known: its weight is a number, yet far below any other.
-const NOTHING: f64 = 1e100;
 /// Variance of the difference of two frames of zeros without noise, at most.
 const BLANK: f64 = 1e-59;
 /// A pair whose variance is more times the median tells nothing.
 const MOST_VARIANCE: f64 = 1e10;
-/// Blocks of a pair that scatter more than this times the typical, as variances, are not those of a sky with gradients.
-const ODD_SCATTER: f64 = 100.0;
 /// With fewer pairs threads are not worth it.
 const FEW_PAIRS: usize = 4;
 
@@ -44,11 +36,11 @@ pub trait MatchObserver: Sync {
 /// Nobody is told.
 impl MatchObserver for () {}
 
-/// What was measured of a pair, per channel.
-struct Measured {
-    gain: Option<PairGain>,
+/// What was measured of a pair in a channel.
+pub(crate) struct Measured {
+    pub(crate) gain: Option<PairGain>,
     /// Difference of the levels as they are.
-    raw: Option<Location>,
+    pub(crate) raw: Option<Location>,
 }
 
 /// The gauge of `previews`, which are on `blocks`. `reference`: index of the frame that keeps its values, if one does.
@@ -76,10 +68,14 @@ pub fn match_frames(
         gauge.part = parts(previews.len(), pairs.iter().map(|pair| (pair.a, pair.b)));
         gauge.channels = vec![ChannelReport::default(); channels];
     } else {
-        for channel in 0..channels {
-            let own: Vec<&Measured> = measured.iter().map(|channels| &channels[channel]).collect();
-            solve_channel(previews, blocks, (&pairs, &own), channel, options, &mut gauge);
+        let job = ChannelJob { previews, blocks, pairs: &pairs, measured: &measured, options };
+        let solved: Vec<ChannelGauge> =
+            (0..channels).into_par_iter().map(|channel| job.solve(channel)).collect();
+        for (channel, solved) in solved.into_iter().enumerate() {
+            solved.put_into(&mut gauge, channel);
         }
+        gauge.without_gain.sort_unstable();
+        gauge.without_gain.dedup();
     }
     finish(previews, blocks, &pairs, channels, &mut gauge);
     if let Some(reference) = reference {
@@ -169,157 +165,6 @@ fn with_meaning(
     pairs.into_iter().zip(measured).filter(has_meaning).unzip()
 }
 
-/// Gains, offsets and surfaces of one channel.
-fn solve_channel(
-    previews: &[Preview],
-    blocks: BlockGrid,
-    (pairs, measured): (&[Pair], &[&Measured]),
-    channel: usize,
-    options: &MatchOptions,
-    gauge: &mut Gauge,
-) {
-    if options.method.has_gain() {
-        solve_gains((pairs, measured), channel, gauge);
-    }
-    let gains: Vec<f64> = gauge.frames.iter().map(|frame| frame.gain[channel]).collect();
-    let differences = sky_differences(previews, pairs, channel, &gains);
-    let solution = solve_offsets(previews.len(), &differences);
-    let mut report = channel_report(&solution, &differences);
-    for (own, (difference, weight)) in gauge.pairs.iter_mut().zip(differences.iter().zip(&solution.weight)) {
-        own.error[channel] = difference.variance.sqrt();
-        own.weight[channel] = *weight;
-    }
-    if options.method.has_offset() {
-        for (index, frame) in gauge.frames.iter_mut().enumerate() {
-            frame.offset[channel] = solution.offsets[index];
-            gauge.error[index].offset[channel] = solution.error[index];
-        }
-    }
-    if options.method == MatchMethod::Surface {
-        let found = surfaces(previews, blocks, (pairs, measured, &gains), channel, options, &solution);
-        take_surfaces(&found, channel, gauge, &mut report);
-    }
-    gauge.channels.push(report);
-    gauge.part = solution.part;
-}
-
-/// Offsets and surfaces of one channel. Where they are no numbers, as with levels beyond those of any sky, offsets alone stay.
-fn take_surfaces(found: &SurfaceSolution, channel: usize, gauge: &mut Gauge, report: &mut ChannelReport) {
-    let mut coefficients = found.surfaces.iter().flat_map(|surface| surface.coefficients);
-    if !(coefficients.all(f64::is_finite) && found.offsets.iter().all(|offset| offset.is_finite())) {
-        gauge
-            .undetermined
-            .push(format!("channel {channel}: no surfaces, the levels are beyond those of a sky"));
-        return;
-    }
-    for (index, frame) in gauge.frames.iter_mut().enumerate() {
-        frame.offset[channel] = found.offsets[index];
-        frame.surface[channel] = found.surfaces[index];
-        gauge.error[index].offset[channel] = found.offset_error[index];
-    }
-    report.chi2 = found.chi2;
-    report.degrees_of_freedom = found.degrees_of_freedom;
-    report.systematic = found.excess.sqrt();
-    report.rounds = found.rounds;
-    gauge.undetermined.extend(found.undetermined.iter().map(|mode| format!("channel {channel}: {mode}")));
-}
-
-/// Log gains of one channel, from the pairs that tell one.
-fn solve_gains((pairs, measured): (&[Pair], &[&Measured]), channel: usize, gauge: &mut Gauge) {
-    let links: Vec<(usize, Difference)> = pairs
-        .iter()
-        .zip(measured)
-        .enumerate()
-        .filter_map(|(index, (pair, own))| {
-            let gain = own.gain?;
-            Some((index, Difference { a: pair.a, b: pair.b, value: gain.value, variance: gain.variance }))
-        })
-        .collect();
-    let differences: Vec<Difference> = links.iter().map(|(_, difference)| *difference).collect();
-    let frames = gauge.frames.len();
-    let solution = solve_offsets(frames, &differences);
-    let mut is_linked = vec![false; frames];
-    for difference in &differences {
-        is_linked[difference.a] = true;
-        is_linked[difference.b] = true;
-    }
-    for (index, frame) in gauge.frames.iter_mut().enumerate() {
-        frame.gain[channel] = solution.offsets[index].exp();
-        // Of a frame whose gain nothing tells no error is known either.
-        gauge.error[index].gain[channel] =
-            if is_linked[index] { frame.gain[channel] * solution.error[index] } else { f64::NAN };
-    }
-    if frames > 1 {
-        let untold = (0..frames).filter(|frame| !is_linked[*frame]);
-        gauge.without_gain.extend(untold);
-        gauge.without_gain.sort_unstable();
-        gauge.without_gain.dedup();
-    }
-    for ((index, difference), weight) in links.iter().zip(&solution.weight) {
-        if let Some(report) = &mut gauge.pairs[*index].gain[channel] {
-            report.remaining = solution.residual(difference);
-            report.weight = *weight;
-        }
-    }
-}
-
-/// Differences of the levels with `gains`.
-fn sky_differences(previews: &[Preview], pairs: &[Pair], channel: usize, gains: &[f64]) -> Vec<Difference> {
-    let located = |pair: &Pair, least_excess: f64, scratch: &mut Differences| {
-        let (a, b) = (&previews[pair.a], &previews[pair.b]);
-        scratch.fill_scaled(a, b, channel, gains[pair.a], gains[pair.b]);
-        scratch.location(least_excess)
-    };
-    let found: Vec<Option<Location>> = pairs
-        .par_iter()
-        .map_init(Differences::default, |scratch, pair| located(pair, 0.0, scratch))
-        .collect();
-    let known = found.iter().zip(pairs).filter(|(_, pair)| pair.blocks >= ENOUGH_BLOCKS);
-    let mut excess: Vec<f64> = known.filter_map(|(found, _)| found.map(|found| found.excess)).collect();
-    let typical = median(&mut excess).unwrap_or(0.0);
-    let mut scratch = Differences::default();
-    let with_typical = |(pair, found): (&Pair, Option<Location>)| {
-        let found = if pair.blocks < ENOUGH_BLOCKS { located(pair, typical, &mut scratch) } else { found };
-        // Pairs have common blocks by construction; one without would count for nothing.
-        let (value, variance) = found.map_or((0.0, NOTHING), |found| (found.mean, found.variance));
-        Difference { a: pair.a, b: pair.b, value, variance }
-    };
-    pairs.iter().zip(found).map(with_typical).collect()
-}
-
-fn surfaces(
-    previews: &[Preview],
-    blocks: BlockGrid,
-    (pairs, measured, gains): (&[Pair], &[&Measured], &[f64]),
-    channel: usize,
-    options: &MatchOptions,
-    start: &OffsetSolution,
-) -> SurfaceSolution {
-    let side = blocks.block_px as f64;
-    let over = |preview: &Preview| {
-        let region = preview.region;
-        let span = |first: i64, end: i64| [first as f64 * side - 0.5, end as f64 * side - 0.5];
-        Surface::over(span(region.x0, region.x1()), span(region.y0, region.y1()))
-    };
-    let frames: Vec<Surface> = previews.iter().map(over).collect();
-    let scatter = |own: &Measured| own.raw.map_or(0.0, |raw| raw.excess);
-    let most =
-        ODD_SCATTER * median(&mut measured.iter().map(|own| scatter(own)).collect::<Vec<_>>()).unwrap_or(0.0);
-    let with_blocks = |(pair, own): (&Pair, &&Measured)| {
-        // What scatters far more than others do is no sky: it counts for what it says.
-        let odd = if scatter(own) > most { scatter(own) } else { 0.0 };
-        let (a, b, gains) = (&previews[pair.a], &previews[pair.b], (gains[pair.a], gains[pair.b]));
-        let found = block_differences(a, b, channel, gains, blocks).into_iter();
-        let of_block = |(x_px, y_px, value, variance)| {
-            let variance = variance + odd;
-            BlockDifference { x_px, y_px, value, variance }
-        };
-        SurfacePair { a: pair.a, b: pair.b, blocks: found.map(of_block).collect() }
-    };
-    let pairs: Vec<SurfacePair> = pairs.par_iter().zip(measured).map(with_blocks).collect();
-    solve_surfaces(&frames, &pairs, options.surface_order, &start.offsets)
-}
-
 /// What remains of every pair, and frames that nothing links.
 fn finish(previews: &[Preview], blocks: BlockGrid, pairs: &[Pair], channels: usize, gauge: &mut Gauge) {
     let frames = &gauge.frames;
@@ -350,21 +195,9 @@ fn finish(previews: &[Preview], blocks: BlockGrid, pairs: &[Pair], channels: usi
 }
 
 /// Root mean square of what is a number; 0 of nothing.
-fn rms(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn rms(values: impl Iterator<Item = f64>) -> f64 {
     let (count, sum) = values
         .filter(|value| value.is_finite())
         .fold((0_usize, 0.0), |(count, sum), value| (count + 1, sum + value * value));
     if count == 0 { 0.0 } else { (sum / count as f64).sqrt() }
-}
-
-fn channel_report(solution: &OffsetSolution, differences: &[Difference]) -> ChannelReport {
-    ChannelReport {
-        chi2: solution.chi2,
-        degrees_of_freedom: solution.degrees_of_freedom,
-        rms_before: rms(differences.iter().map(|difference| difference.value)),
-        rms_after: 0.0,
-        systematic: solution.excess.sqrt(),
-        rounds: solution.rounds,
-        iterations: solution.iterations,
-    }
 }
