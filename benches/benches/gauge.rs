@@ -1,4 +1,4 @@
-//! Normalisation: previews per raw pixel, the solve of 10,000 frames with 16 pairs each, and surfaces of 2,700 frames.
+//! The gauge: previews per raw pixel, the solve of 10,000 frames with 16 pairs each, and surfaces of 2,700 frames.
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

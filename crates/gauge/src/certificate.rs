@@ -105,6 +105,29 @@ impl JoinElement {
     }
 }
 
+/// What is said of joins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Verdict {
+    /// [`SHARE_LIMIT`] of the length is below the limit.
+    Pass,
+    /// Less of it is.
+    Fail,
+    /// Less than half of the length could be measured.
+    Unknown,
+}
+
+impl Verdict {
+    /// As products have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "PASS",
+            Self::Fail => "FAIL",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
 /// All joins of a channel, or of all.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SeamSummary {
@@ -124,8 +147,8 @@ pub struct SeamSummary {
     pub rms_before: f64,
     /// The same after.
     pub rms_after: f64,
-    /// Whether [`SHARE_LIMIT`] of the length is below the limit after.
-    pub passed: bool,
+    /// Whether all is well after.
+    pub verdict: Verdict,
 }
 
 /// What is said of the joins of a mosaic.
@@ -135,7 +158,7 @@ pub struct SeamCertificate {
     pub block_px: usize,
     /// Per channel.
     pub channels: Vec<SeamSummary>,
-    /// All channels together; passed where each has.
+    /// All channels together; its verdict is the worst of theirs.
     pub overall: SeamSummary,
     /// Spread of the levels of the sources, per channel.
     pub inter_tile: Vec<InterTile>,
@@ -147,8 +170,13 @@ pub struct SeamCertificate {
     /// The pairs that were asked for.
     #[serde(skip)]
     pub pairs: Vec<PairSeam>,
+}
+
+impl SeamCertificate {
     /// Whether all is well.
-    pub passed: bool,
+    pub fn verdict(&self) -> Verdict {
+        self.overall.verdict
+    }
 }
 
 /// Bytes that a certificate of `previews` takes besides its result.
@@ -183,16 +211,20 @@ pub fn seam_certificate(job: &CertificateJob<'_>) -> SeamCertificate {
     let block_px = job.blocks.block_px as f64;
     let channels: Vec<SeamSummary> = tallies.iter().map(|tally| tally.summary(block_px)).collect();
     let all = tallies.iter().fold(Tally::default(), Tally::with);
-    let passed = channels.iter().all(|summary| summary.passed);
+    let any = |verdict: Verdict| channels.iter().any(|summary| summary.verdict == verdict);
+    let verdict = match (any(Verdict::Fail), any(Verdict::Unknown)) {
+        (true, _) => Verdict::Fail,
+        (false, true) => Verdict::Unknown,
+        (false, false) => Verdict::Pass,
+    };
     SeamCertificate {
         block_px: job.blocks.block_px,
-        overall: SeamSummary { passed, ..all.summary(block_px) },
+        overall: SeamSummary { verdict, ..all.summary(block_px) },
         channels,
         inter_tile,
         joins,
         join_elements,
         pairs,
-        passed,
     }
 }
 
@@ -252,8 +284,13 @@ impl Tally {
         let count = self.measured.max(1) as f64;
         let share = |which: usize| if self.measured == 0 { 1.0 } else { self.below[which] as f64 / count };
         let rms = |which: usize| (self.squares[which] / count).sqrt();
-        // Where there are joins and nothing is known of any, nothing is certified.
-        let is_known = self.measured > 0 || self.unmeasured == 0;
+        let verdict = if self.measured < self.unmeasured {
+            Verdict::Unknown
+        } else if share(1) >= SHARE_LIMIT {
+            Verdict::Pass
+        } else {
+            Verdict::Fail
+        };
         SeamSummary {
             join_px: self.measured as f64 * block_px,
             unmeasured_px: self.unmeasured as f64 * block_px,
@@ -263,7 +300,7 @@ impl Tally {
             largest_after: self.largest[1],
             rms_before: rms(0),
             rms_after: rms(1),
-            passed: is_known && share(1) >= SHARE_LIMIT,
+            verdict,
         }
     }
 }

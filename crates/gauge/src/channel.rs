@@ -45,6 +45,8 @@ pub(crate) struct ChannelGauge {
     differences: Vec<Difference>,
     weights: Vec<f64>,
     part: Vec<usize>,
+    /// Connected part of each frame in the network of gains.
+    gain_part: Vec<usize>,
     report: ChannelReport,
     undetermined: Vec<String>,
 }
@@ -65,6 +67,7 @@ impl ChannelJob<'_> {
         }
         gauge.weights = solution.weight;
         gauge.part = solution.part;
+        gauge.note_gain_parts(channel);
         gauge
     }
 
@@ -81,6 +84,7 @@ impl ChannelJob<'_> {
             differences: Vec::new(),
             weights: Vec::new(),
             part: Vec::new(),
+            gain_part: Vec::new(),
             report: ChannelReport::default(),
             undetermined: Vec::new(),
         };
@@ -98,6 +102,7 @@ impl ChannelJob<'_> {
             is_linked[difference.a] = true;
             is_linked[difference.b] = true;
         }
+        gauge.gain_part.clone_from(&solution.part);
         gauge.gains = solution.offsets.iter().map(|log_gain| log_gain.exp()).collect();
         for frame in 0..frames {
             if is_linked[frame] {
@@ -182,6 +187,22 @@ impl ChannelGauge {
         self.undetermined.extend(found.undetermined.iter().map(|mode| format!("channel {channel}: {mode}")));
         self.offsets = Some((found.offsets, found.offset_error));
         self.surfaces = Some(found.surfaces);
+    }
+
+    /// Frames whose levels hang together and whose gains do not: each of these groups has mean log gain 0.
+    fn note_gain_parts(&mut self, channel: usize) {
+        let mut groups: Vec<(usize, usize)> = (0..self.gain_part.len())
+            .filter(|frame| !self.gain_errors[*frame].is_nan())
+            .map(|frame| (self.part[frame], self.gain_part[frame]))
+            .collect();
+        groups.sort_unstable();
+        groups.dedup();
+        for own in groups.chunk_by(|a, b| a.0 == b.0).filter(|own| own.len() > 1) {
+            self.undetermined.push(format!(
+                "channel {channel}: the gains of {} groups of frames against each other, which no stars nor structure connect",
+                own.len()
+            ));
+        }
     }
 
     /// Put this channel into the gauge of all.

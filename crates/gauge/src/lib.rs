@@ -1,6 +1,6 @@
 //! The gauge: what each frame's values must be multiplied with and what must be added to them so that frames agree
 //! where they overlap. Nothing is resampled: frames are compared by the means of blocks of sky that are fixed on the
-//! output grid. `docs/methods/normalisation.md` has the formulas.
+//! output grid. `docs/methods/gauge.md` has the way of the data.
 //!
 //! Contents, in the order of the data:
 //! - [`options`]: what is asked for
@@ -63,7 +63,7 @@ pub mod surfaces;
 
 pub use blocks::BlockGrid;
 pub use certificate::{
-    CertificateJob, JoinElement, PixelNoise, SeamCertificate, SeamSummary, Side, certificate_bytes,
+    CertificateJob, JoinElement, PixelNoise, SeamCertificate, SeamSummary, Side, Verdict, certificate_bytes,
     seam_certificate,
 };
 pub use gain::{GainOrigin, PairGain, pair_gains};

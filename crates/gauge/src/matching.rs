@@ -61,7 +61,14 @@ pub fn match_frames(
     let channels = previews.first().map_or(0, Preview::channels);
     gauge.error = vec![FrameError::default(); previews.len()];
     let measured = measure_pairs(previews, &pairs, channels, options, observer);
+    let chosen = pairs.len();
     let (pairs, measured) = with_meaning((pairs, measured), channels);
+    if pairs.len() < chosen {
+        let dropped = chosen - pairs.len();
+        gauge.undetermined.push(format!(
+            "{dropped} pairs of frames whose levels scatter beyond those of any sky are not used"
+        ));
+    }
     gauge.pairs = pairs.iter().zip(&measured).map(|(pair, measured)| report_of(pair, measured)).collect();
     if options.method == MatchMethod::Zemosaic {
         gauge.frames = intertile(previews, &pairs, &IntertileOptions::default());
@@ -79,6 +86,7 @@ pub fn match_frames(
     }
     finish(previews, blocks, &pairs, channels, &mut gauge);
     if let Some(reference) = reference {
+        refer_errors_to(&mut gauge, reference);
         refer_to(&mut gauge.frames, &gauge.part, reference);
         gauge.reference = Some(reference);
     }
@@ -130,7 +138,7 @@ fn measure_pairs(
         .collect();
     let one = |scratch: &mut Differences, (index, pair): (usize, &Pair)| -> Vec<Measured> {
         let of = |channel: usize, scratch: &mut Differences| {
-            scratch.fill(&previews[pair.a], &previews[pair.b], channel);
+            scratch.fill_scaled(&previews[pair.a], &previews[pair.b], channel, 1.0, 1.0);
             Measured { gain: gains[channel][index], raw: scratch.location(0.0) }
         };
         let measured = (0..channels).map(|channel| of(channel, scratch)).collect();
@@ -192,6 +200,26 @@ fn finish(previews: &[Preview], blocks: BlockGrid, pairs: &[Pair], channels: usi
     if is_linked.len() > 1 {
         gauge.unlinked = (0..is_linked.len()).filter(|frame| !is_linked[*frame]).collect();
     }
+}
+
+/// Errors relative to those of the reference, before the gauge is made so: errors of two frames are taken as independent, which
+/// they are not quite; those of the reference itself are 0.
+fn refer_errors_to(gauge: &mut Gauge, reference: usize) {
+    let (Some(origin), Some(part)) =
+        (gauge.error.get(reference).copied(), gauge.part.get(reference).copied())
+    else {
+        return;
+    };
+    let own = gauge.frames[reference].gain;
+    for (index, error) in gauge.error.iter_mut().enumerate().filter(|(index, _)| gauge.part[*index] == part) {
+        for channel in 0..own.len() {
+            let gain = gauge.frames[index].gain[channel];
+            let relative = (error.gain[channel] / gain).hypot(origin.gain[channel] / own[channel]);
+            error.gain[channel] = gain / own[channel] * relative;
+            error.offset[channel] = error.offset[channel].hypot(origin.offset[channel]) / own[channel];
+        }
+    }
+    gauge.error[reference] = FrameError { gain: [0.0; 3], offset: [0.0; 3] };
 }
 
 /// Root mean square of what is a number; 0 of nothing.

@@ -35,7 +35,7 @@ impl MatchMethod {
         }
     }
 
-    /// Whether gains are measured from stars.
+    /// Whether gains are measured, from stars or structure.
     pub fn has_gain(self) -> bool {
         matches!(self, Self::Gain | Self::Full | Self::Surface)
     }
@@ -74,7 +74,7 @@ pub struct MatchOptions {
     pub min_blocks: usize,
     /// Pairs that are chosen for each frame.
     pub pairs_per_frame: usize,
-    /// Common stars that a gain from stars needs.
+    /// Common stars that a gain from stars alone needs where structure tells one too; of pairs without structure 6 count.
     pub min_stars: usize,
     /// Signal to noise that a star needs.
     pub star_snr: f64,

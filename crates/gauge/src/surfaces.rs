@@ -108,7 +108,7 @@ impl fmt::Display for Undetermined {
             Self::Common { part, terms } => {
                 write!(f, "a surface common to all frames of part {} ({terms} terms)", part + 1)
             }
-            Self::Frame { frame, order } => write!(f, "terms of order {order} of frame {}", frame + 1),
+            Self::Frame { frame, order } => write!(f, "terms of order {order} of input {}", frame + 1),
             Self::Order { order } => write!(f, "terms of order {order}: none above the noise"),
         }
     }

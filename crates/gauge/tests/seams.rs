@@ -2,7 +2,7 @@
 
 use zemosaic_gauge::{
     BlockGrid, CertificateJob, FrameGauge, Pair, PixelNoise, Preview, SeamCertificate, Side, Surface,
-    seam_certificate,
+    Verdict, seam_certificate,
 };
 use zemosaic_image::Region;
 
@@ -83,7 +83,7 @@ fn a_known_step_is_found_and_taken_away() {
     assert_eq!((overall.share_below_before, overall.share_below_after), (0.0, 1.0));
     assert!((overall.largest_before - 2f64.sqrt()).abs() < 1e-4 && overall.largest_after < 1e-4);
     assert!((overall.rms_before - 2f64.sqrt()).abs() < 1e-4);
-    assert!(found.passed && found.channels[0].passed);
+    assert!(found.verdict() == Verdict::Pass && found.channels[0].verdict == Verdict::Pass);
     let seam = found.pairs[0].channels[0].unwrap();
     assert!((seam.before.step - 10.0).abs() < 1e-3 && seam.after.step.abs() < 1e-3);
     assert!(seam.before.along.abs() < 1e-3 && seam.before.across.abs() < 1e-3, "{seam:?}");
@@ -92,7 +92,7 @@ fn a_known_step_is_found_and_taken_away() {
     assert!((spread.raw - 5.0).abs() < 1e-3 && spread.after_offset < 1e-3, "{spread:?}");
     assert_eq!(spread.after_gain, spread.raw);
     // Where nothing is done nothing is certified.
-    assert!(!judge(&previews, &[offset(0.0); 2], &[pair], &equal_noise(2)).passed);
+    assert_eq!(judge(&previews, &[offset(0.0); 2], &[pair], &equal_noise(2)).verdict(), Verdict::Fail);
 }
 
 #[test]
@@ -157,7 +157,11 @@ fn a_source_inside_another_has_a_rim_all_round() {
     let found = judge(&previews, &[offset(0.0), offset(-8.0)], &[], &equal_noise(2));
     assert_eq!(found.joins.len(), 2 * (4 + 5));
     assert!(found.joins.iter().all(|join| join.source == 1 && (join.step_before[0] - 4.0).abs() < 1e-4));
-    assert!(found.passed && found.overall.share_below_before == 0.0 && found.inter_tile[0].raw == 0.0);
+    assert!(
+        found.verdict() == Verdict::Pass
+            && found.overall.share_below_before == 0.0
+            && found.inter_tile[0].raw == 0.0
+    );
 }
 
 #[test]
@@ -175,16 +179,18 @@ fn blocks_without_a_level_end_a_source() {
     ];
     let found = judge(&apart, &[offset(0.0); 2], &[], &equal_noise(2));
     assert_eq!((found.overall.join_px, found.overall.unmeasured_px), (0.0, 192.0));
-    assert!(!found.passed);
+    assert_eq!(found.verdict(), Verdict::Unknown);
 }
 
 #[test]
 fn one_source_has_no_joins() {
     let (previews, _) = two();
     let found = judge(&previews[..1], &[offset(0.0)], &[], &equal_noise(1));
-    assert!(found.passed && found.joins.is_empty() && found.overall.share_below_after == 1.0);
+    assert!(
+        found.verdict() == Verdict::Pass && found.joins.is_empty() && found.overall.share_below_after == 1.0
+    );
     let found = judge(&[], &[], &[], &[]);
-    assert!(found.passed && found.joins.is_empty() && found.channels.is_empty());
+    assert!(found.verdict() == Verdict::Pass && found.joins.is_empty() && found.channels.is_empty());
 }
 
 /// Numbers from 0 to 1 that look random.
@@ -285,7 +291,7 @@ fn steps_are_those_of_the_definition() {
         }
     }
     assert!(joins.next().is_none() && found.joins.len() > 1000);
-    assert!(!found.passed && found.channels.len() == 3);
+    assert!(found.verdict() != Verdict::Pass && found.channels.len() == 3);
     let length: f64 = found.channels.iter().map(|channel| channel.join_px).sum();
     assert_eq!(length, found.overall.join_px);
 }

@@ -27,7 +27,7 @@ fn mesh(plane: &[f32], mesh_px: usize) -> Background {
 }
 
 fn fitted(plane: &[f32], order: usize) -> LowOrder {
-    low_order(&mesh(plane, 64), SIZE, &LowOrderOptions { order, ..LowOrderOptions::default() })
+    low_order(&mesh(plane, 64), SIZE, &LowOrderOptions { order, ..LowOrderOptions::default() }).unwrap()
 }
 
 fn gradient(x: f64, y: f64) -> f64 {
@@ -47,7 +47,6 @@ fn worst(found: &Background, sky: impl Fn(f64, f64) -> f64) -> f64 {
 #[test]
 fn gradients_are_found_to_the_corners() {
     let found = fitted(&frame(gradient, 3), 2);
-    assert_eq!(found.order, 2);
     assert!(worst(&found.background, gradient) < 0.6, "{}", worst(&found.background, gradient));
     assert!(found.masked * 6 < found.cells, "{} of {}", found.masked, found.cells);
     // A plane does not follow the curvature.
@@ -109,9 +108,7 @@ fn few_cells_and_missing_ones() {
     }
     let found = fitted(&plane, 2);
     assert!(worst(&found.background, |_, _| 500.0) < 3.0);
-    // Two cells decide no more than their mean and slope.
-    let coarse =
-        low_order(&mesh(&plane, 1000), SIZE, &LowOrderOptions { order: 4, ..LowOrderOptions::default() });
-    assert!(coarse.background.value_at(650, 450).is_finite());
-    assert!((coarse.background.value_at(1000, 450) - 500.0).abs() < 1.0);
+    // Two cells do not decide a quartic.
+    let options = LowOrderOptions { order: 4, ..LowOrderOptions::default() };
+    assert!(low_order(&mesh(&plane, 1000), SIZE, &options).is_none());
 }

@@ -305,6 +305,11 @@ impl Reporter {
         self.send(Event::Log { line: line.into() });
     }
 
+    /// Something finished that is too small for an event.
+    pub fn beat(&self) {
+        self.voice.desk.something_finished();
+    }
+
     /// Note that this thread works on `what` as long as the returned guard lives; a watchdog tells of it.
     pub fn working(&self, what: impl Into<String>) -> Working<'_> {
         self.voice.desk.working(what.into())

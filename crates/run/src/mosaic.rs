@@ -253,6 +253,9 @@ pub(crate) fn prepare_sources(
     }
     bring_together((request, Subject::Frames), planned, &mut placed, pool, reporter, cancel)?;
     two_pass(request, planned, &mut placed, reporter, cancel)?;
+    if let Some(gauge) = placed.gauge.as_mut().filter(|_| request.options.two_pass.is_some()) {
+        gauge.forget_seams();
+    }
     Ok(placed)
 }
 

@@ -11,7 +11,7 @@ use zemosaic_fits::{FilePool, FitsError, ImageLayout, unpack_image, unpack_packe
 use zemosaic_frames::calibration::{measure_overscan, settle_photon_share};
 use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::{Frame, FrameMaps, LeftOut, Packing, Reason, measure_background, measure_noise};
-use zemosaic_image::background::{LowOrderOptions, low_order};
+use zemosaic_image::background::{Background, LowOrderOptions, low_order};
 
 use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage};
@@ -300,7 +300,11 @@ fn measure(frame: &mut Frame, options: &CoaddOptions, pool: &FilePool) -> Result
     if let Some(order) = options.background.surface_order() {
         let options = LowOrderOptions { order, ..LowOrderOptions::default() };
         let size = (frame.width, frame.height);
-        background = background.iter().map(|mesh| low_order(mesh, size, &options).background).collect();
+        let surface = |mesh: &Background| low_order(mesh, size, &options).map(|found| found.background);
+        background = background.iter().map(surface).collect::<Option<_>>().ok_or_else(|| {
+            let what = "its mesh has too few cells of sky for a surface of this order; lower the order or --back-size";
+            Failure::Frame(Reason::Background(what.to_owned()))
+        })?;
     }
     Ok(Measured { noise, background: background.into(), quality: None })
 }

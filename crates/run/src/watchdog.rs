@@ -66,9 +66,9 @@ impl Watchdog {
         };
         let look = Duration::from_secs_f64((options.after_s / LOOKS).min(LOOK_EVERY_S));
         let run = move || {
-            let mut told = 0;
+            let mut told = Told::default();
             while stopped.recv_timeout(look) == Err(RecvTimeoutError::Timeout) {
-                told = watch.look(told);
+                watch.look(&mut told);
             }
         };
         let thread = std::thread::Builder::new().name("watchdog".into()).spawn(run).ok();
@@ -85,6 +85,15 @@ impl Drop for Watchdog {
     }
 }
 
+/// What was told before.
+#[derive(Default)]
+struct Told {
+    /// Files in all.
+    files: usize,
+    /// How often of the stall that goes on.
+    times: u64,
+}
+
 struct Watch {
     options: WatchdogOptions,
     voice: Voice,
@@ -93,17 +102,17 @@ struct Watch {
 }
 
 impl Watch {
-    /// Look once; `told` files were written before. The same stall is told again when it has lasted as long once more.
-    fn look(&self, told: usize) -> usize {
+    /// Look once. The same stall is told again when it has lasted as long once more.
+    fn look(&self, told: &mut Told) {
         let idle_s = self.voice.desk().idle().as_secs_f64();
         let times = (idle_s / self.options.after_s) as u64;
-        // In the first look after each multiple.
-        let since = idle_s - times as f64 * self.options.after_s;
-        let look_s = (self.options.after_s / LOOKS).min(LOOK_EVERY_S);
-        if times == 0 || since >= look_s {
-            return told;
+        let is_new = times > told.times;
+        told.times = times;
+        if !is_new {
+            return;
         }
-        let path = self.folder.join(format!("stall_{}.txt", told + 1));
+        told.files += 1;
+        let path = self.folder.join(format!("stall_{}.txt", told.files));
         let written = std::fs::write(&path, self.text(idle_s));
         let action = match self.options.on_stall {
             StallAction::Continue => "continue",
@@ -121,7 +130,6 @@ impl Watch {
             self.last_words.failed(code, "E-STALLED", &message);
             std::process::exit(i32::from(code));
         }
-        told + 1
     }
 
     fn text(&self, idle_s: f64) -> String {

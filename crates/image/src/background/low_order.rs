@@ -53,38 +53,29 @@ impl Default for LowOrderOptions {
 pub struct LowOrder {
     /// To be subtracted as the mesh is.
     pub background: Background,
-    /// Order, which may be less than asked for.
-    pub order: usize,
     /// Cells with data, and those of them that were masked.
     pub cells: usize,
     /// Masked.
     pub masked: usize,
 }
 
-/// The surface of `options.order` through the mesh of `background`, of a frame of `width` x `height` pixels.
+/// The surface of `options.order` through the mesh of `background`, of a frame of `width` x `height` pixels; `None` where the
+/// mesh has too few cells of sky for it.
 pub fn low_order(
     background: &Background,
     (width, height): (usize, usize),
     options: &LowOrderOptions,
-) -> LowOrder {
+) -> Option<LowOrder> {
     let mesh = background.mesh();
     let frame = Frame { size: [width as f64, height as f64] };
     let cells = mesh.good.iter().filter(|good| **good).count();
-    let mut order = options.order.clamp(1, MOST_ORDER);
-    loop {
-        let fit = Fit::new(mesh, &frame, order);
-        if let Some((coefficients, kept)) = fit.run(options) {
-            let kept_cells = kept.iter().filter(|kept| **kept).count();
-            let scatter = fit.scatter(&coefficients);
-            let polynomial = Polynomial { frame, terms: fit.terms, coefficients };
-            let made = polynomial.background(mesh, scatter);
-            return LowOrder { background: made, order, cells, masked: cells - kept_cells };
-        }
-        if order == 0 {
-            return LowOrder { background: background.clone(), order, cells, masked: 0 };
-        }
-        order -= 1;
-    }
+    let fit = Fit::new(mesh, &frame, options.order.clamp(1, MOST_ORDER));
+    let (coefficients, kept) = fit.run(options)?;
+    let kept_cells = kept.iter().filter(|kept| **kept).count();
+    let scatter = fit.scatter(&coefficients);
+    let polynomial = Polynomial { frame, terms: fit.terms, coefficients };
+    let made = polynomial.background(mesh, scatter);
+    Some(LowOrder { background: made, cells, masked: cells - kept_cells })
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -60,6 +60,7 @@ impl MatchObserver for MatchLog<'_> {
 
     fn pair_done(&self, done: usize, pairs: usize) {
         self.done.fetch_max(done, Ordering::Relaxed);
+        self.reporter.beat();
         if done.is_multiple_of(EVERY_PAIRS) || done == pairs {
             self.tell(done, pairs);
         }

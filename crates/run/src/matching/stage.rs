@@ -16,7 +16,7 @@ use super::log::MatchLog;
 use super::previews::{Measuring, blocks_of, keep_good, keep_sources, threads_within};
 use super::tell::{log_metrics, warnings_of};
 use crate::error::RunError;
-use crate::events::{Reporter, Stage};
+use crate::events::{Reporter, Stage, Warning};
 use crate::options::{MosaicOptions, MosaicRequest};
 use crate::plan::{Placed, PlannedRun, place_sources};
 use crate::prepare::prepare;
@@ -163,7 +163,13 @@ fn solve(
     let reference = index_of("--match-reference", matching.reference.as_deref(), &placed.sources)?;
     let longest = |preview: &Preview| preview.region.width.max(preview.region.height);
     let log = MatchLog::new(reporter, previews.iter().map(longest).max().unwrap_or(0));
+    let working = reporter.working(format!("gauge: pairs and solve of {} sources", previews.len()));
     let mut found = log.with_heartbeat(|| match_frames(previews, blocks, reference, matching, &log));
+    drop(working);
+    for untold in &found.undetermined {
+        reporter.log(format!("gauge: not determined: {untold}"));
+    }
+    let _working = reporter.working("gauge: certificate of the seams");
     set(placed, &found);
     placed.set_weights(options.coadd.weights);
     let noise: Vec<PixelNoise> = placed.sources.iter().map(pixel_noise).collect();
@@ -218,6 +224,18 @@ pub(crate) fn match_tiles(
     let prepared = prepare(frames, &options.coadd, planned.budget, spill, pool, reporter, cancel)?;
     let mut placed = place_sources(prepared.frames, &planned.layout, options)?;
     bring_together((request, Subject::Tiles), planned, &mut placed, pool, reporter, cancel)?;
+    let source_of = |file: &InputFile| placed.sources.iter().position(|own| own.frame.path == file.path);
+    for file in files.iter().filter(|file| source_of(file).is_none()) {
+        let message = format!("{}: it cannot be compared with the others and is added as it is", file.id);
+        let warning = Warning { code: "W-TILE", message };
+        reporter.warn(&warning);
+        planned.warnings.push(warning);
+    }
+    let numbers = (1..).zip(files).filter(|(_, file)| source_of(file).is_some()).map(|(number, _)| number);
+    let numbers: Vec<usize> = numbers.collect();
+    if let Some(gauge) = &mut placed.gauge {
+        gauge.set_numbers(numbers);
+    }
     for source in &placed.sources {
         let own = tiles.iter_mut().find(|tile| tile.path == source.frame.path);
         if let Some(tile) = own {

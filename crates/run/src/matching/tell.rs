@@ -63,12 +63,16 @@ pub(super) fn log_metrics(reporter: &Reporter, certificate: &SeamCertificate) {
         }
     }
     let all = &certificate.overall;
+    if all.join_px == 0.0 {
+        reporter.log(format!("seams: {}", all.verdict.name()));
+        return;
+    }
     reporter.log(format!(
         "seams: {:.1} % of {:.0} px of joins have a step below 0.3 sigma (before: {:.1} %), the largest is {:.2} sigma: {}",
         100.0 * all.share_below_after,
         all.join_px,
         100.0 * all.share_below_before,
         all.largest_after,
-        if certificate.passed { "passed" } else { "failed" }
+        all.verdict.name()
     ));
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use zemosaic_fits::{Column, ColumnData, Header, TableSpec};
 use zemosaic_gauge::{
-    ChannelReport, ChannelSeam, FrameError, GainReport, Gauge, JoinElement, MatchMethod, NormalizeMethod,
-    PairReport, SeamCertificate,
+    ChannelReport, ChannelSeam, FrameError, GainOrigin, GainReport, Gauge, JoinElement, MatchMethod,
+    NormalizeMethod, PairReport, SeamCertificate,
 };
 
 /// Pairs and joins that the report names.
@@ -171,6 +171,22 @@ impl GaugeFacts {
         Self { matched: Some(matched), ..Self::new(gauge, method.name(), block_px, &sources.ids) }
     }
 
+    /// Numbers of the sources in tables, where they are not those of their order.
+    pub fn set_numbers(&mut self, numbers: Vec<usize>) {
+        if let Some(matched) = &mut self.matched {
+            matched.numbers = numbers;
+        }
+    }
+
+    /// What was certified is not what becomes of the values.
+    pub fn forget_seams(&mut self) {
+        if let Some(matched) = &mut self.matched {
+            matched.seams = None;
+            matched.worst_joins.clear();
+            matched.errors.clear();
+        }
+    }
+
     /// The certificate, where seams were looked at.
     pub fn seams(&self) -> Option<&SeamCertificate> {
         self.matched.as_ref().and_then(|matched| matched.seams.as_ref())
@@ -190,7 +206,10 @@ impl GaugeFacts {
         }
         header.set_str("ZMMATCH", self.method, "match of all sources at once");
         let Some(seams) = self.seams() else { return };
-        header.set_str("ZMSEAM", verdict(seams), "95 % of all joins below 0.3 sigma");
+        header.set_str("ZMSEAM", seams.verdict().name(), "95 % of all joins below 0.3 sigma");
+        if seams.overall.join_px == 0.0 {
+            return;
+        }
         header.set_f64(
             "ZMSEAMP",
             100.0 * seams.overall.share_below_after,
@@ -230,16 +249,6 @@ fn worst_pairs(pairs: &[PairReport], name: impl Fn(usize) -> String) -> Vec<Wors
         }
     };
     all.into_iter().take(WORST).map(worst).collect()
-}
-
-/// PASS or FAIL; UNKNOWN where there are joins and none could be measured, as of frames without noise.
-pub fn verdict(seams: &SeamCertificate) -> &'static str {
-    let is_unknown = seams.overall.join_px == 0.0 && seams.overall.unmeasured_px > 0.0;
-    match (seams.passed, is_unknown) {
-        (true, _) => "PASS",
-        (false, true) => "UNKNOWN",
-        (false, false) => "FAIL",
-    }
 }
 
 fn worst_joins(seams: &SeamCertificate, sources: &MatchSources) -> Vec<WorstJoin> {
@@ -317,6 +326,13 @@ pub fn gauge_table(gauge: &GaugeFacts, unit: Option<&str>) -> TableSpec {
         table.per_channel("LOGGAIN_ERR", None, gain(|own| own.error));
         table.per_channel("LOGGAIN_LEFT", None, gain(|own| own.remaining));
         table.per_channel("LOGGAIN_N", None, gain(|own| own.samples as f64));
+        table.per_channel("LOGGAIN_W", None, gain(|own| own.weight));
+        // 1 where it is of stars, 0 where of structure.
+        table.per_channel(
+            "LOGGAIN_STARS",
+            None,
+            gain(|own| f64::from(u8::from(own.origin == GainOrigin::Stars))),
+        );
     }
     if let Some(seams) = seams {
         add_seams(&mut table, pairs, seams);
@@ -394,7 +410,7 @@ fn numbering(gauge: &GaugeFacts) -> (&'static str, impl Fn(usize) -> usize + '_)
 #[cfg(test)]
 pub(crate) mod tests {
     use zemosaic_gauge::{
-        BlockGrid, CertificateJob, FrameGauge, GainOrigin, Pair, PixelNoise, Preview, seam_certificate,
+        BlockGrid, CertificateJob, FrameGauge, Pair, PixelNoise, Preview, seam_certificate,
     };
     use zemosaic_image::Region;
 
@@ -511,7 +527,7 @@ pub(crate) mod tests {
     fn the_report_has_the_summary_but_no_lists() {
         let section = serde_json::to_value(matched(Subject::Frames)).unwrap();
         assert_eq!(section["match"]["subject"], "frames");
-        assert_eq!(section["match"]["seams"]["passed"], true);
+        assert_eq!(section["match"]["seams"]["overall"]["verdict"], "PASS");
         assert_eq!(section["match"]["seams"]["overall"]["join_px"], 192.0);
         assert!(section["match"]["seams"].get("joins").is_none() && section.get("all_pairs").is_none());
         assert_eq!(section["match"]["worst_joins"][0]["source"], "a & b");

@@ -248,6 +248,12 @@ fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
     if coadd.flux == FluxConvention::Flux {
         lines.push("coadd: flux per pixel, not brightness".to_owned());
     }
+    if let Some(two_pass) = &options.two_pass {
+        lines.push(format!(
+            "compatibility: two-pass coverage renormalisation, sigma {} px; values are multiplied by depth",
+            two_pass.sigma_px
+        ));
+    }
     lines.extend(background_line(coadd));
     lines.push(format!("coadd: combine {:?}, weights {}", coadd.combine, name(coadd.weights)));
     let reject = coadd.reject;

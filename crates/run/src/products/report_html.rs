@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use zemosaic_frames::time;
-use zemosaic_gauge::SeamCertificate;
+use zemosaic_gauge::{SeamCertificate, Verdict};
 use zemosaic_sky::unit_vector;
 
 use crate::events::Warning;
 use crate::products::facts::Facts;
-use crate::products::gauge::{GaugeFacts, MatchFacts, Subject, verdict};
+use crate::products::gauge::{GaugeFacts, MatchFacts, Subject};
 use crate::products::header::PROGRAM;
 use crate::products::seam_map::{MapJob, When, seam_map};
 
@@ -130,12 +130,20 @@ fn heading(page: &mut String, text: impl Display) {
     let _ = writeln!(page, "<h2>{text}</h2>");
 }
 
+/// How a verdict looks.
+fn class_of(verdict: Verdict) -> &'static str {
+    if verdict == Verdict::Pass { "good" } else { "bad" }
+}
+
 fn verdict_line(seams: &SeamCertificate) -> String {
-    let (class, all) = (if seams.passed { "good" } else { "bad" }, &seams.overall);
+    let (class, all) = (class_of(seams.verdict()), &seams.overall);
+    if all.join_px == 0.0 {
+        return format!("<p><span class=\"{class}\">Seams: {}</span>.</p>\n", all.verdict.name());
+    }
     format!(
         "<p><span class=\"{class}\">Seams: {}</span>. {:.2} % of the length of all joins has a step below 0.3 sigma \
          (before: {:.2} %); the largest step is {} sigma (before: {}).</p>\n",
-        verdict(seams),
+        seams.verdict().name(),
         100.0 * all.share_below_after,
         100.0 * all.share_below_before,
         figure(all.largest_after),
@@ -316,7 +324,7 @@ fn seams(page: &mut String, facts: &Facts, matched: &MatchFacts) {
     };
     heading(page, "Seams");
     let row = |(name, summary): (&str, &zemosaic_gauge::SeamSummary)| {
-        let (class, text) = if summary.passed { ("good", "PASS") } else { ("bad", "FAIL") };
+        let (class, text) = (class_of(summary.verdict), summary.verdict.name());
         vec![
             name.to_owned(),
             format!("<span class=\"{class}\">{text}</span>"),
