@@ -12,7 +12,7 @@ use crate::parse;
 #[derive(Debug, Args)]
 pub struct MatchArgs {
     /// What is solved for all frames at once from their overlaps; default: full for run and stack, none for mosaic and
-    /// where --normalize is given
+    /// where --normalize says how
     #[arg(id = "match", long = "match", value_name = "METHOD", value_parser = named::<MatchMethod>())]
     pub method: Option<MatchMethod>,
     /// Order of the surfaces of --match surface

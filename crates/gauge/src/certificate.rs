@@ -211,10 +211,13 @@ pub fn seam_certificate(job: &CertificateJob<'_>) -> SeamCertificate {
     let block_px = job.blocks.block_px as f64;
     let channels: Vec<SeamSummary> = tallies.iter().map(|tally| tally.summary(block_px)).collect();
     let all = tallies.iter().fold(Tally::default(), Tally::with);
+    let in_mosaic = job.noise.iter().filter(|own| own.weight.iter().any(|weight| *weight > 0.0)).count();
     let any = |verdict: Verdict| channels.iter().any(|summary| summary.verdict == verdict);
     let verdict = match (any(Verdict::Fail), any(Verdict::Unknown)) {
         (true, _) => Verdict::Fail,
         (false, true) => Verdict::Unknown,
+        // Several sources and no join: none has a whole block beside another's.
+        (false, false) if join_elements == 0 && in_mosaic > 1 => Verdict::Unknown,
         (false, false) => Verdict::Pass,
     };
     SeamCertificate {

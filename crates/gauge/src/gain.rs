@@ -28,6 +28,8 @@ pub enum GainOrigin {
     Stars,
     /// Levels of common blocks.
     Structure,
+    /// The other channels of the pair.
+    Channels,
 }
 
 /// The gain of a pair in a channel.

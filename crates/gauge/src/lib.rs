@@ -15,7 +15,7 @@
 //! - `network`: the best pairs and what else connects, of either
 //! - [`location`]: by how much a pair differs
 //! - `normal`: the sparse systems of all pairs
-//! - `log_ratio`, `deming`, [`gain`]: by how much it differs in strength
+//! - `log_ratio`, `deming`, [`gain`]: by how much it differs in strength; `colour`: in all channels
 //! - [`mod@solve`]: offsets from differences
 //! - [`matching`]: gains, offsets and surfaces of all frames; `channel`: of one channel; [`pair_report`]: what is told of them
 //! - `reference`: gain and offset relative to one frame
@@ -34,6 +34,7 @@ mod candidates;
 pub mod certificate;
 mod channel;
 pub mod clip;
+mod colour;
 pub mod compat;
 mod deming;
 pub mod gain;
@@ -67,7 +68,7 @@ pub use certificate::{
     seam_certificate,
 };
 pub use gain::{GainOrigin, PairGain, pair_gains};
-pub use gauge::{FrameError, FrameGauge, Gauge, GaugeError, LeftOutFrame, gauge};
+pub use gauge::{FrameError, FrameGauge, Gauge, GaugeError, LeftOutFrame, Note, gauge};
 pub use gauge_solution::refer_to;
 pub use graph::{GraphOptions, Overlap, OverlapGraph, overlap_graph};
 pub use inter_tile::{InterTile, inter_tile_median_stddev};

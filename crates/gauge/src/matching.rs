@@ -7,11 +7,12 @@ use rayon::prelude::*;
 
 use crate::blocks::BlockGrid;
 use crate::channel::{ChannelGauge, ChannelJob};
+use crate::colour::together;
 use crate::compat::intertile::{IntertileOptions, intertile};
 use crate::gain::{PairGain, pair_gains};
 use crate::gauge::{FrameError, Gauge};
 use crate::gauge_solution::refer_to;
-use crate::location::{Differences, Location, median};
+use crate::location::{Differences, Location};
 use crate::network::parts;
 use crate::options::{MatchMethod, MatchOptions};
 use crate::pair_report::{ChannelReport, GainReport, PairReport};
@@ -62,7 +63,8 @@ pub fn match_frames(
     gauge.error = vec![FrameError::default(); previews.len()];
     let measured = measure_pairs(previews, &pairs, channels, options, observer);
     let chosen = pairs.len();
-    let (pairs, measured) = with_meaning((pairs, measured), channels);
+    let is_dead = dead_frames(previews);
+    let (pairs, measured) = with_meaning((pairs, measured), channels, &is_dead);
     if pairs.len() < chosen {
         let dropped = chosen - pairs.len();
         gauge.undetermined.push(format!(
@@ -91,6 +93,18 @@ pub fn match_frames(
         gauge.reference = Some(reference);
     }
     gauge
+}
+
+/// Frames that show nothing, one value all over, among others that have noise.
+fn dead_frames(previews: &[Preview]) -> Vec<bool> {
+    let is_flat = |preview: &Preview| {
+        let variances = preview.variance.iter().flatten().filter(|variance| !variance.is_nan());
+        let mut count = 0;
+        let noisy = variances.inspect(|_| count += 1).filter(|variance| **variance > 0.0).count();
+        count > 0 && noisy == 0
+    };
+    let flat: Vec<bool> = previews.iter().map(is_flat).collect();
+    if flat.iter().all(|flat| *flat) { vec![false; previews.len()] } else { flat }
 }
 
 /// The report of a pair before anything is solved.
@@ -137,9 +151,11 @@ fn measure_pairs(
         })
         .collect();
     let one = |scratch: &mut Differences, (index, pair): (usize, &Pair)| -> Vec<Measured> {
+        let own: Vec<Option<PairGain>> = gains.iter().map(|channel| channel[index]).collect();
+        let own = together(&own);
         let of = |channel: usize, scratch: &mut Differences| {
             scratch.fill_scaled(&previews[pair.a], &previews[pair.b], channel, 1.0, 1.0);
-            Measured { gain: gains[channel][index], raw: scratch.location(0.0) }
+            Measured { gain: own[channel], raw: scratch.location(0.0) }
         };
         let measured = (0..channels).map(|channel| of(channel, scratch)).collect();
         observer.pair_done(done.fetch_add(1, Ordering::Relaxed) + 1, pairs.len());
@@ -157,6 +173,7 @@ fn measure_pairs(
 fn with_meaning(
     (pairs, measured): (Vec<Pair>, Vec<Vec<Measured>>),
     channels: usize,
+    is_dead: &[bool],
 ) -> (Vec<Pair>, Vec<Vec<Measured>>) {
     let variance = |own: &[Measured], channel: usize| own[channel].raw.map(|raw| raw.variance);
     let most: Vec<f64> = (0..channels)
@@ -164,10 +181,15 @@ fn with_meaning(
             let known = measured.iter().filter_map(|own| variance(own, channel));
             // Blank frames have no noise to compare with.
             let mut known: Vec<f64> = known.filter(|variance| *variance > BLANK).collect();
-            MOST_VARIANCE * median(&mut known).unwrap_or(1.0)
+            known.sort_unstable_by(f64::total_cmp);
+            // One odd frame of few is in most pairs.
+            MOST_VARIANCE * known.get(known.len() / 10).copied().unwrap_or(1.0)
         })
         .collect();
-    let has_meaning = |(_, own): &(Pair, Vec<Measured>)| {
+    let has_meaning = |(pair, own): &(Pair, Vec<Measured>)| {
+        if is_dead[pair.a] || is_dead[pair.b] {
+            return false;
+        }
         (0..channels).all(|channel| variance(own, channel).is_some_and(|variance| variance <= most[channel]))
     };
     pairs.into_iter().zip(measured).filter(has_meaning).unzip()

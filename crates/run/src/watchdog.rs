@@ -1,7 +1,8 @@
 //! The watchdog: when no unit of work has finished for a set time, a file says what every worker is doing and where its
 //! threads are, and the run goes on or ends as the options say.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -128,6 +129,8 @@ impl Watch {
                 format!("nothing has finished for {idle_s:.0} s; {file} says what every worker was doing");
             let code = ExitCode::Internal as u8;
             self.last_words.failed(code, "E-STALLED", &message);
+            // Nobody else is left to tell.
+            let _ = writeln!(std::io::stderr().lock(), "error E-STALLED: {message}");
             std::process::exit(i32::from(code));
         }
     }

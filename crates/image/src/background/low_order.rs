@@ -69,7 +69,11 @@ pub fn low_order(
     let mesh = background.mesh();
     let frame = Frame { size: [width as f64, height as f64] };
     let cells = mesh.good.iter().filter(|good| **good).count();
-    let fit = Fit::new(mesh, &frame, options.order.clamp(1, MOST_ORDER));
+    let order = options.order.clamp(1, MOST_ORDER);
+    let fit = Fit::new(mesh, &frame, order);
+    if fit.terms.len() < (order + 1) * (order + 2) / 2 {
+        return None;
+    }
     let (coefficients, kept) = fit.run(options)?;
     let kept_cells = kept.iter().filter(|kept| **kept).count();
     let scatter = fit.scatter(&coefficients);

@@ -14,7 +14,7 @@ use zemosaic_gauge::{
 
 use super::log::MatchLog;
 use super::previews::{Measuring, blocks_of, keep_good, keep_sources, threads_within};
-use super::tell::{log_metrics, warnings_of};
+use super::tell::{log_metrics, note_odd_gains, warnings_of};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
 use crate::options::{MosaicOptions, MosaicRequest};
@@ -186,6 +186,7 @@ fn solve(
         noise: &noise,
     });
     log_metrics(reporter, &certificate);
+    note_odd_gains(&mut found);
     found.certificate = Some(certificate);
     let sources =
         MatchSources { subject, ids: ids_of(&placed.sources), numbers: (1..=previews.len()).collect() };

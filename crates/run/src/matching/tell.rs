@@ -1,6 +1,6 @@
 //! What the user should know of a gauge, and the figures that ZeMosaic's users look for.
 
-use zemosaic_gauge::SeamCertificate;
+use zemosaic_gauge::{Gauge, Note, SeamCertificate, Verdict};
 
 use crate::events::{Reporter, Warning};
 use crate::products::gauge::GaugeFacts;
@@ -43,7 +43,39 @@ pub(super) fn warnings_of(facts: &GaugeFacts) -> Vec<Warning> {
         ));
     }
     messages.extend(facts.notes.iter().cloned());
-    messages.into_iter().map(|message| Warning { code: "W-GAUGE", message }).collect()
+    let mut warnings: Vec<Warning> =
+        messages.into_iter().map(|message| Warning { code: "W-GAUGE", message }).collect();
+    if let Some(seams) = facts.seams().filter(|seams| seams.verdict() == Verdict::Fail) {
+        let all = &seams.overall;
+        let message = format!(
+            "steps remain: {:.1} % of the length of all joins is below 0.3 sigma (95 % wanted), the largest step is {:.1} \
+             sigma; report.html shows where. Where gradients differ from frame to frame --match surface takes them away",
+            100.0 * all.share_below_after,
+            all.largest_after
+        );
+        warnings.push(Warning { code: "W-SEAMS", message });
+    }
+    warnings
+}
+
+/// A gain that differs from the median by more than this factor is worth a word.
+const ODD_GAIN: f64 = 5.0;
+
+/// Note frames whose gain is far from those of the others.
+pub(super) fn note_odd_gains(found: &mut Gauge) {
+    let mut all: Vec<f64> = found.frames.iter().map(|frame| frame.gain[0]).collect();
+    all.sort_unstable_by(f64::total_cmp);
+    let Some(middle) = all.get(all.len() / 2).copied() else { return };
+    for (frame, own) in found.frames.iter().enumerate() {
+        let ratio = own.gain[0] / middle;
+        if !(1.0 / ODD_GAIN..=ODD_GAIN).contains(&ratio) {
+            let text = format!(
+                "its gain is {:.4}, {ratio:.4} of the others': is it in their unit? --match-reference says whose values stay",
+                own.gain[0]
+            );
+            found.notes.push(Note { frame, text });
+        }
+    }
 }
 
 /// Letters of the channels in lines.
