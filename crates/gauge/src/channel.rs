@@ -104,8 +104,8 @@ impl ChannelJob<'_> {
         }
         gauge.gain_part.clone_from(&solution.part);
         gauge.gains = solution.offsets.iter().map(|log_gain| log_gain.exp()).collect();
-        for frame in 0..frames {
-            if is_linked[frame] {
+        for (frame, is_linked) in is_linked.into_iter().enumerate() {
+            if is_linked {
                 gauge.gain_errors[frame] = gauge.gains[frame] * solution.error[frame];
             } else if frames > 1 {
                 gauge.without_gain.push(frame);

@@ -234,11 +234,11 @@ fn refer_errors_to(gauge: &mut Gauge, reference: usize) {
     };
     let own = gauge.frames[reference].gain;
     for (index, error) in gauge.error.iter_mut().enumerate().filter(|(index, _)| gauge.part[*index] == part) {
-        for channel in 0..own.len() {
+        for (channel, own) in own.iter().enumerate() {
             let gain = gauge.frames[index].gain[channel];
-            let relative = (error.gain[channel] / gain).hypot(origin.gain[channel] / own[channel]);
-            error.gain[channel] = gain / own[channel] * relative;
-            error.offset[channel] = error.offset[channel].hypot(origin.offset[channel]) / own[channel];
+            let relative = (error.gain[channel] / gain).hypot(origin.gain[channel] / own);
+            error.gain[channel] = gain / own * relative;
+            error.offset[channel] = error.offset[channel].hypot(origin.offset[channel]) / own;
         }
     }
     gauge.error[reference] = FrameError { gain: [0.0; 3], offset: [0.0; 3] };
