@@ -45,23 +45,25 @@ fn with_others(own: &[Option<PairGain>], channel: usize) -> Option<PairGain> {
 mod tests {
     use super::*;
 
-    fn gain(value: f64, error: f64) -> Option<PairGain> {
-        Some(PairGain { value, variance: error * error, origin: GainOrigin::Stars, samples: 30 })
+    fn gain(value: f64, error: f64) -> PairGain {
+        PairGain { value, variance: error * error, origin: GainOrigin::Stars, samples: 30 }
     }
 
     #[test]
     fn a_channel_without_a_gain_has_that_of_the_others() {
-        let found = together(&[gain(0.7, 0.01), gain(0.7, 0.01), None]);
+        let found = together(&[Some(gain(0.7, 0.01)), Some(gain(0.7, 0.01)), None]);
         let blue = found[2].unwrap();
         assert!((blue.value - 0.7).abs() < 1e-12 && blue.origin == GainOrigin::Channels);
         assert!(blue.variance.sqrt() > COLOUR && blue.variance.sqrt() < 1.3 * COLOUR);
         assert!(together(&[None, None, None]).iter().all(Option::is_none));
-        assert_eq!(together(&[gain(0.2, 0.1)]), [gain(0.2, 0.1)]);
+        assert_eq!(together(&[Some(gain(0.2, 0.1))]), [Some(gain(0.2, 0.1))]);
     }
 
     #[test]
     fn what_is_known_well_stays() {
-        let found = together(&[gain(0.05, 0.001), gain(0.06, 0.001), gain(0.04, 0.3)]);
+        let found = together(
+            &[(0.05, 0.001), (0.06, 0.001), (0.04, 0.3)].map(|(value, error)| Some(gain(value, error))),
+        );
         assert!((found[0].unwrap().value - 0.05).abs() < 1e-5);
         assert!((found[1].unwrap().value - 0.06).abs() < 1e-5);
         // One that is hardly known follows.

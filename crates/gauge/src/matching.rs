@@ -1,5 +1,5 @@
 //! Gain, offset and surface of all frames at once: pairs are chosen and measured, and one system per channel is solved on
-//! the same network ([`crate::channel`]).
+//! the same network (`channel.rs`).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
