@@ -3,9 +3,9 @@
 use crate::certificate::SeamCertificate;
 use crate::compat::tile_scaling;
 use crate::options::{NormalizeMethod, NormalizeOptions};
-use crate::pair_report::{ChannelReport, PairReport};
 use crate::preview::Preview;
 use crate::reference;
+use crate::report::{ChannelReport, PairReport};
 use crate::surface::Surface;
 
 /// What becomes of a frame's values, per channel: gain x value + offset + surface.
@@ -22,6 +22,13 @@ pub struct FrameGauge {
 impl Default for FrameGauge {
     fn default() -> Self {
         Self { gain: [1.0; 3], offset: [0.0; 3], surface: [Surface::default(); 3] }
+    }
+}
+
+impl FrameGauge {
+    /// A value of a channel at (x, y) of the grid with this gauge.
+    pub fn apply(&self, channel: usize, value: f64, (x, y): (f64, f64)) -> f64 {
+        self.gain[channel] * value + (self.offset[channel] + self.surface[channel].at(x, y))
     }
 }
 

@@ -17,12 +17,12 @@
 //! - `normal`: the sparse systems of all pairs
 //! - `log_ratio`, `deming`, [`gain`]: by how much it differs in strength; `colour`: in all channels
 //! - [`mod@solve`]: offsets from differences
-//! - [`matching`]: gains, offsets and surfaces of all frames; `channel`: of one channel; [`pair_report`]: what is told of them
+//! - [`matching`]: gains, offsets and surfaces of all frames; `channel`: of one channel; [`report`]: what is told of them
 //! - `reference`: gain and offset relative to one frame
 //! - [`surface`]: low-order surfaces over the grid
 //! - `shares`: how much one of several pairs at a place counts
 //! - [`surfaces`]: offsets and surfaces from differences of blocks
-//! - `gauge_solution`: the gauge with one frame as reference
+//! - `reference_gauge`: the gauge with one frame as reference
 //! - [`mod@gauge`]: all of them by name
 //! - [`compat`]: what ZeMosaic does, for comparison only
 //! - [`certificate`]: the steps that remain in the mosaic; `rims`: where sources end; [`seam_pairs`]: steps and gradients of
@@ -39,7 +39,6 @@ pub mod compat;
 mod deming;
 pub mod gain;
 pub mod gauge;
-mod gauge_solution;
 pub mod graph;
 pub mod inter_tile;
 pub mod location;
@@ -48,11 +47,12 @@ pub mod matching;
 mod network;
 mod normal;
 pub mod options;
-pub mod pair_report;
 pub mod pairs;
 mod photometry;
 pub mod preview;
 mod reference;
+mod reference_gauge;
+pub mod report;
 mod rims;
 mod runs;
 pub mod seam_pairs;
@@ -69,15 +69,15 @@ pub use certificate::{
 };
 pub use gain::{GainOrigin, PairGain, pair_gains};
 pub use gauge::{FrameError, FrameGauge, Gauge, GaugeError, LeftOutFrame, Note, gauge};
-pub use gauge_solution::refer_to;
 pub use graph::{GraphOptions, Overlap, OverlapGraph, overlap_graph};
 pub use inter_tile::{InterTile, inter_tile_median_stddev};
 pub use location::{CommonBlock, Differences, block_differences, common_area};
 pub use matching::{MatchObserver, match_frames};
 pub use options::{MatchMethod, MatchOptions, NormalizeMethod, NormalizeOptions, SurfaceOrder};
-pub use pair_report::{ChannelReport, GainReport, PairReport};
 pub use pairs::{Pair, choose_pairs};
 pub use preview::{Preview, PreviewJob, PreviewScratch, measure_preview};
+pub use reference_gauge::refer_to;
+pub use report::{ChannelReport, GainReport, PairReport};
 pub use seam_pairs::{ChannelSeam, PairSeam, Seam};
 pub use solve::{OffsetSolution, solve_offsets};
 pub use star_list::GridStar;

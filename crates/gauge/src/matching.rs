@@ -8,16 +8,16 @@ use rayon::prelude::*;
 use crate::blocks::BlockGrid;
 use crate::channel::{ChannelGauge, ChannelJob};
 use crate::colour::together;
-use crate::compat::intertile::{IntertileOptions, intertile};
+use crate::compat::intertile::intertile;
 use crate::gain::{PairGain, pair_gains};
 use crate::gauge::{FrameError, Gauge};
-use crate::gauge_solution::refer_to;
 use crate::location::{Differences, Location};
 use crate::network::parts;
 use crate::options::{MatchMethod, MatchOptions};
-use crate::pair_report::{ChannelReport, GainReport, PairReport};
 use crate::pairs::{Pair, choose_pairs};
 use crate::preview::Preview;
+use crate::reference_gauge::refer_to;
+use crate::report::{ChannelReport, GainReport, PairReport};
 
 /// Variance of the difference of two frames of zeros without noise, at most.
 const BLANK: f64 = 1e-59;
@@ -73,7 +73,7 @@ pub fn match_frames(
     }
     gauge.pairs = pairs.iter().zip(&measured).map(|(pair, measured)| report_of(pair, measured)).collect();
     if options.method == MatchMethod::Zemosaic {
-        gauge.frames = intertile(previews, &pairs, &IntertileOptions::default());
+        gauge.frames = intertile(previews, &pairs, &options.intertile);
         gauge.part = parts(previews.len(), pairs.iter().map(|pair| (pair.a, pair.b)));
         gauge.channels = vec![ChannelReport::default(); channels];
     } else {

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::compat::intertile::IntertileOptions;
+
 /// What is solved for all frames at once from their overlaps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -78,6 +80,8 @@ pub struct MatchOptions {
     pub min_stars: usize,
     /// Signal to noise that a star needs.
     pub star_snr: f64,
+    /// Of `zemosaic`.
+    pub intertile: IntertileOptions,
 }
 
 impl Default for MatchOptions {
@@ -91,6 +95,7 @@ impl Default for MatchOptions {
             pairs_per_frame: 16,
             min_stars: 20,
             star_snr: 20.0,
+            intertile: IntertileOptions::default(),
         }
     }
 }

@@ -243,18 +243,13 @@ fn own_of(job: &CertificateJob<'_>, source: usize, channel: usize, slot: usize, 
     let preview = &job.previews[source];
     let at_px = centre_px(job, x, y);
     let level = f64::from(preview.level[channel][slot]);
-    let corrected = |gauge: &FrameGauge| corrected(gauge, channel, level, at_px);
+    let corrected = |gauge: &FrameGauge| gauge.apply(channel, level, at_px);
     let gain = job.after[source].gain[channel];
     Own {
         weight: job.noise[source].weight[channel],
         levels: [corrected(&job.before[source]), corrected(&job.after[source])],
         variance: gain * gain * f64::from(preview.variance[channel][slot]),
     }
-}
-
-/// A level as a gauge has it at a place of the grid.
-pub(crate) fn corrected(gauge: &FrameGauge, channel: usize, level: f64, (x, y): (f64, f64)) -> f64 {
-    gauge.gain[channel] * level + (gauge.offset[channel] + gauge.surface[channel].at(x, y))
 }
 
 /// Middle of a block, pixels of the grid.

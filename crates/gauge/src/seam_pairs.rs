@@ -9,7 +9,7 @@ use crate::inter_tile::{InterTile, inter_tile_median_stddev};
 use crate::location::{Differences, HUBER_ROUNDS, for_common, median, robust_weight};
 use crate::pairs::Pair;
 use crate::preview::Preview;
-use crate::rims::{BlockSums, centre_px, corrected};
+use crate::rims::{BlockSums, centre_px};
 use crate::solve::Difference;
 
 /// Rounds of a plane's weights.
@@ -175,8 +175,8 @@ impl Scratch {
         self.differences.value.clear();
         self.differences.variance.clear();
         for Common { levels, variances, at_px } in &self.blocks {
-            let a = corrected(first, channel, levels[0], *at_px);
-            let b = corrected(second, channel, levels[1], *at_px);
+            let a = first.apply(channel, levels[0], *at_px);
+            let b = second.apply(channel, levels[1], *at_px);
             let noise =
                 first.gain[channel].powi(2) * variances[0] + second.gain[channel].powi(2) * variances[1];
             self.differences.push(a, b, noise);

@@ -7,7 +7,7 @@ use zemosaic_coadd::{CoaddError, MemoryBudget, Source};
 use zemosaic_fits::{FilePool, FitsError};
 use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::{LeftOut, Reason};
-use zemosaic_gauge::{BlockGrid, Preview, PreviewJob, PreviewScratch, measure_preview};
+use zemosaic_gauge::{BlockGrid, GridStar, Preview, PreviewJob, PreviewScratch, measure_preview};
 use zemosaic_image::Region;
 use zemosaic_sky::Wcs;
 
@@ -19,6 +19,12 @@ use crate::units::show_size;
 
 /// Share of the memory budget that previews may take.
 const PREVIEW_SHARE: u64 = 2;
+/// Stars of a preview.
+const MOST_STARS: usize = 256;
+/// Of a block in the sums of the certificate.
+const CERTIFICATE_BYTES: usize = 128;
+/// Sources that lie on each other share blocks: what the sums of a very large mosaic take.
+const MOST_CERTIFICATE_BYTES: usize = 64 << 20;
 /// What the program takes besides.
 const PROGRAM_BYTES: u64 = 24 << 20;
 
@@ -41,7 +47,13 @@ pub(super) fn threads_within(
     let held = |source: &Source| {
         blocks.covering(source.bounds).area() * source.frame.kind.channels() * 2 * size_of::<f32>()
     };
-    let previews = sources.iter().map(held).sum::<usize>() as u64;
+    // The certificate has sums of all blocks of the mosaic, at most those of all sources.
+    let certificate = |source: &Source| blocks.covering(source.bounds).area() * CERTIFICATE_BYTES;
+    let stars = sources.len() * MOST_STARS * size_of::<GridStar>();
+    let previews = (sources.iter().map(held).sum::<usize>()
+        + stars
+        + sources.iter().map(certificate).sum::<usize>().min(MOST_CERTIFICATE_BYTES))
+        as u64;
     let each =
         sources.iter().map(|source| PreviewScratch::bytes_for(&source.frame)).max().unwrap_or(1) as u64;
     let free = budget.total_bytes.saturating_sub(PROGRAM_BYTES);
