@@ -161,7 +161,7 @@ fn ramps_without_noise_go_from_the_mosaic() {
         let header = Mosaic::open(&out.join("mosaic.fits")).header("SCI").clone();
         assert_eq!(header.get_str("ZMMATCH").as_deref(), Some(name));
         // Steps are in units of a noise that is none here: only that it was looked at.
-        assert!(header.get_str("ZMSEAM").is_some() && header.get_f64("ZMSEAMX").is_some());
+        assert!(header.get_str("ZMSEAM").as_deref() == Some("UNKNOWN"));
         let html = std::fs::read_to_string(out.join("report.html")).unwrap();
         assert!(html.contains("<svg") && html.contains("f07.fits"), "{}", html.len());
     }
@@ -264,7 +264,7 @@ fn parts_without_common_sky_are_told() {
     let few: Vec<PathBuf> = [0, 1, 3].map(|index| input.join(format!("f{index}.fits"))).to_vec();
     let out = dir.path().join("alone");
     let ran = zemosaic("stack", &few, &out, &["--match", "offset", "--gate", "off"]);
-    ran.expect(0, "W-GAUGE").tells("1 frames share no whole block of sky with another").tells("f3.fits");
+    ran.expect(0, "W-GAUGE").tells("1 frames share no block of sky with another").tells("f3.fits");
     assert_eq!(numbers(&out, "offset_r")[2], 0.0);
 }
 
