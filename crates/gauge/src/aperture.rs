@@ -106,6 +106,34 @@ pub(crate) struct Moments {
     pub(crate) sigma_px: f64,
 }
 
+/// Mean place, relative to (x, y), and sum of the variances along both axes of the light above `sky` under a Gaussian weight about (x, y),
+/// as far as `reach` (squared); `None` without light.
+fn weighted(
+    samples: &[Sample],
+    (x, y): (f64, f64),
+    weight_variance: f64,
+    reach: f64,
+    sky: f64,
+) -> Option<([f64; 2], f64)> {
+    let (mut sum, mut sum_x, mut sum_y, mut sum_rr) = (0.0, 0.0, 0.0, 0.0);
+    for (sx, sy, value) in samples {
+        let (dx, dy) = (f64::from(*sx) - x, f64::from(*sy) - y);
+        let distance = dx * dx + dy * dy;
+        if distance < reach && value.is_finite() {
+            let light = (-0.5 * distance / weight_variance).exp() * (f64::from(*value) - sky);
+            sum += light;
+            sum_x += light * dx;
+            sum_y += light * dy;
+            sum_rr += light * distance;
+        }
+    }
+    if sum <= 0.0 {
+        return None;
+    }
+    let (dx, dy) = (sum_x / sum, sum_y / sum);
+    Some(([dx, dy], sum_rr / sum - dx * dx - dy * dy))
+}
+
 /// Adaptive moments of what is above `sky`, from `start`; the weight follows the width of the image. `None` where they do not settle on
 /// a star within 2 pixels.
 pub(crate) fn moments(samples: &[Sample], start: Moments, sky: f64) -> Option<Moments> {
@@ -113,24 +141,9 @@ pub(crate) fn moments(samples: &[Sample], start: Moments, sky: f64) -> Option<Mo
     for _ in 0..ROUNDS {
         let weight_variance = now.sigma_px * now.sigma_px;
         let reach = REACH_SIGMA * REACH_SIGMA * weight_variance;
-        let (mut sum, mut sum_x, mut sum_y, mut sum_rr) = (0.0, 0.0, 0.0, 0.0);
-        for (sx, sy, value) in samples {
-            let (dx, dy) = (f64::from(*sx) - now.x, f64::from(*sy) - now.y);
-            let distance = dx * dx + dy * dy;
-            if distance < reach && value.is_finite() {
-                let light = (-0.5 * distance / weight_variance).exp() * (f64::from(*value) - sky);
-                sum += light;
-                sum_x += light * dx;
-                sum_y += light * dy;
-                sum_rr += light * distance;
-            }
-        }
-        if sum <= 0.0 {
-            return None;
-        }
+        let ([dx, dy], spread) = weighted(samples, (now.x, now.y), weight_variance, reach, sky)?;
         // Of a Gaussian both the shift and the variance are seen through the weight, half of them at equal widths.
-        let (dx, dy) = (sum_x / sum, sum_y / sum);
-        let seen = 0.5 * (sum_rr / sum - dx * dx - dy * dy);
+        let seen = 0.5 * spread;
         let inverse = 1.0 / seen - 1.0 / weight_variance;
         if !(seen > 0.0 && inverse > 0.0) {
             return None;
@@ -156,23 +169,8 @@ pub(crate) fn centroid(samples: &[Sample], start: Moments, sky: f64) -> Option<(
     let (mut x, mut y) = (start.x, start.y);
     let mut width = f64::NAN;
     for _ in 0..CENTRE_ROUNDS {
-        let (mut sum, mut sum_x, mut sum_y, mut sum_rr) = (0.0, 0.0, 0.0, 0.0);
-        for (sx, sy, value) in samples {
-            let (dx, dy) = (f64::from(*sx) - x, f64::from(*sy) - y);
-            let distance = dx * dx + dy * dy;
-            if distance < reach && value.is_finite() {
-                let light = (-0.5 * distance / weight_variance).exp() * (f64::from(*value) - sky);
-                sum += light;
-                sum_x += light * dx;
-                sum_y += light * dy;
-                sum_rr += light * distance;
-            }
-        }
-        if sum <= 0.0 {
-            return None;
-        }
-        let (dx, dy) = (sum_x / sum, sum_y / sum);
-        width = (sum_rr / sum - dx * dx - dy * dy) / weight_variance;
+        let ([dx, dy], spread) = weighted(samples, (x, y), weight_variance, reach, sky)?;
+        width = spread / weight_variance;
         (x, y) = (x + 2.0 * dx, y + 2.0 * dy);
         if (x - start.x).hypot(y - start.y) > FARTHEST_PX {
             return None;
