@@ -13,6 +13,7 @@ mod file_io;
 mod hdu;
 mod header;
 mod image_writer;
+mod kept_rows;
 mod layout;
 mod packed;
 mod pool;

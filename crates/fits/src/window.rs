@@ -4,6 +4,7 @@
 use crate::decode::decode;
 use crate::error::FitsError;
 use crate::file_io;
+use crate::kept_rows::{KeptRows, PlaneRows};
 use crate::layout::ImageLayout;
 use crate::pool::FilePool;
 use std::fs::File;
@@ -74,6 +75,15 @@ impl Window {
 pub struct ReadScratch {
     bytes: Vec<u8>,
     values: Vec<f32>,
+    kept: KeptRows,
+}
+
+impl ReadScratch {
+    /// Says that many small windows follow, from bottom to top: of each plane bands of `rows` whole rows are read and kept, and
+    /// windows of no more rows served from them. 0 ends it and frees the memory. Files must not change meanwhile.
+    pub fn keep_rows(&mut self, rows: usize) {
+        self.kept.keep(rows);
+    }
 }
 
 /// Reads a window of one plane as physical values into `out` (row-major, `window.area()` values). BLANK and
@@ -107,6 +117,8 @@ pub fn read_window(
     let gap_bytes = (layout.width() - window.width) * layout.sample.bytes();
     if window.width == layout.width() {
         reader.run(first, scratch, out)
+    } else if scratch.kept.serves(window.height) {
+        reader.kept(plane, window, scratch, out)
     } else if window.width * SPAN_SHARE >= layout.width() || gap_bytes <= SPAN_GAP_BYTES {
         reader.span(first, window.width, scratch, out)
     } else {
@@ -190,6 +202,28 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// A window out of rows that are kept.
+    fn kept(
+        &self,
+        plane: usize,
+        window: Window,
+        scratch: &mut ReadScratch,
+        out: &mut [f32],
+    ) -> Result<(), FitsError> {
+        let layout = self.layout;
+        let row_bytes = layout.row_bytes() as usize;
+        let offset = layout.data_offset + plane as u64 * layout.plane_bytes();
+        let of = PlaneRows { path: self.path, offset, height: layout.height(), row_bytes };
+        let bytes = scratch.kept.rows(of, window.y0, window.height, |row, bytes| {
+            self.read_into(offset + row as u64 * layout.row_bytes(), bytes)
+        })?;
+        let (from, size) = (window.x0 * layout.sample.bytes(), window.width * layout.sample.bytes());
+        for (row, values) in bytes.chunks_exact(row_bytes).zip(out.chunks_exact_mut(window.width)) {
+            decode(layout, &row[from..from + size], values);
+        }
+        Ok(())
+    }
+
     fn fill<'s>(
         &self,
         offset: u64,
@@ -200,9 +234,14 @@ impl Reader<'_> {
             scratch.bytes.resize(count, 0);
         }
         let bytes = &mut scratch.bytes[..count];
+        self.read_into(offset, bytes)?;
+        Ok(bytes)
+    }
+
+    fn read_into(&self, offset: u64, bytes: &mut [u8]) -> Result<(), FitsError> {
         let got =
             file_io::read_at(self.file, bytes, offset).map_err(|e| FitsError::io(self.path, "read", 0, e))?;
-        if got < count {
+        if got < bytes.len() {
             return Err(FitsError::Truncated {
                 path: self.path.to_path_buf(),
                 hdu: self.layout.hdu,
@@ -210,6 +249,6 @@ impl Reader<'_> {
                 found: self.file.metadata().map_or(offset + got as u64, |m| m.len()),
             });
         }
-        Ok(bytes)
+        Ok(())
     }
 }

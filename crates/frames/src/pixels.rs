@@ -280,6 +280,11 @@ fn keep_highest(index: usize, plane: &[f32], kept: &mut Vec<f32>) {
 }
 
 impl PixelScratch {
+    /// As [`ReadScratch::keep_rows`], for windows of [`read_stored`] that follow each other from bottom to top.
+    pub fn keep_rows(&mut self, rows: usize) {
+        self.read.keep_rows(rows);
+    }
+
     /// The planes that [`read_stored`] left.
     pub fn stored(&self, frame: &Frame) -> &[Vec<f32>] {
         match frame.kind {

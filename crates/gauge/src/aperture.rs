@@ -10,7 +10,10 @@ use crate::clip::clipped_mean;
 /// Full width at half maximum of a Gaussian of sigma 1.
 pub(crate) const SIGMA_TO_FWHM: f64 = 2.354_82;
 /// Rounds of the moments.
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 16;
+/// Change of place (pixels) and width (relative) at which they have settled: stars of frames without noise must be equal wherever
+/// their moments began.
+const SETTLED: f64 = 1e-5;
 /// Pixels beyond this many sigma of the weight do not count.
 const REACH_SIGMA: f64 = 4.0;
 /// The same for the place alone.
@@ -149,7 +152,7 @@ pub(crate) fn moments(samples: &[Sample], start: Moments, sky: f64) -> Option<Mo
             return None;
         }
         let sigma_px = (1.0 / inverse).sqrt().clamp(0.5 * now.sigma_px, 1.5 * now.sigma_px);
-        let is_settled = dx.hypot(dy) < 1e-3 && (sigma_px / now.sigma_px - 1.0).abs() < 1e-3;
+        let is_settled = dx.hypot(dy) < SETTLED && (sigma_px / now.sigma_px - 1.0).abs() < SETTLED;
         now = Moments { x: now.x + 2.0 * dx, y: now.y + 2.0 * dy, sigma_px };
         if (now.x - start.x).hypot(now.y - start.y) > FARTHEST_PX {
             return None;

@@ -15,6 +15,9 @@ use crate::star_list::GridStar;
 /// Farthest that a star may be from itself, pixels of the grid.
 const MATCH_PX: f64 = 1.5;
 
+/// Variance of the ratio of the widths of a star that has no noise.
+const WIDTH_FLOOR: f64 = 1e-4;
+
 /// Stars that may support a gain from structure.
 const FEW_STARS: usize = 6;
 /// Squared distance of stars and structure, in variances, up to which they agree.
@@ -55,13 +58,10 @@ pub fn pair_gains(
     let usable: Vec<Vec<&GridStar>> =
         previews.par_iter().map(|preview| usable_stars(preview, channel, options.star_snr)).collect();
     let enough = options.min_stars.max(2);
+    let least_stars = enough.min(FEW_STARS);
     let of_stars = |scratch: &mut Scratch, pair: &Pair, least_floor: f64| {
         scratch.fill(&usable[pair.a], &usable[pair.b], channel);
-        if scratch.ratios.len() < enough.min(FEW_STARS) {
-            return None;
-        }
-        let found = log_ratio(&scratch.ratios, least_floor, &mut scratch.values);
-        found.filter(|found| 2 * found.used >= scratch.ratios.len())
+        scratch.ratio(least_stars, least_floor)
     };
     let first: Vec<Option<LogRatio>> =
         pairs.par_iter().map_init(Scratch::default, |scratch, pair| of_stars(scratch, pair, 0.0)).collect();
@@ -128,6 +128,9 @@ fn usable_stars(preview: &Preview, channel: usize, snr: f64) -> Vec<&GridStar> {
 
 #[derive(Default)]
 struct Scratch {
+    /// The common stars as both frames have them.
+    common: Vec<[GridStar; 2]>,
+    widths: Vec<(f64, f64)>,
     ratios: Vec<(f64, f64)>,
     values: Vec<f64>,
 }
@@ -135,23 +138,65 @@ struct Scratch {
 impl Scratch {
     /// Log ratios of the stars that are each other's nearest.
     fn fill(&mut self, a: &[&GridStar], b: &[&GridStar], channel: usize) {
+        self.common.clear();
         self.ratios.clear();
         let Some(shared) = shared_band(a, b) else { return };
         for star in a.iter().filter(|star| star.y_px >= shared.0 && star.y_px <= shared.1) {
             let Some(other) = nearest(b, star) else { continue };
-            if nearest(a, other).is_none_or(|back| !std::ptr::eq(back, *star)) {
-                continue;
+            if nearest(a, other).is_some_and(|back| std::ptr::eq(back, *star)) {
+                self.common.push([**star, *other]);
             }
-            let part = |star: &GridStar| {
-                let flux = f64::from(star.flux[channel]);
-                (flux.ln(), f64::from(star.variance[channel]) / (flux * flux))
-            };
-            let (first, second) = (part(star), part(other));
+        }
+        let radii = self.apertures(channel);
+        for stars in &self.common {
+            let [first, second] = [0, 1].map(|side| stars[side].ln_flux(channel, radii[side]));
+            let [va, vb] = stars.map(|star| relative_variance(&star, channel));
             // The mean of a logarithm is half its variance too low.
-            let ratio = first.0 - second.0 + 0.5 * (first.1 - second.1);
-            self.ratios.push((ratio, first.1 + second.1));
+            self.ratios.push((first - second + 0.5 * (va - vb), va + vb));
         }
     }
+
+    /// Their mean; `None` of less than `least` stars, or where half of them do not agree.
+    fn ratio(&mut self, least: usize, least_floor: f64) -> Option<LogRatio> {
+        if self.ratios.len() < least {
+            return None;
+        }
+        let found = log_ratio(&self.ratios, least_floor, &mut self.values);
+        found.filter(|found| 2 * found.used >= self.ratios.len())
+    }
+
+    /// ln of the radii in which the stars of both are compared: the smallest that are measured in both and differ as the widths
+    /// of the images of the common stars do, so that both hold the same share of the light.
+    fn apertures(&mut self, channel: usize) -> [f64; 2] {
+        let Some(first) = self.common.first() else { return [0.0; 2] };
+        let [a, b] = first.map(|star| f64::from(star.ln_radius_px));
+        self.widths.clear();
+        let width = |[a, b]: &[GridStar; 2]| {
+            let ratio = f64::from(a.ln_sigma_px) - f64::from(b.ln_sigma_px);
+            let variance = relative_variance(a, channel) + relative_variance(b, channel);
+            ratio.is_finite().then_some((ratio, 1.0 / (variance + WIDTH_FLOOR)))
+        };
+        self.widths.extend(self.common.iter().filter_map(width));
+        let half = 0.5 * weighted_median(&mut self.widths).unwrap_or(a - b);
+        let middle = (a - half).max(b + half);
+        [middle + half, middle - half]
+    }
+}
+
+/// The value at which half of the weight is reached.
+fn weighted_median(values: &mut [(f64, f64)]) -> Option<f64> {
+    values.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut rest = 0.5 * values.iter().map(|(_, weight)| weight).sum::<f64>();
+    let reached = values.iter().find(|(_, weight)| {
+        rest -= weight;
+        rest <= 0.0
+    });
+    reached.map(|(value, _)| *value)
+}
+
+/// Variance of the flux over its square.
+fn relative_variance(star: &GridStar, channel: usize) -> f64 {
+    f64::from(star.variance[channel]) / f64::from(star.flux[channel]).powi(2)
 }
 
 /// Range of y in which both have stars.

@@ -20,10 +20,12 @@ use crate::aperture::{
 };
 use crate::candidates::Candidate;
 use crate::preview::PreviewJob;
-use crate::star_list::GridStar;
+use crate::star_list::{APERTURE_STEP, GridStar};
 
 /// Radius of the aperture in full widths at half maximum.
 const RADIUS_FWHM: f64 = 2.2;
+/// Variance of a pixel's area along an axis.
+const PIXEL_VARIANCE: f64 = 1.0 / 12.0;
 /// Smallest radius in pixels of the colour.
 const LEAST_RADIUS: f64 = 3.0;
 /// Distance of the sky's ring from the aperture, pixels.
@@ -42,9 +44,13 @@ const LEAST_SIGMA_PX: f64 = 0.45;
 /// Second moment of a star within the weight of the frame's width, 1 for an image of this width: hot pixels have less.
 const WIDTH_RANGE: (f64, f64) = (0.4, 2.0);
 /// A neighbour within the aperture with this share of the height of the star makes it useless.
-const NEIGHBOUR: f32 = 0.5;
+const NEIGHBOUR: f32 = 0.2;
 /// Stars of a frame at most.
 const MOST_STARS: usize = 256;
+/// Windows on a row, on average, from which on rows are read once for all.
+const MANY_WINDOWS: usize = 1;
+/// Rows that are then kept.
+const KEPT_ROWS: usize = 128;
 /// Two places this close are one star, pixels of the grid.
 const SAME_PX: f64 = 2.0;
 
@@ -68,21 +74,31 @@ pub(crate) fn measure_stars(
 ) -> Result<Vec<GridStar>, FitsError> {
     let mut reader = Reader { pool, job, pixels, scratch };
     let Some(sigma_px) = reader.width(candidates)? else { return Ok(Vec::new()) };
-    let aperture = aperture_of(sigma_px, job.frame.kind);
-    let half = (aperture.sky_to + 1.0).ceil() as usize;
+    let apertures = apertures_of(sigma_px, job.frame.kind);
+    let half = (apertures[1].sky_to + 1.0).ceil() as usize;
+    // From bottom to top, so that rows are read once where there are many.
+    let mut order: Vec<usize> = (0..candidates.len()).collect();
+    order.sort_by_key(|index| (candidates[*index].y, *index));
+    let are_many = candidates.len() * (2 * half + 1) > MANY_WINDOWS * job.frame.height;
+    reader.pixels.keep_rows(if are_many { kept_rows(half) } else { 0 });
+    let mut measured: Vec<Option<GridStar>> = vec![None; candidates.len()];
+    for index in order {
+        measured[index] = reader.star(&candidates[index], half, on_ladder(sigma_px), apertures)?;
+    }
+    reader.pixels.keep_rows(0);
     let mut stars: Vec<GridStar> = Vec::new();
-    for candidate in candidates {
-        if stars.len() == MOST_STARS {
-            break;
-        }
-        if let Some(star) = reader.star(candidate, half, sigma_px, aperture)?
-            && !stars.iter().any(|own| is_same(own, &star))
-        {
+    for star in measured.into_iter().flatten() {
+        if stars.len() < MOST_STARS && !stars.iter().any(|own| is_same(own, &star)) {
             stars.push(star);
         }
     }
     stars.sort_by(|a, b| a.y_px.total_cmp(&b.y_px).then(a.x_px.total_cmp(&b.x_px)));
     Ok(stars)
+}
+
+/// Rows that are kept while stars with windows of this half side are measured.
+fn kept_rows(half: usize) -> usize {
+    KEPT_ROWS.max(4 * half)
 }
 
 fn is_same(a: &GridStar, b: &GridStar) -> bool {
@@ -99,11 +115,24 @@ pub(crate) fn leading_channel(kind: FrameKind) -> usize {
     usize::from(kind != FrameKind::Mono)
 }
 
-fn aperture_of(sigma_px: f64, kind: FrameKind) -> Aperture {
+/// Sigma of an image before it falls on square pixels, which widen its middle but not its wings.
+fn without_pixel(sigma_px: f64) -> f64 {
+    (sigma_px * sigma_px - PIXEL_VARIANCE).max(0.25 * sigma_px * sigma_px).sqrt()
+}
+
+/// The last step of the ladder of apertures that is no larger.
+fn on_ladder(length_px: f64) -> f64 {
+    ((length_px.ln() / APERTURE_STEP).floor() * APERTURE_STEP).exp()
+}
+
+/// Inner and outer aperture of a frame with images of this width.
+fn apertures_of(sigma_px: f64, kind: FrameKind) -> [Aperture; 2] {
     let pitch = areas(kind)[0].sqrt();
-    let radius = (RADIUS_FWHM * SIGMA_TO_FWHM * sigma_px).max(LEAST_RADIUS * pitch);
-    let sky_from = radius + GAP_PX * pitch;
-    Aperture { radius, sky_from, sky_to: (sky_from * sky_from + RING_AREA * radius * radius).sqrt() }
+    let inner = on_ladder((RADIUS_FWHM * SIGMA_TO_FWHM * without_pixel(sigma_px)).max(LEAST_RADIUS * pitch));
+    [inner, inner * APERTURE_STEP.exp()].map(|radius| {
+        let sky_from = radius + GAP_PX * pitch;
+        Aperture { radius, sky_from, sky_to: (sky_from * sky_from + RING_AREA * radius * radius).sqrt() }
+    })
 }
 
 struct Reader<'a> {
@@ -199,12 +228,12 @@ impl Reader<'_> {
         candidate: &Candidate,
         half: usize,
         sigma_px: f64,
-        aperture: Aperture,
+        apertures: [Aperture; 2],
     ) -> Result<Option<GridStar>, FitsError> {
         let kind = self.job.frame.kind;
         let leading = leading_channel(kind);
         let Some(region) = self.read(candidate, half)? else { return Ok(None) };
-        if self.is_saturated(region, candidate, aperture.radius) {
+        if self.is_saturated(region, candidate, apertures[1].radius) {
             return Ok(None);
         }
         for channel in 0..kind.channels() {
@@ -212,41 +241,57 @@ impl Reader<'_> {
         }
         let StarScratch { samples, sky } = &mut *self.scratch;
         let start = (candidate.x as f64, candidate.y as f64);
-        let Some(leading_sky) = local_sky(&samples[leading], start, aperture, sky) else { return Ok(None) };
+        let Some(leading_sky) = local_sky(&samples[leading], start, apertures[0], sky) else {
+            return Ok(None);
+        };
         let start = Moments { x: start.0, y: start.1, sigma_px };
         let Some((x, y, width)) = centroid(&samples[leading], start, leading_sky.level) else {
             return Ok(None);
         };
-        let at = (x, y);
         if width < WIDTH_RANGE.0
             || width > WIDTH_RANGE.1
-            || has_neighbour(&samples[leading], at, aperture, &leading_sky, sigma_px)
+            || has_neighbour(&samples[leading], (x, y), apertures[1], &leading_sky, sigma_px)
         {
             return Ok(None);
         }
-        let Some((grid, scale)) = self.to_grid(at) else { return Ok(None) };
-        let mut star = GridStar { x_px: grid.0, y_px: grid.1, flux: [f32::NAN; 3], variance: [f32::NAN; 3] };
+        let own = moments(&samples[leading], Moments { x, y, sigma_px }, leading_sky.level);
+        let at = own.map_or((x, y), |own| (own.x, own.y));
+        let Some((grid, ratio)) = self.to_grid(at) else { return Ok(None) };
+        let scale = self.job.frame.flux_scale * ratio * ratio;
+        let mut star = GridStar {
+            x_px: grid.0,
+            y_px: grid.1,
+            ln_sigma_px: own.map_or(f32::NAN, |own| (without_pixel(own.sigma_px) * ratio).ln() as f32),
+            ln_radius_px: (apertures[0].radius * ratio).ln() as f32,
+            flux: [f32::NAN; 3],
+            outer_flux: [f32::NAN; 3],
+            variance: [f32::NAN; 3],
+        };
         for channel in 0..kind.channels() {
-            let StarScratch { samples, sky } = &mut *self.scratch;
             let area = areas(kind)[channel];
-            let Some(sky) = local_sky(&samples[channel], at, aperture, sky) else { return Ok(None) };
-            let Some((light, variance)) = flux(&samples[channel], at, aperture, area, &sky) else {
-                return Ok(None);
-            };
+            let Some((light, variance)) = self.light(channel, at, apertures[0]) else { return Ok(None) };
+            let Some((outer, _)) = self.light(channel, at, apertures[1]) else { return Ok(None) };
             let photons =
                 self.job.frame.noise_model.gain_e_per_adu.map_or(0.0, |gain| light.max(0.0) * area / gain);
             star.flux[channel] = (light * scale) as f32;
+            star.outer_flux[channel] = (outer * scale) as f32;
             star.variance[channel] = ((variance + photons) * scale * scale) as f32;
         }
         Ok(Some(star))
     }
 
-    /// Place on the grid, and what a sum over pixels of the frame is multiplied with.
+    /// Flux of a channel in an aperture above the sky of its ring, and its variance by the noise of the sky.
+    fn light(&mut self, channel: usize, at: (f64, f64), aperture: Aperture) -> Option<(f64, f64)> {
+        let StarScratch { samples, sky } = &mut *self.scratch;
+        let sky = local_sky(&samples[channel], at, aperture, sky)?;
+        flux(&samples[channel], at, aperture, areas(self.job.frame.kind)[channel], &sky)
+    }
+
+    /// Place on the grid, and how many pixels of the grid a pixel of the frame is long.
     fn to_grid(&self, at: (f64, f64)) -> Option<((f64, f64), f64)> {
         let job = self.job;
         let grid = job.grid.icrs_to_pixel(&job.frame.wcs.pixel_to_icrs(at.0, at.1)?)?;
-        let ratio = job.frame.wcs.scale_deg() / job.grid.scale_deg();
-        Some((grid, job.frame.flux_scale * ratio * ratio))
+        Some((grid, job.frame.wcs.scale_deg() / job.grid.scale_deg()))
     }
 }
 

@@ -13,7 +13,8 @@ use zemosaic_image::Region;
 use zemosaic_sky::{Grid, MapOptions, PixelMap, SkyFrame, Wcs, grid_bounds};
 use zemosaic_testkit::rng::Rng;
 use zemosaic_testkit::tan::Parity;
-use zemosaic_testkit::{TanFrame, noise_image, star_image, write_test_frame};
+use zemosaic_testkit::psf::Moffat;
+use zemosaic_testkit::{TanFrame, noise_image, write_test_frame};
 
 const SIZE: (usize, usize) = (420, 360);
 const SCALE_DEG: f64 = 2.0 / 3600.0;
@@ -51,7 +52,12 @@ fn light(frame: &TanFrame, stars: &[(f64, f64, f64)], fwhm_px: f64) -> Vec<f32> 
             frame.holds((x, y), -20.0).then_some((x, y, *flux))
         })
         .collect();
-    star_image(SIZE.0, SIZE.1, &placed, fwhm_px)
+    let psf = Moffat::new(fwhm_px, 0.0, 0.0);
+    let mut plane = vec![0.0; SIZE.0 * SIZE.1];
+    for &(x, y, flux) in &placed {
+        psf.add_star(&mut plane, SIZE, (x, y), 12.0 * fwhm_px, |_, _| flux);
+    }
+    plane
 }
 
 fn previews(folder: &Path) -> Vec<Preview> {
@@ -80,11 +86,10 @@ fn gain(index: usize) -> f64 {
     0.8 + 0.05 * ((index * 7) % 11) as f64
 }
 
-/// Errors of `found`, and chi2 over their number.
+/// Errors of those of `found` that stars tell, and chi2 over their number.
 fn errors(found: &[Option<PairGain>], pairs: &[Pair], truth: impl Fn(usize) -> f64) -> (Vec<f64>, f64) {
     let of = |(pair, gain): (&Pair, &Option<PairGain>)| {
-        let gain = gain.as_ref()?;
-        assert_eq!(gain.origin, GainOrigin::Stars);
+        let gain = gain.as_ref().filter(|gain| gain.origin == GainOrigin::Stars)?;
         let error = gain.value - (truth(pair.a) / truth(pair.b)).ln();
         Some((error, error * error / gain.variance))
     };
@@ -134,10 +139,52 @@ fn gains_are_found_within_their_errors() {
     let (errors, chi2) = errors(&found, &pairs, gain);
     let rms = (errors.iter().map(|e| e * e).sum::<f64>() / errors.len() as f64).sqrt();
     assert!(errors.len() >= 24, "{}", errors.len());
-    assert!(rms < 2e-3 && (0.3..1.7).contains(&chi2), "rms {rms}, chi2 {chi2}");
+    assert!(rms < 2.5e-3 && (0.3..1.7).contains(&chi2), "rms {rms}, chi2 {chi2}");
     // On one thread the same bits.
     let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     assert_eq!(alone.install(|| pair_gains(&previews, &pairs, 0, &MatchOptions::default())), found);
+}
+
+/// Mean error, and its own, of gains of pairs of frames of this seeing with `count` stars in 660 x 660 pixels.
+fn bias_of_crowded(count: usize, fwhm_px: [f64; 2], sets: u64) -> (f64, f64) {
+    let mut errors = Vec::new();
+    for set in 0..sets {
+        let dir = tempfile::tempdir().unwrap();
+        let mut rng = Rng::for_keys(3, &[set, count as u64]);
+        let mut place = || MIDDLE[0] + rng.range(-330.0, 330.0);
+        let field: Vec<(f64, f64, f64)> =
+            (0..count).map(|i| (place(), place(), 2e5 / (1.0 + 100.0 * i as f64 / count as f64))).collect();
+        for index in 0..2 {
+            let frame = pointing(20.0 * index as f64, 9.0, 2.0, 0.3 * index as f64);
+            let light = light(&frame, &field, fwhm_px[index]);
+            let noise = noise_image(SIZE.0, SIZE.1, 400.0, 8.0, 10 * set + index as u64);
+            let strength = 2.0 - index as f32;
+            let pixels: Vec<f32> =
+                light.iter().zip(noise).map(|(light, noise)| light * strength + noise).collect();
+            write(dir.path(), index, &frame, &pixels, |_| {});
+        }
+        let previews = previews(dir.path());
+        let found = pair_gains(&previews, &all_pairs(2), 0, &MatchOptions::default())[0].unwrap();
+        errors.push(found.value - 2.0_f64.ln());
+    }
+    let mean = errors.iter().sum::<f64>() / errors.len() as f64;
+    let squares = errors.iter().map(|e| (e - mean).powi(2)).sum::<f64>();
+    (mean, (squares / errors.len() as f64 / (errors.len() as f64 - 1.0)).sqrt())
+}
+
+/// The limits are those of `docs/methods/star-gains.md`.
+#[test]
+fn neighbours_do_not_bias() {
+    for (count, fwhm_px, limit) in [
+        (300, [3.0, 3.0], 0.003),
+        (1000, [3.0, 3.0], 0.004),
+        (1000, [2.5, 3.0], 0.004),
+        (1000, [2.0, 4.0], 0.015),
+        (1500, [2.0, 4.0], 0.02),
+    ] {
+        let (bias, error) = bias_of_crowded(count, fwhm_px, 4);
+        assert!(bias.abs() < limit && error < 0.006, "{count} stars, {fwhm_px:?}: {bias} +- {error}");
+    }
 }
 
 #[test]
@@ -303,11 +350,17 @@ fn wild(rng: &mut Rng) -> Preview {
     let level = (0..region.area()).map(|_| value(rng)).collect();
     let variance =
         (0..region.area()).map(|_| if kind == 0 { 0.0 } else { rng.range(0.0, 3.0) as f32 }).collect();
+    let odd_or = |rng: &mut Rng, low: f64, high: f64| {
+        if rng.below(5) == 0 { odd[rng.below(odd.len())] } else { rng.range(low, high) as f32 }
+    };
     let star = |rng: &mut Rng| GridStar {
         x_px: rng.range(0.0, 12.0),
         y_px: rng.range(0.0, 12.0),
-        flux: [if rng.below(5) == 0 { odd[rng.below(odd.len())] } else { rng.range(1.0, 100.0) as f32 }; 3],
-        variance: [if rng.below(5) == 0 { odd[rng.below(odd.len())] } else { rng.range(0.0, 9.0) as f32 }; 3],
+        ln_sigma_px: odd_or(rng, -1.0, 2.0),
+        ln_radius_px: odd_or(rng, 1.0, 3.0),
+        flux: [odd_or(rng, 1.0, 100.0); 3],
+        outer_flux: [odd_or(rng, 1.0, 100.0); 3],
+        variance: [odd_or(rng, 0.0, 9.0); 3],
     };
     let stars = (0..rng.below(12)).map(|_| star(rng)).collect();
     Preview { region, level: vec![level], variance: vec![variance], stars }

@@ -51,7 +51,10 @@ fn stars(region: Region, gain: f64) -> Vec<GridStar> {
         GridStar {
             x_px: 64.0 * (x as f64 + 0.2 + 0.6 * share(6)),
             y_px: 64.0 * (y as f64 + 0.2 + 0.6 * share(7)),
+            ln_sigma_px: 0.3,
+            ln_radius_px: 2.0,
             flux: [flux; 3],
+            outer_flux: [flux; 3],
             variance: [(flux * 1e-3).powi(2); 3],
         }
     };
