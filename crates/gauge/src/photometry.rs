@@ -16,7 +16,7 @@ use zemosaic_frames::{FrameKind, PixelScratch};
 use zemosaic_image::Region;
 
 use crate::aperture::{
-    Aperture, LocalSky, Moments, SIGMA_TO_FWHM, Sample, centroid, flux, local_sky, moments,
+    Aperture, LocalSky, Moments, SIGMA_TO_FWHM, Sample, centroid, flux, local_sky, moments, place_share,
 };
 use crate::candidates::Candidate;
 use crate::preview::PreviewJob;
@@ -24,8 +24,10 @@ use crate::star_list::GridStar;
 
 /// Radius of the aperture in full widths at half maximum.
 const RADIUS_FWHM: f64 = 2.2;
-/// Smallest radius in pixels of the colour.
-const LEAST_RADIUS: f64 = 3.0;
+/// Smallest radius, and that of a CFA frame. Larger ones would be the same for frames of different width, and the share of the light
+/// in them not.
+const LEAST_RADIUS_PX: f64 = 3.0;
+const LEAST_CFA_RADIUS_PX: f64 = 4.0;
 /// Distance of the sky's ring from the aperture, pixels.
 const GAP_PX: f64 = 1.5;
 /// Area of the ring over that of the aperture.
@@ -101,7 +103,8 @@ pub(crate) fn leading_channel(kind: FrameKind) -> usize {
 
 fn aperture_of(sigma_px: f64, kind: FrameKind) -> Aperture {
     let pitch = areas(kind)[0].sqrt();
-    let radius = (RADIUS_FWHM * SIGMA_TO_FWHM * sigma_px).max(LEAST_RADIUS * pitch);
+    let least = if pitch > 1.0 { LEAST_CFA_RADIUS_PX } else { LEAST_RADIUS_PX };
+    let radius = (RADIUS_FWHM * SIGMA_TO_FWHM * sigma_px).max(least);
     let sky_from = radius + GAP_PX * pitch;
     Aperture { radius, sky_from, sky_to: (sky_from * sky_from + RING_AREA * radius * radius).sqrt() }
 }
@@ -235,8 +238,11 @@ impl Reader<'_> {
             };
             let photons =
                 self.job.frame.noise_model.gain_e_per_adu.map_or(0.0, |gain| light.max(0.0) * area / gain);
-            star.flux[channel] = (light * scale) as f32;
-            star.variance[channel] = ((variance + photons) * scale * scale) as f32;
+            let share =
+                if area > 1.0 { place_share(&samples[channel], at, aperture, area, sigma_px) } else { 1.0 };
+            let factor = scale / share;
+            star.flux[channel] = (light * factor) as f32;
+            star.variance[channel] = ((variance + photons) * factor * factor) as f32;
         }
         Ok(Some(star))
     }
