@@ -237,6 +237,35 @@ mod tests {
     }
 
     #[test]
+    fn the_place_in_the_pattern_is_allowed_for() {
+        let aperture = Aperture { radius: 5.0, sky_from: 10.0, sky_to: 15.0 };
+        let (mut raw, mut corrected) = (Vec::new(), Vec::new());
+        for step in 0..36 {
+            let at = (20.0 + f64::from(step % 6) / 3.0, 20.0 + f64::from(step / 6) / 3.0);
+            let of_red = |sample: &Sample| sample.0 % 2.0 == 0.0 && sample.1 % 2.0 == 0.0;
+            let samples: Vec<Sample> = star(at, 2.3).into_iter().filter(of_red).collect();
+            let sky = local_sky(&samples, at, aperture, &mut Default::default()).unwrap();
+            let light = flux(&samples, at, aperture, 4.0, &sky).unwrap().0;
+            raw.push(light);
+            // The width is not known better than to some per cent.
+            corrected.push(light / place_share(&samples, at, aperture, 4.0, 1.07 * 2.3 / SIGMA_TO_FWHM));
+        }
+        let scatter = |values: &[f64]| {
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            (values.iter().map(|v| (v / mean - 1.0).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
+        };
+        assert!(
+            scatter(&raw) > 0.015 && scatter(&corrected) < 0.005,
+            "{} {}",
+            scatter(&raw),
+            scatter(&corrected)
+        );
+        // The mean over all places stays.
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        assert!((mean(&corrected) / mean(&raw) - 1.0).abs() < 2e-3);
+    }
+
+    #[test]
     fn no_star_no_moments() {
         let flat: Vec<Sample> = (0..400).map(|i| ((i % 20) as f32, (i / 20) as f32, 5.0)).collect();
         let start = Moments { x: 10.0, y: 10.0, sigma_px: 1.5 };
