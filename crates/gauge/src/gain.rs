@@ -18,6 +18,9 @@ const MATCH_PX: f64 = 1.5;
 /// Variance of the ratio of the widths of a star that has no noise.
 const WIDTH_FLOOR: f64 = 1e-4;
 
+/// Least signal to noise in a channel over that in the best of the star: what is chosen by the noise of its own channel is brighter
+/// there by chance.
+const OWN_SNR: f64 = 0.25;
 /// Stars that may support a gain from structure.
 const FEW_STARS: usize = 6;
 /// Squared distance of stars and structure, in variances, up to which they agree.
@@ -115,11 +118,15 @@ fn with_few_stars(structure: Structure, stars: Option<LogRatio>) -> PairGain {
     PairGain { value, variance, origin, samples }
 }
 
-/// Stars of a frame that are bright enough, by y.
+/// Stars of a frame that are bright enough in any channel, by y.
 fn usable_stars(preview: &Preview, channel: usize, snr: f64) -> Vec<&GridStar> {
     let is_usable = |star: &&GridStar| {
-        let (flux, variance) = (f64::from(star.flux[channel]), f64::from(star.variance[channel]));
-        flux.is_finite() && flux > 0.0 && flux >= snr * variance.sqrt() && star.y_px.is_finite()
+        let is_above = |channel: usize, snr: f64| {
+            let (flux, variance) = (f64::from(star.flux[channel]), f64::from(star.variance[channel]));
+            flux.is_finite() && flux > 0.0 && flux >= snr * variance.sqrt()
+        };
+        let is_bright = (0..star.flux.len()).any(|channel| is_above(channel, snr));
+        is_bright && is_above(channel, OWN_SNR * snr) && star.y_px.is_finite()
     };
     let mut stars: Vec<&GridStar> = preview.stars.iter().filter(is_usable).collect();
     stars.sort_by(|a, b| a.y_px.total_cmp(&b.y_px).then(a.x_px.total_cmp(&b.x_px)));

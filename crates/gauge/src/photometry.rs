@@ -16,7 +16,7 @@ use zemosaic_frames::{FrameKind, PixelScratch};
 use zemosaic_image::Region;
 
 use crate::aperture::{
-    Aperture, LocalSky, Moments, SIGMA_TO_FWHM, Sample, centroid, flux, local_sky, moments,
+    Aperture, LocalSky, Moments, SIGMA_TO_FWHM, Sample, centroid, flux, local_sky, moments, place_share,
 };
 use crate::candidates::Candidate;
 use crate::preview::PreviewJob;
@@ -26,8 +26,10 @@ use crate::star_list::{APERTURE_STEP, GridStar};
 const RADIUS_FWHM: f64 = 2.2;
 /// Variance of a pixel's area along an axis.
 const PIXEL_VARIANCE: f64 = 1.0 / 12.0;
-/// Smallest radius in pixels of the colour.
-const LEAST_RADIUS: f64 = 3.0;
+/// Smallest radius, and that of a CFA frame. Larger ones would be the same for frames of different width, and the share of the light
+/// in them not.
+const LEAST_RADIUS_PX: f64 = 3.0;
+const LEAST_CFA_RADIUS_PX: f64 = 4.0;
 /// Distance of the sky's ring from the aperture, pixels.
 const GAP_PX: f64 = 1.5;
 /// Area of the ring over that of the aperture.
@@ -128,7 +130,8 @@ fn on_ladder(length_px: f64) -> f64 {
 /// Inner and outer aperture of a frame with images of this width.
 fn apertures_of(sigma_px: f64, kind: FrameKind) -> [Aperture; 2] {
     let pitch = areas(kind)[0].sqrt();
-    let inner = on_ladder((RADIUS_FWHM * SIGMA_TO_FWHM * without_pixel(sigma_px)).max(LEAST_RADIUS * pitch));
+    let least = if pitch > 1.0 { LEAST_CFA_RADIUS_PX } else { LEAST_RADIUS_PX };
+    let inner = on_ladder((RADIUS_FWHM * SIGMA_TO_FWHM * without_pixel(sigma_px)).max(least));
     [inner, inner * APERTURE_STEP.exp()].map(|radius| {
         let sky_from = radius + GAP_PX * pitch;
         Aperture { radius, sky_from, sky_to: (sky_from * sky_from + RING_AREA * radius * radius).sqrt() }
@@ -269,8 +272,8 @@ impl Reader<'_> {
         };
         for channel in 0..kind.channels() {
             let area = areas(kind)[channel];
-            let Some((light, variance)) = self.light(channel, at, apertures[0]) else { return Ok(None) };
-            let Some((outer, _)) = self.light(channel, at, apertures[1]) else { return Ok(None) };
+            let Some((light, variance)) = self.light(channel, at, apertures[0], sigma_px) else { return Ok(None) };
+            let Some((outer, _)) = self.light(channel, at, apertures[1], sigma_px) else { return Ok(None) };
             let photons =
                 self.job.frame.noise_model.gain_e_per_adu.map_or(0.0, |gain| light.max(0.0) * area / gain);
             star.flux[channel] = (light * scale) as f32;
@@ -281,10 +284,20 @@ impl Reader<'_> {
     }
 
     /// Flux of a channel in an aperture above the sky of its ring, and its variance by the noise of the sky.
-    fn light(&mut self, channel: usize, at: (f64, f64), aperture: Aperture) -> Option<(f64, f64)> {
+    fn light(
+        &mut self,
+        channel: usize,
+        at: (f64, f64),
+        aperture: Aperture,
+        sigma_px: f64,
+    ) -> Option<(f64, f64)> {
         let StarScratch { samples, sky } = &mut *self.scratch;
-        let sky = local_sky(&samples[channel], at, aperture, sky)?;
-        flux(&samples[channel], at, aperture, areas(self.job.frame.kind)[channel], &sky)
+        let samples = &samples[channel];
+        let area = areas(self.job.frame.kind)[channel];
+        let sky = local_sky(samples, at, aperture, sky)?;
+        let (light, variance) = flux(samples, at, aperture, area, &sky)?;
+        let share = if area > 1.0 { place_share(samples, at, aperture, area, sigma_px) } else { 1.0 };
+        Some((light / share, variance / (share * share)))
     }
 
     /// Place on the grid, and how many pixels of the grid a pixel of the frame is long.

@@ -218,6 +218,56 @@ fn colours_have_gains_of_their_own() {
     }
 }
 
+/// Bayer frames of sharp and of wide images, without noise: the aperture follows the width, and the place in the pattern counts for little.
+#[test]
+fn seeing_of_bayer_frames_is_no_gain() {
+    let dir = tempfile::tempdir().unwrap();
+    let field = stars(150, 260.0);
+    for (index, fwhm_px) in [2.0, 2.8].into_iter().enumerate() {
+        let frame = pointing(7.3 * index as f64, 4.7 * index as f64, index as f64, 0.0);
+        let raw: Vec<f32> = light(&frame, &field, fwhm_px).iter().map(|light| 100.0 + light).collect();
+        let path = dir.path().join(format!("f{index:02}.fits"));
+        let bayer = |header: &mut Header| header.set_str("BAYERPAT", "RGGB", "");
+        write_test_frame(&path, &frame, ImageData::F32(&raw), bayer).unwrap();
+    }
+    let previews = previews(dir.path());
+    for colour in 0..3 {
+        let found = pair_gains(&previews, &all_pairs(2), colour, &MatchOptions::default())[0].unwrap();
+        assert!(found.samples >= 20 && found.value.abs() < 7e-3, "{colour}: {found:?}");
+    }
+}
+
+/// Stars are chosen by their best channel: those of a faint channel that are chosen by its own noise are too bright in the frame of
+/// more noise.
+#[test]
+fn a_faint_channel_has_no_bias() {
+    let (sets, count) = (200, 80);
+    let noise = noise_image(4 * count, sets, 0.0, 1.0, 21);
+    let (mut sum, mut squares) = (0.0, 0.0);
+    for random in noise.chunks(4 * count) {
+        let frame = |first: usize, sigma: f32| Preview {
+            stars: (0..count)
+                .map(|i| {
+                    let bright = 60.0 + 2.0 * i as f32;
+                    let red = bright / 4.0 + sigma * random[(first + 1) * count + i];
+                    let green = bright + sigma * random[first * count + i];
+                    let place = (20.0 * (i % 9) as f64, 20.0 * (i / 9) as f64);
+                    let variance = [sigma * sigma; 3];
+                    GridStar { x_px: place.0, y_px: place.1, flux: [red, green, green], variance }
+                })
+                .collect(),
+            ..preview(Region { x0: 0, y0: 0, width: 0, height: 0 }, 1.0, 1, |_, _| 0.0)
+        };
+        let found = pair_gains(&[frame(0, 0.4), frame(2, 1.6)], &all_pairs(2), 0, &MatchOptions::default());
+        let value = found[0].unwrap().value;
+        sum += value;
+        squares += value * value;
+    }
+    let (mean, n) = (sum / sets as f64, sets as f64);
+    let error = ((squares / n - mean * mean) / n).sqrt();
+    assert!(mean.abs() < 3e-3 && error < 1e-3, "{mean} +- {error}");
+}
+
 #[test]
 fn saturated_stars_do_not_count() {
     let dir = tempfile::tempdir().unwrap();
