@@ -5,14 +5,17 @@
 //! part the offsets have mean zero: the mean level of its frames stays what it was. A frame without a pair is a part of
 //! its own with offset 0. Logarithms of gains are solved in the same way, from d_ab = ln(flux in a / flux in b).
 //!
-//! Errors are those of the weights of the last round, under mean zero in each part: exact where the network has an exact
-//! factor, probed elsewhere (dense random networks of a thousand frames and more; some per cent off).
+//! Errors are those of the weights of the last round, under mean zero in each part, of differences that are independent: exact
+//! where the network has an exact factor, probed elsewhere (dense random networks of a thousand frames and more; some per cent
+//! off). Of frames whose pairs share their noise they are those of `normal/shared.rs`.
 
 use crate::location::{self, median, robust_weight};
-use crate::normal::conjugate::{self, Goal};
+use crate::normal::conjugate::{self, Goal, Reached};
+use crate::normal::shared::{Sources, shared_variances};
 use crate::normal::system::LinkBlocks;
 use crate::normal::variance::{PROBES, variances};
 use crate::normal::{Factor, Pattern, System, Unknowns};
+use crate::report::SolveHealth;
 
 /// Rounds at most.
 const ROUNDS: usize = 14;
@@ -72,6 +75,8 @@ pub struct OffsetSolution {
     pub rounds: usize,
     /// Iterations of conjugate gradients in all rounds.
     pub iterations: usize,
+    /// Whether the last system was solved as it should be.
+    pub health: SolveHealth,
 }
 
 impl OffsetSolution {
@@ -121,7 +126,7 @@ impl Fit {
             before = reached.iterations;
         }
         self.renew();
-        before + self.refine(tolerance)
+        before + self.refine(tolerance).iterations
     }
 
     /// Factor of the weights as they are.
@@ -130,26 +135,60 @@ impl Fit {
     }
 
     /// Iterate to `tolerance` with the factor there is.
-    fn refine(&mut self, tolerance: f64) -> usize {
-        let Some(factor) = &self.factor else { return 0 };
+    fn refine(&mut self, tolerance: f64) -> Reached {
+        let Some(factor) = &self.factor else { return Reached { iterations: 0, is_solved: false } };
         let goal = Goal { tolerance, iterations: 10 * self.pattern.nodes() + 100 };
         let parts = (&self.pattern, &self.system, factor);
-        conjugate::solve(parts, &self.system.right, &mut self.x, goal).iterations
+        conjugate::solve(parts, &self.system.right, &mut self.x, goal)
+    }
+
+    fn health(&self, reached: Reached) -> SolveHealth {
+        SolveHealth::of(reached.is_solved, self.pattern.is_exact, self.factor.as_ref())
     }
 
     fn offsets(&self) -> Vec<f64> {
         self.pattern.to_nodes(&self.x).iter().map(|[offset]| *offset).collect()
     }
 
-    fn errors(&self) -> Vec<f64> {
+    fn errors(&self, noise: Noise<'_>) -> Vec<f64> {
         let Some(factor) = &self.factor else { return vec![0.0; self.x.len()] };
-        let placed = variances((&self.pattern, &self.system, factor), PROBES);
-        self.pattern.to_nodes(&placed).iter().map(|[variance]| variance.sqrt()).collect()
+        let parts = (&self.pattern, &self.system, factor);
+        match noise {
+            Noise::NotAsked => vec![f64::NAN; self.x.len()],
+            Noise::Independent => {
+                let placed = variances(parts, PROBES);
+                self.pattern.to_nodes(&placed).iter().map(|[variance]| variance.sqrt()).collect()
+            }
+            Noise::Shared(sources) => {
+                let placed = shared_variances(parts, sources);
+                self.pattern.place.iter().map(|place| placed[*place].sqrt()).collect()
+            }
+        }
     }
 }
 
-/// Offsets of `frames` frames. Pairs must be of two different frames, and given once each.
+/// What errors are made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Noise<'a> {
+    /// No errors are wanted: NaN.
+    NotAsked,
+    /// Each difference has noise of its own.
+    Independent,
+    /// Differences have noise of these sources, in their order.
+    Shared(&'a Sources),
+}
+
+/// Offsets of `frames` frames. Pairs must be of two different frames, and given once each; their noise is taken as independent.
 pub fn solve_offsets(frames: usize, differences: &[Difference]) -> OffsetSolution {
+    solve_with_noise(frames, differences, Noise::Independent)
+}
+
+/// [`solve_offsets`] with errors of `noise`.
+pub(crate) fn solve_with_noise(
+    frames: usize,
+    differences: &[Difference],
+    noise: Noise<'_>,
+) -> OffsetSolution {
     let mut fit = Fit::new(frames, differences);
     let mut solution = OffsetSolution {
         offsets: vec![0.0; frames],
@@ -160,6 +199,7 @@ pub fn solve_offsets(frames: usize, differences: &[Difference]) -> OffsetSolutio
         degrees_of_freedom: differences.len() + fit.pattern.size.len() - frames,
         rounds: 0,
         iterations: 0,
+        health: SolveHealth::default(),
         part: fit.pattern.part.clone(),
     };
     let typical = median(&mut differences.iter().map(|d| d.variance).collect::<Vec<_>>()).unwrap_or(1.0);
@@ -180,13 +220,15 @@ pub fn solve_offsets(frames: usize, differences: &[Difference]) -> OffsetSolutio
         let settled = round > 0 && is_last_weight && change <= SETTLED * (typical + solution.excess).sqrt();
         if settled || solution.degrees_of_freedom == 0 || round + 1 == ROUNDS {
             fit.renew();
-            solution.iterations += fit.refine(TOLERANCE);
+            let reached = fit.refine(TOLERANCE);
+            solution.iterations += reached.iterations;
+            solution.health = fit.health(reached);
             solution.offsets = fit.offsets();
             break;
         }
         reweigh(&mut solution, differences, typical, round);
     }
-    solution.error = fit.errors();
+    solution.error = fit.errors(noise);
     solution.chi2 = differences.iter().fold(0.0, |sum, d| sum + solution.residual(d).powi(2) / d.variance);
     solution
 }

@@ -23,7 +23,7 @@ pub(crate) fn variances<const K: usize>(
     (pattern, system, factor): (&Pattern, &System<K>, &Factor<K>),
     probes: usize,
 ) -> Vec<Unknowns<K>> {
-    if pattern.is_exact { exact(pattern, factor) } else { probed((pattern, system, factor), probes) }
+    if factor.is_exact(pattern) { exact(pattern, factor) } else { probed((pattern, system, factor), probes) }
 }
 
 fn exact<const K: usize>(pattern: &Pattern, factor: &Factor<K>) -> Vec<Unknowns<K>> {
