@@ -95,11 +95,12 @@ fn stated_errors_are_what_is_missed() {
         ("stacks of 8 moved frames on 4 x 4 panels", places(4, 4, 8, 1), 16),
         ("120 frames of one field", places(1, 1, 120, 1), 10),
     ];
-    for method in [MatchMethod::Offset, MatchMethod::Gain] {
+    // The scatter that a gain from stars allows for is part of its error, and is above 0 by chance where there is none.
+    for (method, least) in [(MatchMethod::Offset, 0.9), (MatchMethod::Gain, 0.75)] {
         for (name, regions, runs) in &sets {
             let square = mean_square(regions, method, *runs);
             println!("{name}, {method:?}: mean square of normalised errors {square:.3}");
-            if std::env::var("NOASSERT").is_err() { assert!((0.9..1.1).contains(&square), "{name}, {method:?}: {square}"); }
+            assert!((least..1.1).contains(&square), "{name}, {method:?}: {square}");
         }
     }
 }

@@ -166,8 +166,8 @@ fn a_pivot_lost_in_rounding_is_told() {
     let solution = solve_offsets(5, &well);
     assert!(solution.health.is_well(), "{:?}", solution.health);
     let mut odd = well;
-    odd[3].variance = 1e-9;
-    odd[2].variance = 1e20;
+    odd[0].variance = 1e-9;
+    odd[1].variance = 1e20;
     let solution = solve_offsets(5, &odd);
     assert_eq!((solution.health.lost_pivots, solution.health.not_converged), (1, 0), "{:?}", solution.health);
     assert!(solution.error.iter().all(|error| error.is_finite()), "{:?}", solution.error);

@@ -20,7 +20,7 @@ use crate::events::{Reporter, Stage, Warning};
 use crate::options::{MosaicOptions, MosaicRequest};
 use crate::plan::{Placed, PlannedRun, place_sources};
 use crate::prepare::prepare;
-use crate::products::gauge::{GaugeFacts, MatchSources, Subject};
+use crate::products::gauge::{GaugeFacts, MatchSources, Subject, in_words};
 use crate::scan::{no_usable, tell_left_out};
 
 /// Set gain, offset and surface of the frames `placed` as the options want it; frames that cannot be used are left out.
@@ -181,8 +181,9 @@ fn matched(
     let working = reporter.working(format!("gauge: pairs and solve of {} sources", previews.len()));
     let mut found = log.with_heartbeat(|| match_frames(previews, blocks, reference, matching, &log));
     drop(working);
+    let ids = ids_of(&placed.sources);
     for untold in &found.undetermined {
-        reporter.log(format!("gauge: not determined: {untold}"));
+        reporter.log(format!("gauge: not determined: {}", in_words(untold, &ids)));
     }
     let _working = reporter.working("gauge: certificate of the seams");
     set_gauges(placed, &found);
@@ -204,7 +205,7 @@ fn matched(
     note_odd_gains(&mut found);
     found.certificate = Some(certificate);
     let sources =
-        MatchSources { subject, ids: ids_of(&placed.sources), numbers: (1..=previews.len()).collect() };
+        MatchSources { subject, ids, numbers: (1..=previews.len()).collect() };
     Ok(GaugeFacts::of_match(&found, matching.method, blocks.block_px, &sources))
 }
 

@@ -253,7 +253,7 @@ fn parts_of(gauge: &Gauge, name: impl Fn(usize) -> String) -> Vec<PartFacts> {
 }
 
 /// Something that is not told, with the names of the frames.
-fn in_words(untold: &Untold, ids: &[String]) -> String {
+pub(crate) fn in_words(untold: &Untold, ids: &[String]) -> String {
     let names: Vec<&str> =
         untold.frames.iter().filter_map(|frame| ids.get(*frame)).map(String::as_str).collect();
     if names.is_empty() { untold.what.clone() } else { format!("{}: {}", untold.what, some_of(&names)) }
