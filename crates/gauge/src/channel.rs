@@ -149,7 +149,8 @@ impl ChannelJob<'_> {
             .map_init(Differences::default, |scratch, pair| located(pair, 0.0, scratch))
             .collect();
         let known = found.iter().zip(self.pairs).filter(|(_, pair)| pair.blocks >= ENOUGH_BLOCKS);
-        let excess: Vec<f64> = known.filter_map(|(found, _)| found.map(|found| found.signed_excess)).collect();
+        let excess: Vec<f64> =
+            known.filter_map(|(found, _)| found.map(|found| found.signed_excess)).collect();
         let typical = typical_excess(excess, self.previews.len());
         let mut scratch = Differences::default();
         let with_typical = |(pair, found): (&Pair, Option<Location>)| {

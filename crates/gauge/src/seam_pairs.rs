@@ -85,7 +85,10 @@ struct Scratch {
 type Stages = Option<[Difference; 3]>;
 
 /// The pairs of `job`, and the spread of levels per channel.
-pub(crate) fn seams_of_pairs(job: &CertificateJob<'_>, sums: &BlockSums) -> (Vec<PairSeam>, Vec<LevelSpread>) {
+pub(crate) fn seams_of_pairs(
+    job: &CertificateJob<'_>,
+    sums: &BlockSums,
+) -> (Vec<PairSeam>, Vec<LevelSpread>) {
     let channels = job.previews.first().map_or(0, Preview::channels);
     let measured: Vec<(PairSeam, Vec<Stages>)> = job
         .pairs

@@ -70,7 +70,9 @@ pub(crate) fn sources_of<'a>(
             [(pair.a, &places.a, share.sqrt()), (pair.b, &places.b, -(1.0 - share).sqrt())]
         {
             let own = cells.iter().enumerate().filter(|(_, blocks)| **blocks > 0.0);
-            sources.parts.extend(own.map(|(cell, blocks)| ((CELLS * frame + cell) as u32, size as f32 * blocks)));
+            sources
+                .parts
+                .extend(own.map(|(cell, blocks)| ((CELLS * frame + cell) as u32, size as f32 * blocks)));
         }
         sources.starts.push(sources.parts.len());
     }

@@ -23,7 +23,9 @@ const ROUNDS: usize = 14;
 /// drops all of their pairs.
 const HUBER_ROUNDS: usize = 7;
 /// A change of the offsets over the error of a typical pair at which the rounds end.
-const SETTLED: f64 = 1e-4;
+const SETTLED: f64 = 1e-3;
+/// The same at which Huber's weight has done its work.
+const HUBER_SETTLED: f64 = 0.03;
 /// No pair's weight falls below this share, so that parts stay connected.
 const LEAST_WEIGHT: f64 = 1e-4;
 /// Variances outside of these shares of the median count as at their ends: weights that differ by more than the digits of a sum hold
@@ -35,7 +37,7 @@ const EXACT_PRODUCTS: usize = 60_000_000;
 /// Residual of the solution over the right-hand side.
 const TOLERANCE: f64 = 1e-12;
 /// The same in rounds before the last.
-const ROUGH_TOLERANCE: f64 = 1e-9;
+const ROUGH_TOLERANCE: f64 = 1e-7;
 /// Iterations with the factor of an earlier round before a new one is made.
 const STALE_ITERATIONS: usize = 12;
 /// MAD about 0 to standard deviation.
@@ -203,6 +205,7 @@ pub(crate) fn solve_with_noise(
         part: fit.pattern.part.clone(),
     };
     let typical = median(&mut differences.iter().map(|d| d.variance).collect::<Vec<_>>()).unwrap_or(1.0);
+    let mut huber_rounds = HUBER_ROUNDS;
     for round in 0..ROUNDS {
         let within = |variance: f64| variance.max(LEAST_SHARE * typical).min(MOST_SHARE * typical);
         let weighed = |(weight, d): (&f64, &Difference)| weight / (within(d.variance) + solution.excess);
@@ -215,9 +218,13 @@ pub(crate) fn solve_with_noise(
             .fold(0.0_f64, |most, (new, old)| most.max((new - old).abs()));
         solution.offsets = offsets;
         solution.rounds = round + 1;
+        let change = change / (typical + solution.excess).sqrt();
         // Outliers that Huber's weight shows are left to Tukey's. What has no loop fits exactly: nothing to judge by.
-        let is_last_weight = round > HUBER_ROUNDS || solution.weight.iter().all(|weight| *weight == 1.0);
-        let settled = round > 0 && is_last_weight && change <= SETTLED * (typical + solution.excess).sqrt();
+        let is_last_weight = round > huber_rounds || solution.weight.iter().all(|weight| *weight == 1.0);
+        let settled = round > 0 && is_last_weight && change <= SETTLED;
+        if round > 1 && change <= HUBER_SETTLED {
+            huber_rounds = huber_rounds.min(round);
+        }
         if settled || solution.degrees_of_freedom == 0 || round + 1 == ROUNDS {
             fit.renew();
             let reached = fit.refine(TOLERANCE);
@@ -226,15 +233,16 @@ pub(crate) fn solve_with_noise(
             solution.offsets = fit.offsets();
             break;
         }
-        reweigh(&mut solution, differences, typical, round);
+        let kind = if round < huber_rounds { 0 } else { location::HUBER_ROUNDS };
+        reweigh(&mut solution, differences, typical, kind);
     }
     solution.error = fit.errors(noise);
     solution.chi2 = differences.iter().fold(0.0, |sum, d| sum + solution.residual(d).powi(2) / d.variance);
     solution
 }
 
-/// Excess and weights from the residuals.
-fn reweigh(solution: &mut OffsetSolution, differences: &[Difference], typical: f64, round: usize) {
+/// Excess and weights from the residuals; `kind` of weight as of [`robust_weight`].
+fn reweigh(solution: &mut OffsetSolution, differences: &[Difference], typical: f64, kind: usize) {
     let fitted = differences.len() as f64 / solution.degrees_of_freedom as f64;
     let residuals: Vec<f64> = differences.iter().map(|d| solution.residual(d).abs()).collect();
     solution.excess = (scatter_of(&residuals).powi(2) * fitted - typical).max(0.0);
@@ -242,7 +250,6 @@ fn reweigh(solution: &mut OffsetSolution, differences: &[Difference], typical: f
     let sigmas: Vec<f64> = residuals.iter().zip(differences).map(sigma_of).collect();
     // In units of their own scatter where that is more than what the variances say.
     let scale = (scatter_of(&sigmas) * fitted.sqrt()).max(1.0);
-    let kind = if round < HUBER_ROUNDS { 0 } else { location::HUBER_ROUNDS };
     for (weight, sigma) in solution.weight.iter_mut().zip(&sigmas) {
         *weight = robust_weight(sigma / scale, kind).max(LEAST_WEIGHT);
     }

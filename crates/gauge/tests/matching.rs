@@ -531,7 +531,10 @@ fn pairs_are_told_in_the_unit_of_the_reference() {
         // Gains have a geometric mean of 1: values of a frame are those of the sky times 2.
         let unit = strength[reference] / 2.0;
         for (pair, free) in found.pairs.iter().zip(&free.pairs) {
-            assert!((pair.error[0] / free.error[0] / unit - 1.0).abs() < 1e-3, "{reference}: {pair:?} {free:?}");
+            assert!(
+                (pair.error[0] / free.error[0] / unit - 1.0).abs() < 1e-3,
+                "{reference}: {pair:?} {free:?}"
+            );
             let miss = pair.after[0] - unit * free.after[0];
             assert!(miss.abs() < 1e-3 * pair.error[0], "{reference}: {pair:?} {free:?}");
             assert_eq!(pair.before, free.before);

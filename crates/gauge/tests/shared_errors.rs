@@ -56,7 +56,8 @@ fn mean_square(regions: &[Region], method: MatchMethod, runs: u64) -> f64 {
             // Frames differ in noise too.
             let variance = rng.range(0.5, 2.0);
             truth.push(if method == MatchMethod::Gain { -strength.ln() } else { -level });
-            let levels = (0..region.area()).map(|_| (level + variance.sqrt() * rng.normal()) as f32).collect();
+            let levels =
+                (0..region.area()).map(|_| (level + variance.sqrt() * rng.normal()) as f32).collect();
             let stars =
                 if method == MatchMethod::Gain { stars(*region, strength, &mut rng) } else { Vec::new() };
             Preview {

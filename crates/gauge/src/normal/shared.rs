@@ -44,10 +44,7 @@ impl Sources {
 }
 
 /// Variance of the unknown of each place. The links are those of `sources`, the matrix is the sum of their weights.
-pub(crate) fn shared_variances(
-    parts: (&Pattern, &System<1>, &Factor<1>),
-    sources: &Sources,
-) -> Vec<f64> {
+pub(crate) fn shared_variances(parts: (&Pattern, &System<1>, &Factor<1>), sources: &Sources) -> Vec<f64> {
     let (pattern, system, factor) = parts;
     // Places of the first and the second node of each link, and the root of its weight.
     let ends = pattern.ends.iter().zip(&system.off);
@@ -111,9 +108,10 @@ fn probed(
         let signs: Vec<f64> = (0..sources.count).map(|_| sign()).collect();
         let mut right = vec![[0.0]; pattern.nodes()];
         for (link, (a, b, root)) in links.iter().enumerate() {
-            let noise = sources.of(link).iter().fold(0.0, |sum, (source, part)| {
-                sum + f64::from(*part) * signs[*source as usize]
-            });
+            let noise = sources
+                .of(link)
+                .iter()
+                .fold(0.0, |sum, (source, part)| sum + f64::from(*part) * signs[*source as usize]);
             right[*a][0] += root * noise;
             right[*b][0] -= root * noise;
         }

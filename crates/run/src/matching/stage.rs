@@ -204,8 +204,7 @@ fn matched(
     log_metrics(reporter, &certificate);
     note_odd_gains(&mut found);
     found.certificate = Some(certificate);
-    let sources =
-        MatchSources { subject, ids, numbers: (1..=previews.len()).collect() };
+    let sources = MatchSources { subject, ids, numbers: (1..=previews.len()).collect() };
     Ok(GaugeFacts::of_match(&found, matching.method, blocks.block_px, &sources))
 }
 
@@ -296,7 +295,10 @@ mod tests {
         let known = added_as_it_is(&file("b.fits"), &without);
         assert_eq!(
             (known.code, known.message.as_str()),
-            ("W-TILE", "b.fits: it cannot be compared with the others (no block of sky) and is added as it is")
+            (
+                "W-TILE",
+                "b.fits: it cannot be compared with the others (no block of sky) and is added as it is"
+            )
         );
         let message = added_as_it_is(&file("a.fits"), &without).message;
         assert_eq!(message, "a.fits: it cannot be compared with the others and is added as it is");

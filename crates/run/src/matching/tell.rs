@@ -79,7 +79,9 @@ fn not_solved(facts: &GaugeFacts) -> Vec<String> {
             return None;
         }
         let what = match (health.not_converged, health.lost_pivots) {
-            (0, lost) => format!("{lost} pivots of its equations were lost in rounding, errors are estimates"),
+            (0, lost) => {
+                format!("{lost} pivots of its equations were lost in rounding, errors are estimates")
+            }
             (_, 0) => "the iterations ended before the solution was exact".to_owned(),
             (_, lost) => format!(
                 "the iterations ended before the solution was exact, and {lost} pivots of its equations were lost in rounding"
@@ -170,7 +172,10 @@ mod tests {
     use crate::products::gauge::tests::matched;
 
     fn told(facts: &GaugeFacts) -> Vec<String> {
-        warnings_of(facts).into_iter().map(|warning| format!("{}: {}", warning.code, warning.message)).collect()
+        warnings_of(facts)
+            .into_iter()
+            .map(|warning| format!("{}: {}", warning.code, warning.message))
+            .collect()
     }
 
     fn parts(sizes: &[(usize, bool)]) -> Vec<PartFacts> {
@@ -204,7 +209,11 @@ mod tests {
         let mut facts = matched(Subject::Frames);
         facts.reference = Some("r.fits".into());
         facts.parts = parts(&[(7, false), (1, true)]);
-        assert!(told(&facts)[0].contains("the reference r.fits shares no block of sky"), "{:?}", told(&facts));
+        assert!(
+            told(&facts)[0].contains("the reference r.fits shares no block of sky"),
+            "{:?}",
+            told(&facts)
+        );
         facts.parts = parts(&[(5, false), (3, true)]);
         let found = told(&facts);
         assert!(found[0].contains("5 frames from f0.fits on, 3 frames from f1.fits on"), "{found:?}");
@@ -214,7 +223,11 @@ mod tests {
         if let Some(own) = &mut facts.matched {
             own.without_gain = vec!["r.fits".into()];
         }
-        assert!(told(&facts)[1].contains("the gain of the reference r.fits is not known"), "{:?}", told(&facts));
+        assert!(
+            told(&facts)[1].contains("the gain of the reference r.fits is not known"),
+            "{:?}",
+            told(&facts)
+        );
     }
 
     #[test]
