@@ -89,12 +89,12 @@ fn mean_square(regions: &[Region], method: MatchMethod, runs: u64) -> f64 {
 #[test]
 fn stated_errors_are_what_is_missed() {
     let sets = [
-        ("a strip of 40", places(40, 1, 1, 0), 40),
-        ("16 frames of one field", places(1, 1, 16, 0), 120),
-        ("16 moved frames of one field", places(1, 1, 16, 2), 120),
-        ("stacks of 8 on 4 x 4 panels", places(4, 4, 8, 0), 16),
-        ("stacks of 8 moved frames on 4 x 4 panels", places(4, 4, 8, 1), 16),
-        ("120 frames of one field", places(1, 1, 120, 1), 10),
+        ("a strip of 40", places(40, 1, 1, 0), 30),
+        ("16 frames of one field", places(1, 1, 16, 0), 80),
+        ("16 moved frames of one field", places(1, 1, 16, 2), 80),
+        ("stacks of 8 on 4 x 4 panels", places(4, 4, 8, 0), 8),
+        ("stacks of 8 moved frames on 4 x 4 panels", places(4, 4, 8, 1), 8),
+        ("120 frames of one field", places(1, 1, 120, 1), 5),
     ];
     // The scatter that a gain from stars allows for is part of its error, and is above 0 by chance where there is none.
     for (method, least) in [(MatchMethod::Offset, 0.9), (MatchMethod::Gain, 0.75)] {

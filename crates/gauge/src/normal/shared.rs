@@ -158,3 +158,86 @@ fn probed(
     let ratio = |place: usize| if expected[place] > 0.0 { found[place] / expected[place] } else { 0.0 };
     (0..nodes).map(|place| alone[place] * ratio(place) / probes as f64).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::normal::system::LinkBlocks;
+
+    /// Frames of rows of 20 with links to neighbours, in two parts, weights from 1 to 2.
+    fn system(most: usize) -> (Pattern, System<1>) {
+        let nodes = 200;
+        let near = |a: usize| [a + 1, a + 2, a + 20, a + 21].map(|b| (a, b));
+        let links: Vec<(usize, usize)> =
+            (0..nodes).flat_map(near).filter(|(a, b)| *b < nodes && (*a < 140) == (*b < 140)).collect();
+        let pattern = Pattern::new(nodes, &links, most);
+        let mut system = System::new(&pattern);
+        for link in 0..links.len() {
+            let w = 1.0 + (link % 7) as f64 / 7.0;
+            let blocks = LinkBlocks { aa: [[w]], bb: [[w]], ab: [[-w]], a: [0.0], b: [0.0] };
+            system.add(&pattern, link, &blocks);
+        }
+        (pattern, system)
+    }
+
+    /// One source for each link.
+    fn own(links: usize) -> Sources {
+        Sources {
+            count: links,
+            starts: (0..=links).collect(),
+            parts: (0..links).map(|link| (link as u32, 1.0)).collect(),
+        }
+    }
+
+    #[test]
+    fn independent_links_have_the_variances_of_the_matrix() {
+        for most in [usize::MAX, 0] {
+            let (pattern, system) = system(most);
+            let factor = Factor::new(&pattern, &system);
+            let found = shared_variances((&pattern, &system, &factor), &own(pattern.ends.len()));
+            let (exact, whole) = self::system(usize::MAX);
+            let expected = variances((&exact, &whole, &Factor::new(&exact, &whole)), 0);
+            let expected = exact.to_nodes(&expected);
+            let ratio = |node: usize| found[pattern.place[node]] / expected[node][0].max(f64::MIN_POSITIVE);
+            let mean = (0..200).map(ratio).sum::<f64>() / 200.0;
+            let most = (0..200).map(|node| (ratio(node) - 1.0).abs()).fold(0.0, f64::max);
+            let limits = if pattern.is_exact { (1e-9, 1e-9) } else { (0.2, 0.7) };
+            assert!((mean - 1.0).abs() < limits.0 && most < limits.1, "{}: {mean} {most}", pattern.is_exact);
+        }
+    }
+
+    /// Links that share the noise of their nodes: with one source per node of which each link has both, offsets miss by that noise
+    /// itself, less its mean.
+    #[test]
+    fn noise_of_nodes_comes_back_as_it_is() {
+        let nodes = 30;
+        let links: Vec<(usize, usize)> =
+            (0..nodes).flat_map(|a| (a + 1..nodes).map(move |b| (a, b))).collect();
+        let pattern = Pattern::new(nodes, &links, usize::MAX);
+        let mut system = System::new(&pattern);
+        let blocks = LinkBlocks { aa: [[0.5]], bb: [[0.5]], ab: [[-0.5]], a: [0.0], b: [0.0] };
+        (0..links.len()).for_each(|link| system.add(&pattern, link, &blocks));
+        let half = 0.5f32.sqrt();
+        let sources = Sources {
+            count: nodes,
+            starts: (0..=links.len()).map(|link| 2 * link).collect(),
+            parts: links.iter().flat_map(|(a, b)| [(*a as u32, half), (*b as u32, -half)]).collect(),
+        };
+        let factor = Factor::new(&pattern, &system);
+        let parts = (&pattern, &system, &factor);
+        // Variance 2 of a difference, 1 of a node.
+        let expected = 1.0 - 1.0 / nodes as f64;
+        for own in shared_variances(parts, &sources) {
+            assert!((own - expected).abs() < 1e-6, "{own}");
+        }
+        // Independent links would have 2 / 30.
+        assert!(variances(parts, 0).iter().all(|own| own[0] < 0.07));
+        let links = pattern.ends.iter().map(|(later, earlier, is_b_later)| {
+            let (a, b) = if *is_b_later { (*earlier, *later) } else { (*later, *earlier) };
+            (a, b, 0.5f64.sqrt())
+        });
+        for own in probed(parts, &links.collect::<Vec<_>>(), &sources) {
+            assert!((own / expected - 1.0).abs() < 0.2, "{own}");
+        }
+    }
+}
