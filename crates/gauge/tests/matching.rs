@@ -526,10 +526,10 @@ fn pairs_are_told_in_the_unit_of_the_reference() {
         });
     }
     let free = solve(&previews, MatchMethod::Full, None);
-    for reference in 0..3 {
+    for (reference, strength) in strength.into_iter().enumerate() {
         let found = solve(&previews, MatchMethod::Full, Some(reference));
         // Gains have a geometric mean of 1: values of a frame are those of the sky times 2.
-        let unit = strength[reference] / 2.0;
+        let unit = strength / 2.0;
         for (pair, free) in found.pairs.iter().zip(&free.pairs) {
             assert!(
                 (pair.error[0] / free.error[0] / unit - 1.0).abs() < 1e-3,
