@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::blocks::BlockGrid;
 use crate::gauge::FrameGauge;
-use crate::inter_tile::InterTile;
+use crate::level_spread::LevelSpread;
 use crate::pairs::Pair;
 use crate::preview::Preview;
 use crate::rims::{BlockSums, rims_of};
@@ -161,7 +161,7 @@ pub struct SeamCertificate {
     /// All channels together; its verdict is the worst of theirs.
     pub overall: SeamSummary,
     /// Spread of the levels of the sources, per channel.
-    pub inter_tile: Vec<InterTile>,
+    pub inter_tile: Vec<LevelSpread>,
     /// Pieces of joins, by source; of more than 100,000 those with the largest steps after.
     #[serde(skip)]
     pub joins: Vec<JoinElement>,
@@ -179,13 +179,8 @@ impl SeamCertificate {
     }
 }
 
-/// Bytes that a certificate of `previews` takes besides its result.
-pub fn certificate_bytes(previews: &[Preview]) -> usize {
-    BlockSums::bytes(previews)
-}
-
 /// The certificate of a mosaic. Time goes with the blocks of all sources and with the pairs given, memory with the blocks
-/// that the mosaic has ([`certificate_bytes`]).
+/// that the mosaic has.
 pub fn seam_certificate(job: &CertificateJob<'_>) -> SeamCertificate {
     let channels = job.previews.first().map_or(0, Preview::channels);
     let sums = BlockSums::new(job);

@@ -3,19 +3,25 @@
 use rayon::prelude::*;
 
 use crate::blocks::BlockGrid;
-use crate::gauge::Gauge;
+use crate::gauge::{Gauge, Untold};
 use crate::location::{Differences, Location, block_differences, median};
-use crate::matching::{Measured, rms};
+use crate::matching::Measured;
 use crate::options::{MatchMethod, MatchOptions};
 use crate::pairs::Pair;
 use crate::preview::Preview;
-use crate::report::ChannelReport;
-use crate::solve::{Difference, OffsetSolution, solve_offsets};
+use crate::report::{ChannelReport, SolveHealth};
+use crate::shared_noise::{PairPlaces, frame_variances, sources_of};
+use crate::solve::{Difference, Noise, OffsetSolution, scatter_of, solve_with_noise};
 use crate::surface::Surface;
-use crate::surfaces::{BlockDifference, SurfacePair, SurfaceSolution, solve_surfaces};
+use crate::surfaces::{BlockDifference, SurfacePair, SurfaceSolution, Undetermined, solve_surfaces};
 
 /// Pairs of fewer common blocks cannot tell their own scatter: they have at least that of a typical pair.
 const ENOUGH_BLOCKS: usize = 8;
+/// Standard errors above nothing at which a pair's own scatter counts. What scatter comes by chance has a part in the error of a
+/// difference that does not fall with the number of blocks as that of the noise does.
+const SURE_SCATTER: f64 = 2.5;
+/// Standard error of a median over that of a mean.
+const MEDIAN_ERROR: f64 = 1.2533;
 /// Variance of a difference that is not known: its weight is a number, yet far below any other.
 const NOTHING: f64 = 1e100;
 /// Blocks of a pair that scatter more than this times the typical, as variances, are not those of a sky with gradients.
@@ -28,6 +34,8 @@ pub(crate) struct ChannelJob<'a> {
     pub(crate) pairs: &'a [Pair],
     /// Per pair and channel.
     pub(crate) measured: &'a [Vec<Measured>],
+    /// Per pair.
+    pub(crate) places: &'a [PairPlaces],
     pub(crate) options: &'a MatchOptions,
 }
 
@@ -48,7 +56,7 @@ pub(crate) struct ChannelGauge {
     /// Connected part of each frame in the network of gains.
     gain_part: Vec<usize>,
     report: ChannelReport,
-    undetermined: Vec<String>,
+    undetermined: Vec<Untold>,
 }
 
 impl ChannelJob<'_> {
@@ -56,13 +64,19 @@ impl ChannelJob<'_> {
     pub(crate) fn solve(&self, channel: usize) -> ChannelGauge {
         let mut gauge = self.gains(channel);
         gauge.differences = self.sky_differences(channel, &gauge.gains);
-        let solution = solve_offsets(self.previews.len(), &gauge.differences);
-        gauge.report = report_of(&solution, &gauge.differences);
-        if self.options.method == MatchMethod::Surface {
+        let method = self.options.method;
+        let variances = frame_variances(self.previews, channel, &gauge.gains);
+        let sources = sources_of(&variances, self.pairs.iter().zip(self.places));
+        // Surfaces have errors of their own, and offsets that are not asked for have none.
+        let has_errors = method.has_offset() && method != MatchMethod::Surface;
+        let noise = if has_errors { Noise::Shared(&sources) } else { Noise::NotAsked };
+        let solution = solve_with_noise(self.previews.len(), &gauge.differences, noise);
+        gauge.report = report_of(&solution, gauge.report.health);
+        if method == MatchMethod::Surface {
             let found = self.surfaces(channel, &gauge.gains, &solution);
             gauge.take_surfaces(found, channel);
         }
-        if self.options.method.has_offset() && gauge.offsets.is_none() {
+        if method.has_offset() && gauge.offsets.is_none() {
             gauge.offsets = Some((solution.offsets, solution.error));
         }
         gauge.weights = solution.weight;
@@ -96,7 +110,12 @@ impl ChannelJob<'_> {
             Some((index, Difference { a: pair.a, b: pair.b, value: gain.value, variance: gain.variance }))
         });
         let (pairs, differences): (Vec<usize>, Vec<Difference>) = told.unzip();
-        let solution = solve_offsets(frames, &differences);
+        // Sky makes the noise of a star's flux as of levels: frames have the same parts of the noise of a pair.
+        let variances = frame_variances(self.previews, channel, &gauge.gains);
+        let of_pairs = pairs.iter().map(|pair| (&self.pairs[*pair], &self.places[*pair]));
+        let sources = sources_of(&variances, of_pairs);
+        let solution = solve_with_noise(frames, &differences, Noise::Shared(&sources));
+        gauge.report.health = solution.health;
         let mut is_linked = vec![false; frames];
         for difference in &differences {
             is_linked[difference.a] = true;
@@ -130,14 +149,22 @@ impl ChannelJob<'_> {
             .map_init(Differences::default, |scratch, pair| located(pair, 0.0, scratch))
             .collect();
         let known = found.iter().zip(self.pairs).filter(|(_, pair)| pair.blocks >= ENOUGH_BLOCKS);
-        let mut excess: Vec<f64> = known.filter_map(|(found, _)| found.map(|found| found.excess)).collect();
-        let typical = median(&mut excess).unwrap_or(0.0);
+        let excess: Vec<f64> =
+            known.filter_map(|(found, _)| found.map(|found| found.signed_excess)).collect();
+        let typical = typical_excess(excess, self.previews.len());
         let mut scratch = Differences::default();
         let with_typical = |(pair, found): (&Pair, Option<Location>)| {
-            let found =
-                if pair.blocks < ENOUGH_BLOCKS { located(pair, typical, &mut scratch) } else { found };
+            let variance_of = |found: Location| {
+                let is_sure = found.signed_excess > SURE_SCATTER * found.excess_error;
+                found.variance_with(if is_sure { found.signed_excess } else { typical })
+            };
+            let found = if pair.blocks < ENOUGH_BLOCKS {
+                located(pair, typical, &mut scratch).map(|found| (found.mean, found.variance))
+            } else {
+                found.map(|found| (found.mean, variance_of(found)))
+            };
             // Pairs have common blocks by construction; one without would count for nothing.
-            let (value, variance) = found.map_or((0.0, NOTHING), |found| (found.mean, found.variance));
+            let (value, variance) = found.unwrap_or((0.0, NOTHING));
             Difference { a: pair.a, b: pair.b, value, variance }
         };
         self.pairs.iter().zip(found).map(with_typical).collect()
@@ -176,15 +203,16 @@ impl ChannelGauge {
     fn take_surfaces(&mut self, found: SurfaceSolution, channel: usize) {
         let mut coefficients = found.surfaces.iter().flat_map(|surface| surface.coefficients);
         if !(coefficients.all(f64::is_finite) && found.offsets.iter().all(|offset| offset.is_finite())) {
-            let text = format!("channel {channel}: no surfaces, the levels are beyond those of a sky");
-            self.undetermined.push(text);
+            let what = format!("channel {channel}: no surfaces, the levels are beyond those of a sky");
+            self.undetermined.push(Untold { what, frames: Vec::new() });
             return;
         }
         self.report.chi2 = found.chi2;
         self.report.degrees_of_freedom = found.degrees_of_freedom;
         self.report.systematic = found.excess.sqrt();
         self.report.rounds = found.rounds;
-        self.undetermined.extend(found.undetermined.iter().map(|mode| format!("channel {channel}: {mode}")));
+        self.report.health = self.report.health.with(found.health);
+        self.undetermined.extend(untold_of(&found, channel));
         self.offsets = Some((found.offsets, found.offset_error));
         self.surfaces = Some(found.surfaces);
     }
@@ -198,10 +226,13 @@ impl ChannelGauge {
         groups.sort_unstable();
         groups.dedup();
         for own in groups.chunk_by(|a, b| a.0 == b.0).filter(|own| own.len() > 1) {
-            self.undetermined.push(format!(
-                "channel {channel}: the gains of {} groups of frames against each other, which no stars nor structure connect",
+            let what = format!(
+                "channel {channel}: the gains of {} groups of frames against each other, which no stars nor structure \
+                 connect; their first frames",
                 own.len()
-            ));
+            );
+            let first = |(_, group): &(usize, usize)| self.gain_part.iter().position(|part| part == group);
+            self.undetermined.push(Untold { what, frames: own.iter().filter_map(first).collect() });
         }
     }
 
@@ -236,14 +267,50 @@ impl ChannelGauge {
     }
 }
 
-fn report_of(solution: &OffsetSolution, differences: &[Difference]) -> ChannelReport {
+/// What the overlaps do not tell of surfaces; terms of single frames by their order.
+fn untold_of(found: &SurfaceSolution, channel: usize) -> Vec<Untold> {
+    let mut all: Vec<Untold> = Vec::new();
+    for mode in &found.undetermined {
+        let what = format!("channel {channel}: {mode}");
+        let frames = match mode {
+            Undetermined::Common { part, .. } => {
+                (0..found.part.len()).filter(|frame| found.part[*frame] == *part).collect()
+            }
+            Undetermined::Frame { frame, order } => {
+                let what = format!("channel {channel}: terms of order {order}");
+                if let Some(same) = all.iter_mut().find(|own| own.what == what) {
+                    same.frames.push(*frame);
+                } else {
+                    all.push(Untold { what, frames: vec![*frame] });
+                }
+                continue;
+            }
+            Undetermined::Order { .. } => Vec::new(),
+        };
+        all.push(Untold { what, frames });
+    }
+    all
+}
+
+/// Scatter beyond the noise that is common to the pairs of `frames` frames, as a variance, from that of each; what could be chance is
+/// taken off.
+fn typical_excess(mut signed: Vec<f64>, frames: usize) -> f64 {
+    let Some(middle) = median(&mut signed) else { return 0.0 };
+    let amounts: Vec<f64> = signed.iter().map(|own| (own - middle).abs()).collect();
+    // Pairs share frames: no more of them are independent.
+    let independent = signed.len().min(frames) as f64;
+    (middle - MEDIAN_ERROR * scatter_of(&amounts) / independent.sqrt()).max(0.0)
+}
+
+fn report_of(solution: &OffsetSolution, gains: SolveHealth) -> ChannelReport {
     ChannelReport {
         chi2: solution.chi2,
         degrees_of_freedom: solution.degrees_of_freedom,
-        rms_before: rms(differences.iter().map(|difference| difference.value)),
-        rms_after: 0.0,
         systematic: solution.excess.sqrt(),
         rounds: solution.rounds,
         iterations: solution.iterations,
+        health: gains.with(solution.health),
+        // Of all pairs when all channels are done.
+        ..ChannelReport::default()
     }
 }

@@ -1,4 +1,5 @@
-//! Gain and offset of every frame and channel, by the method of the options: corrected = gain x value + offset.
+//! What becomes of the values of every frame and channel, corrected = gain x value + offset + surface, and what is known of
+//! it; and the gauge relative to one frame by the method of the options.
 
 use crate::certificate::SeamCertificate;
 use crate::compat::tile_scaling;
@@ -52,6 +53,15 @@ pub struct Note {
     pub text: String,
 }
 
+/// Something that the overlaps do not tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untold {
+    /// What, in words.
+    pub what: String,
+    /// Indices of the frames that it is about, the most affected first; empty: all.
+    pub frames: Vec<usize>,
+}
+
 /// Standard errors of a frame's gauge per channel; NaN where they are not known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FrameError {
@@ -90,8 +100,8 @@ pub struct Gauge {
     pub error: Vec<FrameError>,
     /// Frames whose gain nothing tells: it is 1.
     pub without_gain: Vec<usize>,
-    /// What the overlaps do not tell, in words: one thing each.
-    pub undetermined: Vec<String>,
+    /// What the overlaps do not tell: one thing each.
+    pub undetermined: Vec<Untold>,
     /// The steps that remain, where they were looked at.
     pub certificate: Option<SeamCertificate>,
 }
@@ -125,12 +135,12 @@ pub enum GaugeError {
     NothingScaled(usize),
 }
 
-/// The gauge of frames with `previews`, in frame order. `sigma`: noise of a pixel per frame and channel in the
+/// The gauge of frames with `previews` relative to one of them, in frame order. `sigma`: noise of a pixel per frame and channel in the
 /// previews' unit, NaN where unknown; `reference`: index of the reference frame, `None` for the one of most blocks.
 ///
 /// # Errors
 /// [`GaugeError`].
-pub fn gauge(
+pub fn normalize(
     previews: &[Preview],
     sigma: &[Vec<f64>],
     reference: Option<usize>,

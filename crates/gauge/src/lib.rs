@@ -20,13 +20,14 @@
 //! - [`matching`]: gains, offsets and surfaces of all frames; `channel`: of one channel; [`report`]: what is told of them
 //! - `reference`: gain and offset relative to one frame
 //! - [`surface`]: low-order surfaces over the grid
+//! - `shared_noise`: which noise pairs have in common
 //! - `shares`: how much one of several pairs at a place counts
 //! - [`surfaces`]: offsets and surfaces from differences of blocks
 //! - `reference_gauge`: the gauge with one frame as reference
-//! - [`mod@gauge`]: all of them by name
+//! - [`mod@gauge`]: the gauge of all frames; [`normalize`]: that relative to one frame
 //! - [`compat`]: what ZeMosaic does, for comparison only
 //! - [`certificate`]: the steps that remain in the mosaic; `rims`: where sources end; [`seam_pairs`]: steps and gradients of
-//!   pairs; [`inter_tile`]: the spread of levels
+//!   pairs; [`level_spread`]: how far levels are spread
 
 mod aperture;
 pub mod blocks;
@@ -40,7 +41,7 @@ mod deming;
 pub mod gain;
 pub mod gauge;
 pub mod graph;
-pub mod inter_tile;
+pub mod level_spread;
 pub mod location;
 mod log_ratio;
 pub mod matching;
@@ -56,6 +57,7 @@ pub mod report;
 mod rims;
 mod runs;
 pub mod seam_pairs;
+mod shared_noise;
 mod shares;
 pub mod solve;
 pub mod star_list;
@@ -64,20 +66,19 @@ pub mod surfaces;
 
 pub use blocks::BlockGrid;
 pub use certificate::{
-    CertificateJob, JoinElement, PixelNoise, SeamCertificate, SeamSummary, Side, Verdict, certificate_bytes,
-    seam_certificate,
+    CertificateJob, JoinElement, PixelNoise, SeamCertificate, SeamSummary, Side, Verdict, seam_certificate,
 };
 pub use gain::{GainOrigin, PairGain, pair_gains};
-pub use gauge::{FrameError, FrameGauge, Gauge, GaugeError, LeftOutFrame, Note, gauge};
+pub use gauge::{FrameError, FrameGauge, Gauge, GaugeError, LeftOutFrame, Note, Untold, normalize};
 pub use graph::{GraphOptions, Overlap, OverlapGraph, overlap_graph};
-pub use inter_tile::{InterTile, inter_tile_median_stddev};
+pub use level_spread::{LevelSpread, level_spread};
 pub use location::{CommonBlock, Differences, block_differences, common_area};
 pub use matching::{MatchObserver, match_frames};
 pub use options::{MatchMethod, MatchOptions, NormalizeMethod, NormalizeOptions, SurfaceOrder};
 pub use pairs::{Pair, choose_pairs};
 pub use preview::{Preview, PreviewJob, PreviewScratch, measure_preview};
 pub use reference_gauge::refer_to;
-pub use report::{ChannelReport, GainReport, PairReport};
+pub use report::{ChannelReport, GainReport, PairReport, SolveHealth};
 pub use seam_pairs::{ChannelSeam, PairSeam, Seam};
 pub use solve::{OffsetSolution, solve_offsets};
 pub use star_list::GridStar;

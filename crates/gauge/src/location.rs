@@ -13,6 +13,8 @@ use crate::preview::Preview;
 
 /// MAD to standard deviation.
 const MAD_TO_SIGMA: f64 = 1.4826;
+/// Standard error of (1.4826 MAD)^2 of n normal values times the root of n, over their variance.
+const MAD_SQUARED_ERROR: f64 = 2.33;
 /// Huber's limit.
 const HUBER: f64 = 1.345;
 /// Tukey's limit.
@@ -51,6 +53,21 @@ pub struct Location {
     pub variance: f64,
     /// Scatter on top of the pixels' noise, as a variance.
     pub excess: f64,
+    /// The part of the variance that the pixels say.
+    pub noise: f64,
+    /// What the scatter on top counts in the variance: 1 over the places that it is of.
+    pub share: f64,
+    /// Scatter less the pixels' noise, as a variance: below 0 as often as above where there is nothing on top.
+    pub signed_excess: f64,
+    /// Standard error of that where there is nothing on top.
+    pub excess_error: f64,
+}
+
+impl Location {
+    /// Its variance with another scatter on top.
+    pub(crate) fn variance_with(&self, excess: f64) -> f64 {
+        self.noise + excess * self.share
+    }
 }
 
 impl Differences {
@@ -108,30 +125,34 @@ impl Differences {
         let mut mean = self.median_of(|value, _| value)?;
         let mad = self.median_of(|value, _| (value - mean).abs())?;
         let noise = self.median_of(|_, variance| variance)?;
-        let excess = ((MAD_TO_SIGMA * mad).powi(2) - noise).max(least_excess).max(0.0);
-        let mut variance = f64::NAN;
+        let signed_excess = (MAD_TO_SIGMA * mad).powi(2) - noise;
+        let excess = signed_excess.max(least_excess).max(0.0);
+        let excess_error = MAD_SQUARED_ERROR * noise / (self.value.len() as f64).sqrt();
+        let (mut own, mut share, mut variance) = (f64::NAN, f64::NAN, f64::NAN);
         for round in 0..ROUNDS {
-            let (mut weights, mut sum, mut squares, mut squares_excess) = (0.0, 0.0, 0.0, 0.0);
+            let (mut weights, mut sum, mut squares, mut squares_noise) = (0.0, 0.0, 0.0, 0.0);
             for (value, noise) in self.value.iter().zip(&self.variance) {
                 let total = noise + excess;
                 let weight = robust_weight((value - mean).abs() / total.sqrt(), round) / total;
                 weights += weight;
                 sum += weight * (value - mean);
-                squares += weight * weight * noise;
-                squares_excess += weight * weight * excess;
+                squares += weight * weight;
+                squares_noise += weight * weight * noise;
             }
             if weights <= 0.0 {
                 break;
             }
             let step = sum / weights;
             mean += step;
-            let per_place = squares_excess / (weights * weights);
-            variance = squares / (weights * weights) + per_place.max(excess / PLACES);
+            own = squares_noise / (weights * weights);
+            share = (squares / (weights * weights)).max(1.0 / PLACES);
+            variance = own + excess * share;
             if round >= HUBER_ROUNDS && step.abs() <= 1e-6 * variance.sqrt() {
                 break;
             }
         }
-        variance.is_finite().then_some(Location { mean, variance, excess })
+        let found = Location { mean, variance, excess, noise: own, share, signed_excess, excess_error };
+        variance.is_finite().then_some(found)
     }
 
     fn median_of(&mut self, of: impl Fn(f64, f64) -> f64) -> Option<f64> {
@@ -279,7 +300,8 @@ mod tests {
     #[test]
     fn few_differences() {
         let mut one = Differences { value: vec![3.0], variance: vec![1.0], ..Differences::default() };
-        assert_eq!(one.location(0.0), Some(Location { mean: 3.0, variance: 1.0, excess: 0.0 }));
+        let found = one.location(0.0).unwrap();
+        assert_eq!((found.mean, found.variance, found.excess), (3.0, 1.0, 0.0));
         assert_eq!(one.location(4.0).unwrap().variance, 5.0);
         assert_eq!(Differences::default().location(0.0), None);
     }

@@ -1,6 +1,8 @@
 //! Gain, offset and surface of all frames at once: pairs are chosen and measured, and one system per channel is solved on
 //! the same network (`channel.rs`).
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
@@ -10,7 +12,7 @@ use crate::channel::{ChannelGauge, ChannelJob};
 use crate::colour::together;
 use crate::compat::intertile::intertile;
 use crate::gain::{PairGain, pair_gains};
-use crate::gauge::{FrameError, Gauge};
+use crate::gauge::{FrameError, Gauge, Untold};
 use crate::location::{Differences, Location};
 use crate::network::parts;
 use crate::options::{MatchMethod, MatchOptions};
@@ -18,6 +20,7 @@ use crate::pairs::{Pair, choose_pairs};
 use crate::preview::Preview;
 use crate::reference_gauge::refer_to;
 use crate::report::{ChannelReport, GainReport, PairReport};
+use crate::shared_noise::places_of;
 
 /// Variance of the difference of two frames of zeros without noise, at most.
 const BLANK: f64 = 1e-59;
@@ -62,14 +65,11 @@ pub fn match_frames(
     let channels = previews.first().map_or(0, Preview::channels);
     gauge.error = vec![FrameError::default(); previews.len()];
     let measured = measure_pairs(previews, &pairs, channels, options, observer);
-    let chosen = pairs.len();
     let is_dead = dead_frames(previews);
+    let chosen = pairs.clone();
     let (pairs, measured) = with_meaning((pairs, measured), channels, &is_dead);
-    if pairs.len() < chosen {
-        let dropped = chosen - pairs.len();
-        gauge.undetermined.push(format!(
-            "{dropped} pairs of frames whose levels scatter beyond those of any sky are not used"
-        ));
+    if pairs.len() < chosen.len() {
+        gauge.undetermined.push(untold_of_dropped(&chosen, &pairs));
     }
     gauge.pairs = pairs.iter().zip(&measured).map(|(pair, measured)| report_of(pair, measured)).collect();
     if options.method == MatchMethod::Zemosaic {
@@ -77,7 +77,9 @@ pub fn match_frames(
         gauge.part = parts(previews.len(), pairs.iter().map(|pair| (pair.a, pair.b)));
         gauge.channels = vec![ChannelReport::default(); channels];
     } else {
-        let job = ChannelJob { previews, blocks, pairs: &pairs, measured: &measured, options };
+        let places = places_of(previews, &pairs);
+        let job =
+            ChannelJob { previews, blocks, pairs: &pairs, measured: &measured, places: &places, options };
         let solved: Vec<ChannelGauge> =
             (0..channels).into_par_iter().map(|channel| job.solve(channel)).collect();
         for (channel, solved) in solved.into_iter().enumerate() {
@@ -86,13 +88,48 @@ pub fn match_frames(
         gauge.without_gain.sort_unstable();
         gauge.without_gain.dedup();
     }
-    finish(previews, blocks, &pairs, channels, &mut gauge);
     if let Some(reference) = reference {
         refer_errors_to(&mut gauge, reference);
+        refer_pairs_to(&mut gauge, reference);
         refer_to(&mut gauge.frames, &gauge.part, reference);
         gauge.reference = Some(reference);
     }
+    finish(previews, blocks, &pairs, channels, &mut gauge);
     gauge
+}
+
+/// The pairs of `chosen` that are not among `kept`, by their frames: those of most such pairs first.
+fn untold_of_dropped(chosen: &[Pair], kept: &[Pair]) -> Untold {
+    let dropped: Vec<&Pair> = chosen.iter().filter(|pair| kept.binary_search(pair).is_err()).collect();
+    let mut count: BTreeMap<usize, usize> = BTreeMap::new();
+    for frame in dropped.iter().flat_map(|pair| [pair.a, pair.b]) {
+        *count.entry(frame).or_default() += 1;
+    }
+    let mut frames: Vec<usize> = count.keys().copied().collect();
+    frames.sort_by_key(|frame| Reverse(count[frame]));
+    let what = format!(
+        "{} pairs of frames whose levels scatter beyond those of any sky, or that show nothing, are not used",
+        dropped.len()
+    );
+    Untold { what, frames }
+}
+
+/// Errors of the pairs of the reference's part in its unit, before the gauge is made so. What remains of pairs is measured after.
+fn refer_pairs_to(gauge: &mut Gauge, reference: usize) {
+    let Some(own) = gauge.frames.get(reference).map(|frame| frame.gain) else { return };
+    let part = &gauge.part;
+    let is_of_part = |pair: &PairReport| part[pair.a] == part[reference];
+    for pair in gauge.pairs.iter_mut().filter(|pair| is_of_part(pair)) {
+        for (error, own) in pair.error.iter_mut().zip(&own) {
+            *error /= own;
+        }
+    }
+    // One figure for all pairs: in the unit of the reference where that is the unit of all.
+    if gauge.pairs.iter().all(is_of_part) {
+        for (report, own) in gauge.channels.iter_mut().zip(&own) {
+            report.systematic /= own;
+        }
+    }
 }
 
 /// Frames that show nothing, one value all over, among others that have noise.
@@ -245,7 +282,7 @@ fn refer_errors_to(gauge: &mut Gauge, reference: usize) {
 }
 
 /// Root mean square of what is a number; 0 of nothing.
-pub(crate) fn rms(values: impl Iterator<Item = f64>) -> f64 {
+fn rms(values: impl Iterator<Item = f64>) -> f64 {
     let (count, sum) = values
         .filter(|value| value.is_finite())
         .fold((0_usize, 0.0), |(count, sum), value| (count + 1, sum + value * value));

@@ -3,6 +3,39 @@
 use serde::Serialize;
 
 use crate::gain::GainOrigin;
+use crate::normal::Factor;
+
+/// Whether systems of equations were solved as they should be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct SolveHealth {
+    /// Systems whose iterations ended before the solution was exact to 12 digits.
+    pub not_converged: usize,
+    /// Pivots of factors that were lost in rounding: what hangs on them by weights that differ too much is not exact. Errors are probed
+    /// then.
+    pub lost_pivots: usize,
+}
+
+impl SolveHealth {
+    /// Of one system; an incomplete factor is an approximation anyway, of which the iterations tell.
+    pub(crate) fn of<const K: usize>(is_solved: bool, is_complete: bool, factor: Option<&Factor<K>>) -> Self {
+        let lost = factor.filter(|_| is_complete).map_or(0, |factor| factor.replaced_pivots);
+        Self { not_converged: usize::from(!is_solved), lost_pivots: lost }
+    }
+
+    /// Of several.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        Self {
+            not_converged: self.not_converged + other.not_converged,
+            lost_pivots: self.lost_pivots + other.lost_pivots,
+        }
+    }
+
+    /// Whether there is nothing to tell.
+    pub fn is_well(self) -> bool {
+        self == Self::default()
+    }
+}
 
 /// How well the offsets of a channel fit.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -21,6 +54,8 @@ pub struct ChannelReport {
     pub rounds: usize,
     /// Iterations of conjugate gradients in all rounds.
     pub iterations: usize,
+    /// Whether all systems of the channel, of gains too, were solved as they should be.
+    pub health: SolveHealth,
 }
 
 /// The gain of a pair in one channel: natural logarithm of the level of the first over that of the second.

@@ -40,12 +40,6 @@ struct Own {
 }
 
 impl BlockSums {
-    /// Bytes of the sums of `previews`.
-    pub(crate) fn bytes(previews: &[Preview]) -> usize {
-        let channels = previews.first().map_or(0, Preview::channels);
-        union_of(previews).area() * (size_of::<u32>() + channels * size_of::<Sums>())
-    }
-
     /// Of all sources of `job`, in their order.
     pub(crate) fn new(job: &CertificateJob<'_>) -> Self {
         let channels = job.previews.first().map_or(0, Preview::channels);

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::certificate::CertificateJob;
 use crate::gauge::FrameGauge;
-use crate::inter_tile::{InterTile, inter_tile_median_stddev};
+use crate::level_spread::{LevelSpread, level_spread};
 use crate::location::{Differences, HUBER_ROUNDS, for_common, median, robust_weight};
 use crate::pairs::Pair;
 use crate::preview::Preview;
@@ -85,7 +85,10 @@ struct Scratch {
 type Stages = Option<[Difference; 3]>;
 
 /// The pairs of `job`, and the spread of levels per channel.
-pub(crate) fn seams_of_pairs(job: &CertificateJob<'_>, sums: &BlockSums) -> (Vec<PairSeam>, Vec<InterTile>) {
+pub(crate) fn seams_of_pairs(
+    job: &CertificateJob<'_>,
+    sums: &BlockSums,
+) -> (Vec<PairSeam>, Vec<LevelSpread>) {
     let channels = job.previews.first().map_or(0, Preview::channels);
     let measured: Vec<(PairSeam, Vec<Stages>)> = job
         .pairs
@@ -96,9 +99,9 @@ pub(crate) fn seams_of_pairs(job: &CertificateJob<'_>, sums: &BlockSums) -> (Vec
         let stage = |stage: usize| {
             let of_pair = |(_, stages): &(PairSeam, Vec<Stages>)| stages[channel].map(|all| all[stage]);
             let differences: Vec<Difference> = measured.iter().filter_map(of_pair).collect();
-            inter_tile_median_stddev(job.previews.len(), &differences)
+            level_spread(job.previews.len(), &differences)
         };
-        InterTile { raw: stage(0), after_gain: stage(1), after_offset: stage(2) }
+        LevelSpread { raw: stage(0), after_gain: stage(1), after_offset: stage(2) }
     };
     let inter_tile = (0..channels).map(spread).collect();
     (measured.into_iter().map(|(seam, _)| seam).collect(), inter_tile)

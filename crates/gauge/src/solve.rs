@@ -5,14 +5,17 @@
 //! part the offsets have mean zero: the mean level of its frames stays what it was. A frame without a pair is a part of
 //! its own with offset 0. Logarithms of gains are solved in the same way, from d_ab = ln(flux in a / flux in b).
 //!
-//! Errors are those of the weights of the last round, under mean zero in each part: exact where the network has an exact
-//! factor, probed elsewhere (dense random networks of a thousand frames and more; some per cent off).
+//! Errors are those of the weights of the last round, under mean zero in each part, of differences that are independent: exact
+//! where the network has an exact factor, probed elsewhere (dense random networks of a thousand frames and more; some per cent
+//! off). Of frames whose pairs share their noise they are those of `normal/shared.rs`.
 
 use crate::location::{self, median, robust_weight};
-use crate::normal::conjugate::{self, Goal};
+use crate::normal::conjugate::{self, Goal, Reached};
+use crate::normal::shared::{Sources, shared_variances};
 use crate::normal::system::LinkBlocks;
 use crate::normal::variance::{PROBES, variances};
 use crate::normal::{Factor, Pattern, System, Unknowns};
+use crate::report::SolveHealth;
 
 /// Rounds at most.
 const ROUNDS: usize = 14;
@@ -20,7 +23,9 @@ const ROUNDS: usize = 14;
 /// drops all of their pairs.
 const HUBER_ROUNDS: usize = 7;
 /// A change of the offsets over the error of a typical pair at which the rounds end.
-const SETTLED: f64 = 1e-4;
+const SETTLED: f64 = 1e-3;
+/// The same at which Huber's weight has done its work.
+const HUBER_SETTLED: f64 = 0.03;
 /// No pair's weight falls below this share, so that parts stay connected.
 const LEAST_WEIGHT: f64 = 1e-4;
 /// Variances outside of these shares of the median count as at their ends: weights that differ by more than the digits of a sum hold
@@ -32,7 +37,7 @@ const EXACT_PRODUCTS: usize = 60_000_000;
 /// Residual of the solution over the right-hand side.
 const TOLERANCE: f64 = 1e-12;
 /// The same in rounds before the last.
-const ROUGH_TOLERANCE: f64 = 1e-9;
+const ROUGH_TOLERANCE: f64 = 1e-7;
 /// Iterations with the factor of an earlier round before a new one is made.
 const STALE_ITERATIONS: usize = 12;
 /// MAD about 0 to standard deviation.
@@ -72,6 +77,8 @@ pub struct OffsetSolution {
     pub rounds: usize,
     /// Iterations of conjugate gradients in all rounds.
     pub iterations: usize,
+    /// Whether the last system was solved as it should be.
+    pub health: SolveHealth,
 }
 
 impl OffsetSolution {
@@ -121,7 +128,7 @@ impl Fit {
             before = reached.iterations;
         }
         self.renew();
-        before + self.refine(tolerance)
+        before + self.refine(tolerance).iterations
     }
 
     /// Factor of the weights as they are.
@@ -130,26 +137,60 @@ impl Fit {
     }
 
     /// Iterate to `tolerance` with the factor there is.
-    fn refine(&mut self, tolerance: f64) -> usize {
-        let Some(factor) = &self.factor else { return 0 };
+    fn refine(&mut self, tolerance: f64) -> Reached {
+        let Some(factor) = &self.factor else { return Reached { iterations: 0, is_solved: false } };
         let goal = Goal { tolerance, iterations: 10 * self.pattern.nodes() + 100 };
         let parts = (&self.pattern, &self.system, factor);
-        conjugate::solve(parts, &self.system.right, &mut self.x, goal).iterations
+        conjugate::solve(parts, &self.system.right, &mut self.x, goal)
+    }
+
+    fn health(&self, reached: Reached) -> SolveHealth {
+        SolveHealth::of(reached.is_solved, self.pattern.is_exact, self.factor.as_ref())
     }
 
     fn offsets(&self) -> Vec<f64> {
         self.pattern.to_nodes(&self.x).iter().map(|[offset]| *offset).collect()
     }
 
-    fn errors(&self) -> Vec<f64> {
+    fn errors(&self, noise: Noise<'_>) -> Vec<f64> {
         let Some(factor) = &self.factor else { return vec![0.0; self.x.len()] };
-        let placed = variances((&self.pattern, &self.system, factor), PROBES);
-        self.pattern.to_nodes(&placed).iter().map(|[variance]| variance.sqrt()).collect()
+        let parts = (&self.pattern, &self.system, factor);
+        match noise {
+            Noise::NotAsked => vec![f64::NAN; self.x.len()],
+            Noise::Independent => {
+                let placed = variances(parts, PROBES);
+                self.pattern.to_nodes(&placed).iter().map(|[variance]| variance.sqrt()).collect()
+            }
+            Noise::Shared(sources) => {
+                let placed = shared_variances(parts, sources);
+                self.pattern.place.iter().map(|place| placed[*place].sqrt()).collect()
+            }
+        }
     }
 }
 
-/// Offsets of `frames` frames. Pairs must be of two different frames, and given once each.
+/// What errors are made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Noise<'a> {
+    /// No errors are wanted: NaN.
+    NotAsked,
+    /// Each difference has noise of its own.
+    Independent,
+    /// Differences have noise of these sources, in their order.
+    Shared(&'a Sources),
+}
+
+/// Offsets of `frames` frames. Pairs must be of two different frames, and given once each; their noise is taken as independent.
 pub fn solve_offsets(frames: usize, differences: &[Difference]) -> OffsetSolution {
+    solve_with_noise(frames, differences, Noise::Independent)
+}
+
+/// [`solve_offsets`] with errors of `noise`.
+pub(crate) fn solve_with_noise(
+    frames: usize,
+    differences: &[Difference],
+    noise: Noise<'_>,
+) -> OffsetSolution {
     let mut fit = Fit::new(frames, differences);
     let mut solution = OffsetSolution {
         offsets: vec![0.0; frames],
@@ -160,9 +201,11 @@ pub fn solve_offsets(frames: usize, differences: &[Difference]) -> OffsetSolutio
         degrees_of_freedom: differences.len() + fit.pattern.size.len() - frames,
         rounds: 0,
         iterations: 0,
+        health: SolveHealth::default(),
         part: fit.pattern.part.clone(),
     };
     let typical = median(&mut differences.iter().map(|d| d.variance).collect::<Vec<_>>()).unwrap_or(1.0);
+    let mut huber_rounds = HUBER_ROUNDS;
     for round in 0..ROUNDS {
         let within = |variance: f64| variance.max(LEAST_SHARE * typical).min(MOST_SHARE * typical);
         let weighed = |(weight, d): (&f64, &Difference)| weight / (within(d.variance) + solution.excess);
@@ -175,24 +218,31 @@ pub fn solve_offsets(frames: usize, differences: &[Difference]) -> OffsetSolutio
             .fold(0.0_f64, |most, (new, old)| most.max((new - old).abs()));
         solution.offsets = offsets;
         solution.rounds = round + 1;
+        let change = change / (typical + solution.excess).sqrt();
         // Outliers that Huber's weight shows are left to Tukey's. What has no loop fits exactly: nothing to judge by.
-        let is_last_weight = round > HUBER_ROUNDS || solution.weight.iter().all(|weight| *weight == 1.0);
-        let settled = round > 0 && is_last_weight && change <= SETTLED * (typical + solution.excess).sqrt();
+        let is_last_weight = round > huber_rounds || solution.weight.iter().all(|weight| *weight == 1.0);
+        let settled = round > 0 && is_last_weight && change <= SETTLED;
+        if round > 1 && change <= HUBER_SETTLED {
+            huber_rounds = huber_rounds.min(round);
+        }
         if settled || solution.degrees_of_freedom == 0 || round + 1 == ROUNDS {
             fit.renew();
-            solution.iterations += fit.refine(TOLERANCE);
+            let reached = fit.refine(TOLERANCE);
+            solution.iterations += reached.iterations;
+            solution.health = fit.health(reached);
             solution.offsets = fit.offsets();
             break;
         }
-        reweigh(&mut solution, differences, typical, round);
+        let kind = if round < huber_rounds { 0 } else { location::HUBER_ROUNDS };
+        reweigh(&mut solution, differences, typical, kind);
     }
-    solution.error = fit.errors();
+    solution.error = fit.errors(noise);
     solution.chi2 = differences.iter().fold(0.0, |sum, d| sum + solution.residual(d).powi(2) / d.variance);
     solution
 }
 
-/// Excess and weights from the residuals.
-fn reweigh(solution: &mut OffsetSolution, differences: &[Difference], typical: f64, round: usize) {
+/// Excess and weights from the residuals; `kind` of weight as of [`robust_weight`].
+fn reweigh(solution: &mut OffsetSolution, differences: &[Difference], typical: f64, kind: usize) {
     let fitted = differences.len() as f64 / solution.degrees_of_freedom as f64;
     let residuals: Vec<f64> = differences.iter().map(|d| solution.residual(d).abs()).collect();
     solution.excess = (scatter_of(&residuals).powi(2) * fitted - typical).max(0.0);
@@ -200,7 +250,6 @@ fn reweigh(solution: &mut OffsetSolution, differences: &[Difference], typical: f
     let sigmas: Vec<f64> = residuals.iter().zip(differences).map(sigma_of).collect();
     // In units of their own scatter where that is more than what the variances say.
     let scale = (scatter_of(&sigmas) * fitted.sqrt()).max(1.0);
-    let kind = if round < HUBER_ROUNDS { 0 } else { location::HUBER_ROUNDS };
     for (weight, sigma) in solution.weight.iter_mut().zip(&sigmas) {
         *weight = robust_weight(sigma / scale, kind).max(LEAST_WEIGHT);
     }

@@ -20,11 +20,12 @@ use std::fmt;
 use rayon::prelude::*;
 
 use crate::location::{HUBER_ROUNDS, PLACES, median, robust_weight};
-use crate::normal::conjugate::{self, Goal};
+use crate::normal::conjugate::{self, Goal, Reached};
 use crate::normal::system::LinkBlocks;
 use crate::normal::variance::{PROBES, ROUGH_PROBES, variances};
 use crate::normal::{Factor, Pattern, System, Unknowns};
 use crate::options::SurfaceOrder;
+use crate::report::SolveHealth;
 use crate::shares::independent_shares;
 use crate::solve::scatter_of;
 use crate::surface::{SURFACE_TERMS, Surface};
@@ -140,6 +141,8 @@ pub struct SurfaceSolution {
     pub effective_unknowns: f64,
     /// Rounds.
     pub rounds: usize,
+    /// Whether the last system was solved as it should be.
+    pub health: SolveHealth,
     /// Connected part of each frame, from 0 in the order of their first frames.
     pub part: Vec<usize>,
     /// What the overlaps do not tell.
@@ -280,19 +283,20 @@ impl<'a, const K: usize> Problem<'a, K> {
         self.system.add_prior(&self.prior.map(|width| 1.0 / width));
     }
 
-    /// Solve to `tolerance` with `factor`; returns the largest change.
-    fn iterate(&mut self, factor: &Factor<K>, tolerance: f64) -> f64 {
+    /// Solve to `tolerance` with `factor`; returns the largest change and how it went.
+    fn iterate(&mut self, factor: &Factor<K>, tolerance: f64) -> (f64, Reached) {
         let mut x = vec![[0.0; K]; self.frames.len()];
         for (place, unknowns) in self.pattern.place.iter().zip(&self.unknowns) {
             x[*place] = *unknowns;
         }
         let goal = Goal { tolerance, iterations: 10 * self.frames.len() + 100 };
-        conjugate::solve((&self.pattern, &self.system, factor), &self.system.right, &mut x, goal);
+        let parts = (&self.pattern, &self.system, factor);
+        let reached = conjugate::solve(parts, &self.system.right, &mut x, goal);
         let found = self.pattern.to_nodes(&x);
         let both = found.iter().flatten().zip(self.unknowns.iter().flatten());
         let change = both.fold(0.0_f64, |most, (new, old)| most.max((new - old).abs()));
         self.unknowns = found;
-        change
+        (change, reached)
     }
 
     /// Variances by frame.
@@ -359,7 +363,7 @@ impl<'a, const K: usize> Problem<'a, K> {
         loop {
             self.assemble();
             factor = Factor::new(&self.pattern, &self.system);
-            let change = self.iterate(&factor, ROUGH_TOLERANCE);
+            let (change, _) = self.iterate(&factor, ROUGH_TOLERANCE);
             rounds += 1;
             let is_last = rounds == ROUNDS || self.links.is_empty();
             if is_last || (rounds > 2 && change <= SETTLED * (self.typical + self.excess).sqrt()) {
@@ -370,13 +374,14 @@ impl<'a, const K: usize> Problem<'a, K> {
             self.update_prior();
             self.reweigh();
         }
-        self.iterate(&factor, TOLERANCE);
+        let (_, reached) = self.iterate(&factor, TOLERANCE);
         let variances = self.variances(&factor, PROBES);
         self.count(&variances);
-        self.report(&variances, rounds)
+        let health = SolveHealth::of(reached.is_solved, self.pattern.is_exact, Some(&factor));
+        self.report(&variances, rounds, health)
     }
 
-    fn report(self, variances: &[Unknowns<K>], rounds: usize) -> SurfaceSolution {
+    fn report(self, variances: &[Unknowns<K>], rounds: usize, health: SolveHealth) -> SurfaceSolution {
         let surface_of = |(frame, own): (&Surface, &Unknowns<K>)| Surface {
             coefficients: std::array::from_fn(|term| own.get(term + 1).copied().unwrap_or(0.0)),
             ..*frame
@@ -404,6 +409,7 @@ impl<'a, const K: usize> Problem<'a, K> {
             weight: self.weight,
             excess: self.excess,
             rounds,
+            health,
             part: self.pattern.part,
         }
     }

@@ -8,7 +8,7 @@ use zemosaic_frames::{Frame, IngestOptions, discover, ingest};
 use zemosaic_gauge::solve::Difference;
 use zemosaic_gauge::{
     BlockGrid, Gauge, MatchMethod, MatchOptions, NormalizeMethod, NormalizeOptions, Preview, PreviewJob,
-    PreviewScratch, gauge, match_frames, measure_preview, solve_offsets,
+    PreviewScratch, match_frames, measure_preview, normalize, solve_offsets,
 };
 use zemosaic_image::Region;
 use zemosaic_sky::{Grid, MapOptions, PixelMap, SkyFrame, Wcs, grid_bounds};
@@ -233,7 +233,7 @@ fn levels(gains: &[f64], offsets: &[f64], with_structure: bool) -> Vec<Preview> 
 
 fn by(method: NormalizeMethod, previews: &[Preview], sigma: &[Vec<f64>]) -> Gauge {
     let options = NormalizeOptions { method, ..NormalizeOptions::default() };
-    gauge(previews, sigma, None, &options).unwrap()
+    normalize(previews, sigma, None, &options).unwrap()
 }
 
 #[test]
@@ -291,6 +291,6 @@ fn what_cannot_be_fitted_is_left_out_with_its_reason() {
         preview.level[0].fill(f32::NAN);
     }
     let options = NormalizeOptions { method: NormalizeMethod::SkyMean, ..NormalizeOptions::default() };
-    assert!(gauge(&empty, &sigma, None, &options).is_err());
-    assert!(gauge(&empty[..1], &sigma, None, &options).is_ok());
+    assert!(normalize(&empty, &sigma, None, &options).is_err());
+    assert!(normalize(&empty[..1], &sigma, None, &options).is_ok());
 }

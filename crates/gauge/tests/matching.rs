@@ -509,3 +509,61 @@ fn bits_do_not_depend_on_threads() {
         assert!(on(1, &work) == on(4, &work), "case {case}, {:?}", options.method);
     }
 }
+
+/// What remains of pairs, and their errors, are in the unit of the reference.
+#[test]
+fn pairs_are_told_in_the_unit_of_the_reference() {
+    let strength = [1.0, 4.0, 2.0];
+    let mut previews: Vec<Preview> = Vec::new();
+    for (index, region) in panels(3, 1).into_iter().enumerate() {
+        let (gain, mut rng) = (strength[index], Rng::for_keys(31, &[index as u64]));
+        let noise: Vec<f64> = (0..region.area()).map(|_| rng.normal()).collect();
+        let at = |x: i64, y: i64| {
+            let slot = (y - region.y0) as usize * region.width + (x - region.x0) as usize;
+            gain * (sky(x, y) as f64 + noise[slot] + 70.0 * index as f64)
+        };
+        previews.push(Preview {
+            variance: vec![vec![(gain * gain) as f32; region.area()]],
+            stars: stars(region, gain),
+            ..preview(region, at)
+        });
+    }
+    let free = solve(&previews, MatchMethod::Full, None);
+    for (reference, strength) in strength.into_iter().enumerate() {
+        let found = solve(&previews, MatchMethod::Full, Some(reference));
+        // Gains have a geometric mean of 1: values of a frame are those of the sky times 2.
+        let unit = strength / 2.0;
+        for (pair, free) in found.pairs.iter().zip(&free.pairs) {
+            assert!(
+                (pair.error[0] / free.error[0] / unit - 1.0).abs() < 1e-3,
+                "{reference}: {pair:?} {free:?}"
+            );
+            let miss = pair.after[0] - unit * free.after[0];
+            assert!(miss.abs() < 1e-3 * pair.error[0], "{reference}: {pair:?} {free:?}");
+            assert_eq!(pair.before, free.before);
+        }
+    }
+}
+
+/// What is not told names frames by their indices.
+#[test]
+fn frames_of_dropped_pairs_are_named() {
+    let mut previews = noisy(4);
+    let mut rng = Rng::for_keys(6, &[]);
+    let mut junk = preview(previews[4].region, |_, _| 0.0);
+    junk.level[0].iter_mut().for_each(|level| *level = (1e20 * rng.normal()) as f32);
+    previews.push(junk);
+    let found = solve(&previews, MatchMethod::Full, None);
+    let untold = &found.undetermined[0];
+    assert!(untold.what.contains("pairs of frames whose levels scatter"), "{untold:?}");
+    assert_eq!(untold.frames[0], 9, "{untold:?}");
+    // A frame with one small overlap: its gradient is not told.
+    let mut previews = noisy(4);
+    let region = previews[8].region;
+    let corner = Region { x0: region.x1() - 2, y0: region.y1() - 2, ..region };
+    previews.push(preview(corner, |x, y| sky(x, y) as f64 + 300.0));
+    let found = solve(&previews, MatchMethod::Surface, None);
+    let named = found.undetermined.iter().any(|own| own.what.contains("terms of order") && own.frames == [9]);
+    let common = found.undetermined.iter().find(|own| own.what.contains("common to all frames")).unwrap();
+    assert!(named && common.frames.len() == 10, "{:?}", found.undetermined);
+}

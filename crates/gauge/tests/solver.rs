@@ -157,3 +157,27 @@ fn parts_have_mean_zero_each() {
     assert_eq!(solution.degrees_of_freedom, 0);
     assert_eq!(solve_offsets(2, &[]).offsets, [0.0, 0.0]);
 }
+
+#[test]
+fn a_pivot_lost_in_rounding_is_told() {
+    // Two frames that are as one, and hang on the others by a difference of almost no weight.
+    let link = |a: usize, b: usize, value: f64, variance: f64| Difference { a, b, value, variance };
+    let well = [link(0, 1, 3.0, 1.0), link(1, 2, 4.0, 1.0), link(2, 3, -2.0, 1.0), link(3, 4, 1.0, 1.0)];
+    let solution = solve_offsets(5, &well);
+    assert!(solution.health.is_well(), "{:?}", solution.health);
+    let mut odd = well;
+    odd[0].variance = 1e-9;
+    odd[1].variance = 1e20;
+    let solution = solve_offsets(5, &odd);
+    assert_eq!((solution.health.lost_pivots, solution.health.not_converged), (1, 0), "{:?}", solution.health);
+    assert!(solution.error.iter().all(|error| error.is_finite()), "{:?}", solution.error);
+}
+
+#[test]
+fn a_solution_beyond_all_numbers_is_told() {
+    let link = |a: usize, b: usize, value: f64| Difference { a, b, value, variance: 1.0 };
+    for value in [f64::NAN, 1e200, f64::INFINITY] {
+        let solution = solve_offsets(3, &[link(0, 1, value), link(1, 2, 1.0)]);
+        assert_eq!(solution.health.not_converged, 1, "{value}: {solution:?}");
+    }
+}

@@ -20,13 +20,13 @@ use crate::desk::Working;
 use crate::error::{ExitCode, RunError};
 use crate::events::{EVENTS_NAME, Event, Reporter, Stage, Warning};
 use crate::existing::from_tiles;
-use crate::matching::bring_together;
+use crate::matching::gauge_frames;
 use crate::options::{GroupChoice, InputKind, MosaicRequest, RunCommand};
 use crate::output::{refuse_existing, refuse_inputs_as_products};
 use crate::plan::{Placed, PlannedRun, place_sources, plan_run};
 use crate::prepare::prepare;
 use crate::products::facts::{Facts, input_hash, noise_correlation, parameter_hash, time_facts, used_frame};
-use crate::products::gauge::{GaugeFacts, Subject};
+use crate::products::gauge::GaugeFacts;
 use crate::quality::{judge_quality, reuse_quality};
 use crate::rgb_equalize::asked;
 use crate::scan::tell_left_out;
@@ -251,7 +251,7 @@ pub(crate) fn prepare_sources(
     if placed.sources.is_empty() {
         return Err(crate::scan::no_usable(planned.layout.left_out.len(), &planned.layout.left_out));
     }
-    bring_together((request, Subject::Frames), planned, &mut placed, pool, reporter, cancel)?;
+    gauge_frames(request, planned, &mut placed, pool, reporter, cancel)?;
     two_pass(request, planned, &mut placed, reporter, cancel)?;
     if let Some(gauge) = placed.gauge.as_mut().filter(|_| request.options.two_pass.is_some()) {
         gauge.forget_seams();

@@ -242,9 +242,16 @@ fn neighbours_are_all_that_touch() {
         })
         .collect();
     let index = PlaceIndex::new(&balls);
+    let mut place_of = vec![usize::MAX; balls.len()];
+    for place in 0..index.len() {
+        for &frame in index.members(place) {
+            assert_eq!(place_of[frame], usize::MAX, "{frame} is in two places");
+            place_of[frame] = place;
+        }
+    }
     for (frame, ball) in balls.iter().enumerate() {
-        let place = index.place_of(frame);
-        assert!(index.members(place).contains(&frame));
+        let place = place_of[frame];
+        assert_ne!(place, usize::MAX, "{frame} is in no place");
         let neighbours = index.neighbours(place);
         assert_eq!(neighbours[0], place);
         let mut found = Vec::new();
@@ -258,7 +265,7 @@ fn neighbours_are_all_that_touch() {
         // Of more than are wanted, as many as wanted, each once, from as many places as there may be.
         let mut some = Vec::new();
         index.candidates(frame, &neighbours, 20, &mut some);
-        let places: std::collections::BTreeSet<usize> = some.iter().map(|f| index.place_of(*f)).collect();
+        let places: std::collections::BTreeSet<usize> = some.iter().map(|f| place_of[*f]).collect();
         assert!(some.len() <= 20 && places.len() >= neighbours.len().min(10) - 1, "{frame}: {places:?}");
         some.sort_unstable();
         let count = some.len();

@@ -78,5 +78,7 @@ pub(crate) fn solve<const K: usize>(
         along = next;
     }
     pattern.centre(x);
-    Reached { iterations, is_solved: along <= enough }
+    // What is no number, or beyond all numbers, is no solution.
+    let is_number = along.is_finite() && enough.is_finite() && x.iter().flatten().all(|own| own.is_finite());
+    Reached { iterations, is_solved: is_number && along <= enough }
 }

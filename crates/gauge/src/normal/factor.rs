@@ -16,6 +16,8 @@ pub(crate) struct Factor<const K: usize> {
     pub below: Vec<Block<K>>,
     /// Inverse of the lower triangle on the diagonal.
     pub inverse: Vec<Block<K>>,
+    /// Pivots that were not positive beside rounding and were replaced by what the matrix has there before elimination.
+    pub replaced_pivots: usize,
 }
 
 impl<const K: usize> Factor<K> {
@@ -29,6 +31,7 @@ impl<const K: usize> Factor<K> {
         let mut at_row = pattern.starts.clone();
         let mut entry = vec![0; nodes];
         let mut owner = vec![NONE; nodes];
+        let mut replaced_pivots = 0;
         let advance = |column: usize, to: usize, head: &mut [usize], next: &mut [usize]| {
             if to < pattern.starts[column + 1] {
                 let row = pattern.rows[to];
@@ -68,9 +71,10 @@ impl<const K: usize> Factor<K> {
                 advance(other, at + 1, &mut head, &mut next);
                 other = following;
             }
-            let root = block::inverse_cholesky(&pivot, &whole)
-                .or_else(|| block::inverse_cholesky(&whole, &whole))
-                .unwrap_or_else(|| inverse_of_diagonal(&whole));
+            let root = block::inverse_cholesky(&pivot, &whole).unwrap_or_else(|| {
+                replaced_pivots += 1;
+                block::inverse_cholesky(&whole, &whole).unwrap_or_else(|| inverse_of_diagonal(&whole))
+            });
             let turned = block::transpose(&root);
             for value in &mut column[..own.len()] {
                 *value = block::product(value, &turned);
@@ -78,7 +82,12 @@ impl<const K: usize> Factor<K> {
             inverse.push(root);
             advance(place, own.start, &mut head, &mut next);
         }
-        Self { below, inverse }
+        Self { below, inverse, replaced_pivots }
+    }
+
+    /// Whether it is the factor of the matrix, and no mere approximation.
+    pub(crate) fn is_exact(&self, pattern: &Pattern) -> bool {
+        pattern.is_exact && self.replaced_pivots == 0
     }
 
     /// Solve in place, by place.
@@ -103,6 +112,37 @@ impl<const K: usize> Factor<K> {
             let left = std::array::from_fn(|k| x[place][k] - known[k]);
             x[place] = [0.0; K];
             block::add_transposed_image(&mut x[place], &self.inverse[place], &left);
+        }
+    }
+}
+
+impl Factor<1> {
+    /// [`Self::solve`] of several right-hand sides at once.
+    pub(crate) fn solve_lanes<const LANES: usize>(&self, pattern: &Pattern, x: &mut [[f64; LANES]]) {
+        for (held, x) in pattern.held.iter().zip(&mut *x) {
+            if *held {
+                *x = [0.0; LANES];
+            }
+        }
+        for place in 0..pattern.nodes() {
+            let own = x[place].map(|value| value * self.inverse[place][0][0]);
+            x[place] = own;
+            for at in pattern.column(place) {
+                let below = self.below[at][0][0];
+                for (x, own) in x[pattern.rows[at]].iter_mut().zip(&own) {
+                    *x -= below * own;
+                }
+            }
+        }
+        for place in (0..pattern.nodes()).rev() {
+            let mut left = x[place];
+            for at in pattern.column(place) {
+                let below = self.below[at][0][0];
+                for (left, x) in left.iter_mut().zip(&x[pattern.rows[at]]) {
+                    *left -= below * x;
+                }
+            }
+            x[place] = left.map(|value| value * self.inverse[place][0][0]);
         }
     }
 }

@@ -9,12 +9,14 @@
 //! - [`factor`]: Cholesky factor, exact or incomplete, and solve with it
 //! - [`conjugate`]: preconditioned conjugate gradients, which are one step where the factor is exact
 //! - [`variance`]: diagonal of the inverse, exact (Takahashi) or probed
+//! - [`shared`]: variances where links share noise
 
 pub(crate) mod block;
 pub(crate) mod conjugate;
 pub(crate) mod factor;
 pub(crate) mod order;
 pub(crate) mod pattern;
+pub(crate) mod shared;
 pub(crate) mod system;
 pub(crate) mod variance;
 

@@ -97,6 +97,24 @@ impl Pattern {
         self.place.iter().map(|place| placed[*place]).collect()
     }
 
+    /// Make the mean of each lane 0 in each part; by place.
+    pub(crate) fn centre_lanes<const LANES: usize>(&self, x: &mut [[f64; LANES]]) {
+        let mut mean = vec![[0.0; LANES]; self.size.len()];
+        for (part, value) in self.part_of_place.iter().zip(&*x) {
+            for (mean, value) in mean[*part].iter_mut().zip(value) {
+                *mean += value;
+            }
+        }
+        for (mean, size) in mean.iter_mut().zip(&self.size) {
+            *mean = mean.map(|own| own / *size as f64);
+        }
+        for (part, value) in self.part_of_place.iter().zip(x) {
+            for (mean, value) in mean[*part].iter().zip(value) {
+                *value -= mean;
+            }
+        }
+    }
+
     /// Make the mean of the first unknown 0 in each part; by place.
     pub(crate) fn centre<const K: usize>(&self, x: &mut [Unknowns<K>]) {
         let mut mean = vec![0.0; self.size.len()];

@@ -14,7 +14,7 @@ pub(crate) const PROBES: usize = 16;
 /// The same where only their sum matters.
 pub(crate) const ROUGH_PROBES: usize = 4;
 /// How exact they are.
-const PROBE_GOAL: Goal = Goal { tolerance: 1e-4, iterations: 300 };
+const PROBE_GOAL: Goal = Goal { tolerance: 1e-3, iterations: 300 };
 /// No node.
 const NONE: usize = usize::MAX;
 
@@ -23,7 +23,7 @@ pub(crate) fn variances<const K: usize>(
     (pattern, system, factor): (&Pattern, &System<K>, &Factor<K>),
     probes: usize,
 ) -> Vec<Unknowns<K>> {
-    if pattern.is_exact { exact(pattern, factor) } else { probed((pattern, system, factor), probes) }
+    if factor.is_exact(pattern) { exact(pattern, factor) } else { probed((pattern, system, factor), probes) }
 }
 
 fn exact<const K: usize>(pattern: &Pattern, factor: &Factor<K>) -> Vec<Unknowns<K>> {

@@ -11,4 +11,4 @@ mod previews;
 mod stage;
 mod tell;
 
-pub(crate) use stage::{bring_together, match_tiles};
+pub(crate) use stage::{gauge_frames, match_tiles};

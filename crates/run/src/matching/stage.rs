@@ -9,7 +9,7 @@ use zemosaic_frames::{IngestOptions, InputFile, LeftOut, Reason, ingest};
 use zemosaic_gauge::compat::tile_scaling::tile_scaling;
 use zemosaic_gauge::{
     BlockGrid, CertificateJob, FrameGauge, Gauge, GaugeError, MatchMethod, NormalizeMethod, Pair, PixelNoise,
-    Preview, gauge, match_frames, seam_certificate,
+    Preview, match_frames, normalize, seam_certificate,
 };
 
 use super::log::MatchLog;
@@ -20,27 +20,45 @@ use crate::events::{Reporter, Stage, Warning};
 use crate::options::{MosaicOptions, MosaicRequest};
 use crate::plan::{Placed, PlannedRun, place_sources};
 use crate::prepare::prepare;
-use crate::products::gauge::{GaugeFacts, MatchSources, Subject};
+use crate::products::gauge::{GaugeFacts, MatchSources, Subject, in_words};
 use crate::scan::{no_usable, tell_left_out};
 
-/// Set gain, offset and surface of `placed`, which are what `subject` says, as the options want it; sources that cannot be used go to those left out.
+/// Set gain, offset and surface of the frames `placed` as the options want it; frames that cannot be used are left out.
 ///
 /// # Errors
 /// Too little memory, a reference frame that is none, no frame left, cancelled.
-pub(crate) fn bring_together(
-    (request, subject): (&MosaicRequest, Subject),
+pub(crate) fn gauge_frames(
+    request: &MosaicRequest,
     planned: &mut PlannedRun,
     placed: &mut Placed,
     pool: &FilePool,
     reporter: &Reporter,
     cancel: &AtomicBool,
 ) -> Result<(), RunError> {
+    let left_out = gauge_sources((request, Subject::Frames), planned, placed, pool, reporter, cancel)?;
+    planned.layout.left_out.extend(left_out);
+    planned.layout.left_out.sort_by(|a, b| (&a.id, &a.path).cmp(&(&b.id, &b.path)));
+    if placed.sources.is_empty() {
+        return Err(no_usable(planned.layout.left_out.len(), &planned.layout.left_out));
+    }
+    Ok(())
+}
+
+/// Set the gauge of `placed`, which are what `subject` says; returns those that have none and are no longer in it.
+fn gauge_sources(
+    (request, subject): (&MosaicRequest, Subject),
+    planned: &mut PlannedRun,
+    placed: &mut Placed,
+    pool: &FilePool,
+    reporter: &Reporter,
+    cancel: &AtomicBool,
+) -> Result<Vec<LeftOut>, RunError> {
     let options = &request.options;
+    let mut left_out = Vec::new();
     if options.matching.method == MatchMethod::None && options.normalize.method == NormalizeMethod::None {
-        return Ok(());
+        return Ok(left_out);
     }
     let total = placed.sources.len() as u64;
-    let mut left_out = Vec::new();
     let facts = reporter.stage(Stage::Gauge, total, || {
         let blocks = blocks_of(&placed.sources, options);
         let threads = threads_within(planned.budget, &placed.sources, blocks)?;
@@ -60,14 +78,16 @@ pub(crate) fn bring_together(
         let previews = keep_good(placed, found, &mut left_out);
         workers.install(|| {
             if options.matching.method == MatchMethod::None {
-                normalize(placed, &previews, blocks, options, &mut left_out, reporter)
+                relative_to_one(placed, &previews, blocks, options, &mut left_out, reporter)
             } else {
-                solve((placed, subject), &previews, blocks, options, reporter)
+                matched((placed, subject), &previews, blocks, options, reporter)
             }
         })
     });
-    for item in &left_out {
-        tell_left_out(reporter, item);
+    if subject == Subject::Frames {
+        for item in &left_out {
+            tell_left_out(reporter, item);
+        }
     }
     let facts = facts?;
     let warnings = warnings_of(&facts);
@@ -75,14 +95,9 @@ pub(crate) fn bring_together(
         reporter.warn(warning);
     }
     planned.warnings.extend(warnings);
-    planned.layout.left_out.extend(left_out);
-    planned.layout.left_out.sort_by(|a, b| (&a.id, &a.path).cmp(&(&b.id, &b.path)));
-    if placed.sources.is_empty() {
-        return Err(no_usable(planned.layout.left_out.len(), &planned.layout.left_out));
-    }
     placed.set_weights(request.options.coadd.weights);
     placed.gauge = Some(facts);
-    Ok(())
+    Ok(left_out)
 }
 
 /// Index of the frame that an option names: by id, by file name, or by number.
@@ -105,8 +120,8 @@ fn ids_of(sources: &[Source]) -> Vec<String> {
     sources.iter().map(|source| source.frame.id.clone()).collect()
 }
 
-/// Against one reference frame.
-fn normalize(
+/// The gauge against one reference frame.
+fn relative_to_one(
     placed: &mut Placed,
     previews: &[Preview],
     blocks: BlockGrid,
@@ -122,7 +137,7 @@ fn normalize(
     };
     let sigma: Vec<Vec<f64>> = (0..previews.len()).map(noise).collect();
     let ids = ids_of(&placed.sources);
-    let found = gauge(previews, &sigma, reference, options).map_err(|error| match error {
+    let found = normalize(previews, &sigma, reference, options).map_err(|error| match error {
         GaugeError::Reference(index) => RunError::Usage(format!(
             "the reference frame {} has no block of sky that lies wholly inside it (zero_valid_support); name another \
              with --normalize-reference",
@@ -134,7 +149,7 @@ fn normalize(
             ids[index]
         )),
     })?;
-    set(placed, &found);
+    set_gauges(placed, &found);
     if options.method == NormalizeMethod::TileScaling
         && let Ok(scaling) = tile_scaling(previews, reference)
     {
@@ -151,8 +166,8 @@ fn normalize(
     Ok(facts)
 }
 
-/// All at once.
-fn solve(
+/// The gauge of all at once.
+fn matched(
     (placed, subject): (&mut Placed, Subject),
     previews: &[Preview],
     blocks: BlockGrid,
@@ -166,11 +181,12 @@ fn solve(
     let working = reporter.working(format!("gauge: pairs and solve of {} sources", previews.len()));
     let mut found = log.with_heartbeat(|| match_frames(previews, blocks, reference, matching, &log));
     drop(working);
+    let ids = ids_of(&placed.sources);
     for untold in &found.undetermined {
-        reporter.log(format!("gauge: not determined: {untold}"));
+        reporter.log(format!("gauge: not determined: {}", in_words(untold, &ids)));
     }
     let _working = reporter.working("gauge: certificate of the seams");
-    set(placed, &found);
+    set_gauges(placed, &found);
     placed.set_weights(options.coadd.weights);
     let noise: Vec<PixelNoise> = placed.sources.iter().map(pixel_noise).collect();
     let before = vec![FrameGauge::default(); previews.len()];
@@ -188,12 +204,11 @@ fn solve(
     log_metrics(reporter, &certificate);
     note_odd_gains(&mut found);
     found.certificate = Some(certificate);
-    let sources =
-        MatchSources { subject, ids: ids_of(&placed.sources), numbers: (1..=previews.len()).collect() };
+    let sources = MatchSources { subject, ids, numbers: (1..=previews.len()).collect() };
     Ok(GaugeFacts::of_match(&found, matching.method, blocks.block_px, &sources))
 }
 
-fn set(placed: &mut Placed, found: &Gauge) {
+fn set_gauges(placed: &mut Placed, found: &Gauge) {
     for (source, frame) in placed.sources.iter_mut().zip(&found.frames) {
         source.set_gauge(frame);
     }
@@ -204,10 +219,11 @@ fn pixel_noise(source: &Source) -> PixelNoise {
     PixelNoise { sigma: source.noise_variance.map(f64::sqrt), weight: source.weight }
 }
 
-/// Set the gauge of master tiles that are added up as they are, in the order of `files`; what the products say of it.
+/// Set the gauge of master tiles that are added up as they are, in the order of `files`; what the products say of it. A tile that
+/// cannot be compared is added as it is, and `W-TILE` says so: it is none of those left out.
 ///
 /// # Errors
-/// As [`bring_together`].
+/// As [`gauge_frames`], but that no tile needs a gauge.
 pub(crate) fn match_tiles(
     request: &MosaicRequest,
     planned: &mut PlannedRun,
@@ -221,16 +237,19 @@ pub(crate) fn match_tiles(
     if options.matching.method == MatchMethod::None {
         return Ok(None);
     }
-    let frames = ingest(files, &IngestOptions::default(), &|_| {}).frames;
-    let prepared = prepare(frames, &options.coadd, planned.budget, spill, pool, reporter, cancel)?;
+    let found = ingest(files, &IngestOptions::default(), &|_| {});
+    let prepared = prepare(found.frames, &options.coadd, planned.budget, spill, pool, reporter, cancel)?;
     let mut placed = place_sources(prepared.frames, &planned.layout, options)?;
-    bring_together((request, Subject::Tiles), planned, &mut placed, pool, reporter, cancel)?;
+    let mut without = [found.left_out, prepared.left_out, std::mem::take(&mut placed.left_out)].concat();
+    without.extend(gauge_sources((request, Subject::Tiles), planned, &mut placed, pool, reporter, cancel)?);
     let source_of = |file: &InputFile| placed.sources.iter().position(|own| own.frame.path == file.path);
     for file in files.iter().filter(|file| source_of(file).is_none()) {
-        let message = format!("{}: it cannot be compared with the others and is added as it is", file.id);
-        let warning = Warning { code: "W-TILE", message };
+        let warning = added_as_it_is(file, &without);
         reporter.warn(&warning);
         planned.warnings.push(warning);
+    }
+    if placed.sources.is_empty() {
+        return Ok(None);
     }
     let numbers = (1..).zip(files).filter(|(_, file)| source_of(file).is_some()).map(|(number, _)| number);
     let numbers: Vec<usize> = numbers.collect();
@@ -244,4 +263,44 @@ pub(crate) fn match_tiles(
         }
     }
     Ok(placed.gauge)
+}
+
+/// What is said of a tile that has no gauge, with the reason where it is known.
+fn added_as_it_is(file: &InputFile, without: &[LeftOut]) -> Warning {
+    let known = without.iter().find(|item| item.path == file.path);
+    let why = known.map(|item| format!(" ({})", item.reason.message())).unwrap_or_default();
+    let message = format!("{}: it cannot be compared with the others{why} and is added as it is", file.id);
+    Warning { code: "W-TILE", message }
+}
+
+#[cfg(test)]
+mod tests {
+    use zemosaic_frames::Given;
+
+    use super::*;
+
+    #[test]
+    fn a_tile_without_gauge_is_told_with_its_reason() {
+        let file = |id: &str| InputFile {
+            id: id.into(),
+            path: format!("/tiles/{id}").into(),
+            named: true,
+            given: Given::default(),
+        };
+        let without = [LeftOut {
+            id: "b.fits".into(),
+            path: "/tiles/b.fits".into(),
+            reason: Reason::Normalize("zero_valid_support", "no block of sky".into()),
+        }];
+        let known = added_as_it_is(&file("b.fits"), &without);
+        assert_eq!(
+            (known.code, known.message.as_str()),
+            (
+                "W-TILE",
+                "b.fits: it cannot be compared with the others (no block of sky) and is added as it is"
+            )
+        );
+        let message = added_as_it_is(&file("a.fits"), &without).message;
+        assert_eq!(message, "a.fits: it cannot be compared with the others and is added as it is");
+    }
 }

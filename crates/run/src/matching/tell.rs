@@ -1,21 +1,9 @@
 //! What the user should know of a gauge, and the figures that ZeMosaic's users look for.
 
-use zemosaic_gauge::{Gauge, Note, SeamCertificate, Verdict};
+use zemosaic_gauge::{ChannelReport, Gauge, Note, SeamCertificate, Verdict};
 
 use crate::events::{Reporter, Warning};
-use crate::products::gauge::GaugeFacts;
-
-/// Frames that a warning names.
-const NAMED_FRAMES: usize = 10;
-
-/// The first of `names`, and whether there are more.
-fn some_of(names: &[String]) -> String {
-    let mut text = names.iter().take(NAMED_FRAMES).cloned().collect::<Vec<_>>().join(", ");
-    if names.len() > NAMED_FRAMES {
-        text += ", ...";
-    }
-    text
-}
+use crate::products::gauge::{GaugeFacts, PartFacts, some_of};
 
 /// Warnings of a gauge.
 pub(super) fn warnings_of(facts: &GaugeFacts) -> Vec<Warning> {
@@ -27,11 +15,15 @@ pub(super) fn warnings_of(facts: &GaugeFacts) -> Vec<Warning> {
             some_of(&facts.unlinked)
         ));
     }
-    let parts = facts.components.iter().filter(|size| **size > 1).count();
-    if parts > 1 {
+    let parts: Vec<&PartFacts> = facts.parts.iter().filter(|part| part.frames > 1).collect();
+    if parts.len() > 1 {
+        let names: Vec<String> =
+            parts.iter().map(|part| format!("{} frames from {} on", part.frames, part.first)).collect();
         messages.push(format!(
-            "the frames form {parts} parts that share no block of sky; each keeps its own mean level, and a step may be \
-             seen between them"
+            "the frames form {} parts that share no block of sky; each keeps its own mean level, and a step may be seen \
+             between them: {}",
+            parts.len(),
+            some_of(&names)
         ));
     }
     let without_gain = facts.matched.as_ref().map_or(&[][..], |matched| &matched.without_gain);
@@ -42,20 +34,78 @@ pub(super) fn warnings_of(facts: &GaugeFacts) -> Vec<Warning> {
             some_of(without_gain)
         ));
     }
+    messages.extend(reference_alone(facts));
+    messages.extend(not_solved(facts));
     messages.extend(facts.notes.iter().cloned());
     let mut warnings: Vec<Warning> =
         messages.into_iter().map(|message| Warning { code: "W-GAUGE", message }).collect();
-    if let Some(seams) = facts.seams().filter(|seams| seams.verdict() == Verdict::Fail) {
-        let all = &seams.overall;
-        let message = format!(
-            "steps remain: {:.1} % of the length of all joins is below 0.3 sigma (95 % wanted), the largest step is {:.1} \
-             sigma; report.html shows where. Where gradients differ from frame to frame --match surface takes them away",
-            100.0 * all.share_below_after,
-            all.largest_after
-        );
-        warnings.push(Warning { code: "W-SEAMS", message });
-    }
+    warnings.extend(steps_remain(facts));
     warnings
+}
+
+/// A reference of a match that others cannot be referred to.
+fn reference_alone(facts: &GaugeFacts) -> Option<String> {
+    let matched = facts.matched.as_ref()?;
+    let reference = facts.reference.as_ref()?;
+    let all: usize = facts.parts.iter().map(|part| part.frames).sum();
+    let own = facts.parts.iter().find(|part| part.has_reference)?.frames;
+    if own == 1 && all > 1 {
+        return Some(format!(
+            "the reference {reference} shares no block of sky with another frame that could be compared: no frame is \
+             brought to its values; name another with --match-reference"
+        ));
+    }
+    if own < all {
+        return Some(format!(
+            "the reference {reference} is connected with {} of {} other frames: the others are not brought to its values",
+            own - 1,
+            all - 1
+        ));
+    }
+    matched.without_gain.contains(reference).then(|| {
+        format!(
+            "the gain of the reference {reference} is not known beside the others': offsets are brought to its values, gains \
+             are not; name another with --match-reference"
+        )
+    })
+}
+
+/// Channels whose systems were not solved as they should be.
+fn not_solved(facts: &GaugeFacts) -> Vec<String> {
+    let count = facts.channels.len();
+    let of_channel = |(channel, report): (usize, &ChannelReport)| {
+        let health = report.health;
+        if health.is_well() {
+            return None;
+        }
+        let what = match (health.not_converged, health.lost_pivots) {
+            (0, lost) => {
+                format!("{lost} pivots of its equations were lost in rounding, errors are estimates")
+            }
+            (_, 0) => "the iterations ended before the solution was exact".to_owned(),
+            (_, lost) => format!(
+                "the iterations ended before the solution was exact, and {lost} pivots of its equations were lost in rounding"
+            ),
+        };
+        Some(format!(
+            "channel {}: {what}: some pairs say far more of their frames than others. Look at the pairs that report.html names \
+             as those that fit worst, and leave out frames without noise or of another kind; --match offset asks for less",
+            channel_letter(count, channel)
+        ))
+    };
+    facts.channels.iter().enumerate().filter_map(of_channel).collect()
+}
+
+fn steps_remain(facts: &GaugeFacts) -> Option<Warning> {
+    let seams = facts.seams().filter(|seams| seams.verdict() == Verdict::Fail)?;
+    let all = &seams.overall;
+    let message = format!(
+        "steps remain: {:.1} % of the length of all joins is below 0.3 sigma (95 % wanted), the largest step is {:.1} sigma; \
+         report.html shows where. Where gradients differ from frame to frame --match surface takes them away",
+        100.0 * all.share_below_after,
+        all.largest_after
+    );
+    Some(Warning { code: "W-SEAMS", message })
 }
 
 /// A gain that differs from the median by more than this factor is worth a word.
@@ -81,11 +131,15 @@ pub(super) fn note_odd_gains(found: &mut Gauge) {
 /// Letters of the channels in lines.
 const CHANNELS: [&str; 3] = ["R", "G", "B"];
 
+fn channel_letter(count: usize, channel: usize) -> &'static str {
+    if count == 1 { "L" } else { CHANNELS.get(channel).copied().unwrap_or("?") }
+}
+
 /// How far levels are spread, and how the joins are.
 pub(super) fn log_metrics(reporter: &Reporter, certificate: &SeamCertificate) {
     let count = certificate.inter_tile.len();
-    for (found, name) in certificate.inter_tile.iter().zip(CHANNELS) {
-        let name = if count == 1 { "L" } else { name };
+    for (channel, found) in certificate.inter_tile.iter().enumerate() {
+        let name = channel_letter(count, channel);
         for (value, when) in
             [(found.raw, "raw"), (found.after_gain, "after gain"), (found.after_offset, "after offset")]
         {
@@ -107,4 +161,81 @@ pub(super) fn log_metrics(reporter: &Reporter, certificate: &SeamCertificate) {
         all.largest_after,
         all.verdict.name()
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use zemosaic_gauge::SolveHealth;
+
+    use super::*;
+    use crate::products::gauge::Subject;
+    use crate::products::gauge::tests::matched;
+
+    fn told(facts: &GaugeFacts) -> Vec<String> {
+        warnings_of(facts)
+            .into_iter()
+            .map(|warning| format!("{}: {}", warning.code, warning.message))
+            .collect()
+    }
+
+    fn parts(sizes: &[(usize, bool)]) -> Vec<PartFacts> {
+        let part = |(index, (frames, has_reference)): (usize, &(usize, bool))| PartFacts {
+            first: format!("f{index}.fits"),
+            frames: *frames,
+            has_reference: *has_reference,
+        };
+        sizes.iter().enumerate().map(part).collect()
+    }
+
+    #[test]
+    fn a_system_that_is_not_solved_is_told_by_channel() {
+        let well = ChannelReport::default();
+        let bad = |not_converged: usize, lost_pivots: usize| ChannelReport {
+            health: SolveHealth { not_converged, lost_pivots },
+            ..ChannelReport::default()
+        };
+        let mut facts = matched(Subject::Frames);
+        facts.channels = vec![well.clone(), bad(1, 0), bad(0, 3)];
+        let found = told(&facts);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].starts_with("W-GAUGE: channel G: the iterations ended before"), "{found:?}");
+        assert!(found[1].starts_with("W-GAUGE: channel B: 3 pivots of its equations"), "{found:?}");
+        facts.channels = vec![well];
+        assert_eq!(told(&facts), [""; 0]);
+    }
+
+    #[test]
+    fn a_reference_that_nothing_is_referred_to_is_told() {
+        let mut facts = matched(Subject::Frames);
+        facts.reference = Some("r.fits".into());
+        facts.parts = parts(&[(7, false), (1, true)]);
+        assert!(
+            told(&facts)[0].contains("the reference r.fits shares no block of sky"),
+            "{:?}",
+            told(&facts)
+        );
+        facts.parts = parts(&[(5, false), (3, true)]);
+        let found = told(&facts);
+        assert!(found[0].contains("5 frames from f0.fits on, 3 frames from f1.fits on"), "{found:?}");
+        assert!(found[1].contains("r.fits is connected with 2 of 7 other frames"), "{found:?}");
+        facts.parts = parts(&[(8, true)]);
+        assert_eq!(told(&facts), [""; 0]);
+        if let Some(own) = &mut facts.matched {
+            own.without_gain = vec!["r.fits".into()];
+        }
+        assert!(
+            told(&facts)[1].contains("the gain of the reference r.fits is not known"),
+            "{:?}",
+            told(&facts)
+        );
+    }
+
+    #[test]
+    fn many_frames_are_named_by_the_first() {
+        let mut facts = matched(Subject::Frames);
+        facts.unlinked = (0..40).map(|number| format!("f{number}.fits")).collect();
+        let found = told(&facts);
+        assert!(found[0].starts_with("W-GAUGE: 40 frames share no block"), "{found:?}");
+        assert!(found[0].ends_with("f0.fits, f1.fits, f2.fits, f3.fits, f4.fits and 35 more"), "{found:?}");
+    }
 }

@@ -6,11 +6,13 @@ use serde::Serialize;
 use zemosaic_fits::{Column, ColumnData, Header, TableSpec};
 use zemosaic_gauge::{
     ChannelReport, ChannelSeam, FrameError, GainOrigin, GainReport, Gauge, JoinElement, MatchMethod,
-    NormalizeMethod, PairReport, SeamCertificate,
+    NormalizeMethod, PairReport, SeamCertificate, Untold,
 };
 
 /// Pairs and joins that the report names.
 const WORST: usize = 10;
+/// Frames that a message names.
+const NAMED_FRAMES: usize = 5;
 
 /// How the used frames, or the tiles, were brought to one level.
 #[derive(Debug, Clone, Serialize)]
@@ -23,6 +25,9 @@ pub struct GaugeFacts {
     pub reference: Option<String>,
     /// Frames in each connected part of the network of overlaps, largest first, of a match.
     pub components: Vec<usize>,
+    /// The same parts.
+    #[serde(skip)]
+    pub parts: Vec<PartFacts>,
     /// Frames that share no block of sky with another.
     pub unlinked: Vec<String>,
     /// What should be known of some frames.
@@ -42,6 +47,17 @@ pub struct GaugeFacts {
     /// All pairs, by index of the sources.
     #[serde(skip)]
     pub all_pairs: Vec<PairReport>,
+}
+
+/// A connected part of the network of overlaps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartFacts {
+    /// Name of its first frame.
+    pub first: String,
+    /// How many frames it has.
+    pub frames: usize,
+    /// Whether the reference is one of them.
+    pub has_reference: bool,
 }
 
 /// What was matched.
@@ -128,20 +144,13 @@ impl GaugeFacts {
 
     fn new(gauge: &Gauge, method: &'static str, block_px: usize, ids: &[String]) -> Self {
         let name = |index: usize| ids.get(index).cloned().unwrap_or_default();
-        let mut components = Vec::new();
-        if !gauge.channels.is_empty() {
-            let count = gauge.part.iter().max().map_or(0, |last| last + 1);
-            components = vec![0; count];
-            for part in &gauge.part {
-                components[*part] += 1;
-            }
-            components.sort_unstable_by(|a, b| b.cmp(a));
-        }
+        let parts = if gauge.channels.is_empty() { Vec::new() } else { parts_of(gauge, name) };
         Self {
             method,
             block_px,
             reference: gauge.reference.map(name),
-            components,
+            components: parts.iter().map(|part| part.frames).collect(),
+            parts,
             unlinked: gauge.unlinked.iter().map(|index| name(*index)).collect(),
             notes: gauge.notes.iter().map(|note| format!("{}: {}", name(note.frame), note.text)).collect(),
             left_out: gauge.left_out.len(),
@@ -162,7 +171,7 @@ impl GaugeFacts {
                 .iter()
                 .filter_map(|index| sources.ids.get(*index).cloned())
                 .collect(),
-            undetermined: gauge.undetermined.clone(),
+            undetermined: gauge.undetermined.iter().map(|untold| in_words(untold, &sources.ids)).collect(),
             worst_joins: gauge.certificate.as_ref().map_or(Vec::new(), |found| worst_joins(found, sources)),
             seams: gauge.certificate.clone(),
             errors: gauge.error.clone(),
@@ -226,6 +235,35 @@ impl GaugeFacts {
             Some(_) => format!("gauge: {}, {blocks}, against one frame", self.method),
         }
     }
+}
+
+/// The connected parts, largest first, of equals that of the earlier frame.
+fn parts_of(gauge: &Gauge, name: impl Fn(usize) -> String) -> Vec<PartFacts> {
+    let mut parts: Vec<PartFacts> = Vec::new();
+    // Parts are numbered by their first frames.
+    for (frame, part) in gauge.part.iter().enumerate() {
+        if *part == parts.len() {
+            parts.push(PartFacts { first: name(frame), frames: 0, has_reference: false });
+        }
+        parts[*part].frames += 1;
+        parts[*part].has_reference |= gauge.reference == Some(frame);
+    }
+    parts.sort_by_key(|part| std::cmp::Reverse(part.frames));
+    parts
+}
+
+/// Something that is not told, with the names of the frames.
+pub(crate) fn in_words(untold: &Untold, ids: &[String]) -> String {
+    let names: Vec<&str> =
+        untold.frames.iter().filter_map(|frame| ids.get(*frame)).map(String::as_str).collect();
+    if names.is_empty() { untold.what.clone() } else { format!("{}: {}", untold.what, some_of(&names)) }
+}
+
+/// The first of `names`, and how many more there are.
+pub(crate) fn some_of<T: AsRef<str>>(names: &[T]) -> String {
+    let few: Vec<&str> = names.iter().take(NAMED_FRAMES).map(AsRef::as_ref).collect();
+    let text = few.join(", ");
+    if names.len() > few.len() { format!("{text} and {} more", names.len() - few.len()) } else { text }
 }
 
 fn worst_pairs(pairs: &[PairReport], name: impl Fn(usize) -> String) -> Vec<WorstPair> {
@@ -459,7 +497,7 @@ pub(crate) mod tests {
             frames,
             pairs: vec![pair],
             part: vec![0, 0],
-            undetermined: vec!["the gain of <b>".into()],
+            undetermined: vec![Untold { what: "the gain of <b>".into(), frames: vec![1] }],
             error: vec![FrameError { gain: [0.1; 3], offset: [0.2; 3] }; 2],
             certificate: Some(certificate),
             ..Gauge::identity(2)
@@ -509,6 +547,38 @@ pub(crate) mod tests {
         assert_eq!(figures(&gauge_table(&facts, None), "TILE_B"), [7.0]);
         assert_eq!(figures(&seams_table(&facts, None).unwrap(), "TILE")[0], 3.0);
         assert!(facts.frame_errors().is_none() && matched(Subject::Frames).frame_errors().is_some());
+    }
+
+    #[test]
+    fn what_is_not_told_names_the_frames() {
+        let facts = matched(Subject::Frames);
+        assert_eq!(facts.matched.unwrap().undetermined, ["the gain of <b>: c"]);
+        let names: Vec<String> = (0..12).map(|number| format!("f{number}.fits")).collect();
+        let untold = Untold { what: "terms of order 2".into(), frames: (2..12).collect() };
+        assert_eq!(
+            in_words(&untold, &names),
+            "terms of order 2: f2.fits, f3.fits, f4.fits, f5.fits, f6.fits and 5 more"
+        );
+        assert_eq!(in_words(&Untold { frames: Vec::new(), ..untold }, &names), "terms of order 2");
+    }
+
+    #[test]
+    fn parts_have_their_first_frames_and_the_reference() {
+        let gauge = Gauge {
+            part: vec![0, 1, 1, 2, 1],
+            reference: Some(4),
+            channels: vec![ChannelReport::default()],
+            ..Gauge::identity(5)
+        };
+        let names: Vec<String> = "abcde".chars().map(String::from).collect();
+        let facts = GaugeFacts::new(&gauge, "full", 64, &names);
+        let part = |first: &str, frames: usize, has_reference: bool| PartFacts {
+            first: first.into(),
+            frames,
+            has_reference,
+        };
+        assert_eq!(facts.parts, [part("b", 3, true), part("a", 1, false), part("d", 1, false)]);
+        assert_eq!(facts.components, [3, 1, 1]);
     }
 
     #[test]

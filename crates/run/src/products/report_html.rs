@@ -379,7 +379,7 @@ fn seams(page: &mut String, facts: &Facts, matched: &MatchFacts) {
 
 fn spread(page: &mut String, facts: &Facts, seams: &SeamCertificate) {
     let unit = facts.unit().unwrap_or_default();
-    let row = |(channel, spread): (usize, &zemosaic_gauge::InterTile)| {
+    let row = |(channel, spread): (usize, &zemosaic_gauge::LevelSpread)| {
         let name = channel_name(seams.inter_tile.len(), channel).to_owned();
         vec![name, figure(spread.raw), figure(spread.after_gain), figure(spread.after_offset)]
     };

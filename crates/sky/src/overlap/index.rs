@@ -62,7 +62,6 @@ struct Node {
 #[derive(Debug)]
 pub struct PlaceIndex {
     members: Vec<usize>,
-    place_of: Vec<usize>,
     places: Vec<Place>,
     nodes: Vec<Node>,
     /// Places in the order of the leaves.
@@ -83,7 +82,6 @@ impl PlaceIndex {
         keyed.sort_unstable();
         let mut index = Self {
             members: keyed.iter().map(|(_, _, frame)| *frame).collect(),
-            place_of: vec![0; balls.len()],
             places: Vec::new(),
             nodes: Vec::new(),
             order: Vec::new(),
@@ -92,9 +90,6 @@ impl PlaceIndex {
         for same in keyed.chunk_by(|a, b| a.0 == b.0) {
             let end = start + same.len();
             let ball = around(balls, &index.members[start..end]);
-            for &frame in &index.members[start..end] {
-                index.place_of[frame] = index.places.len();
-            }
             index.places.push(Place { start, end, ball });
             start = end;
         }
@@ -124,11 +119,6 @@ impl PlaceIndex {
     /// The frames of a place, in the order of a hash.
     pub fn members(&self, place: usize) -> &[usize] {
         &self.members[self.places[place].start..self.places[place].end]
-    }
-
-    /// The place of a frame.
-    pub fn place_of(&self, frame: usize) -> usize {
-        self.place_of[frame]
     }
 
     /// Makes the node of a range of `order`, and those below it.

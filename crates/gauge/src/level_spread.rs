@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use crate::solve::{Difference, solve_offsets};
+use crate::solve::{Difference, Noise, solve_with_noise};
 
 /// Spread of the levels of sources in a channel, in units of the mosaic.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct InterTile {
+pub struct LevelSpread {
     /// As they were.
     pub raw: f64,
     /// With their gains.
@@ -19,11 +19,11 @@ pub struct InterTile {
 /// levels are not those of whole sources: they are the solution of all `differences` of overlaps (mean 0 in each connected
 /// part), and what pairs say besides adds half the mean square of their residuals. Sources without a pair do not count; 0
 /// without pairs.
-pub fn inter_tile_median_stddev(sources: usize, differences: &[Difference]) -> f64 {
+pub fn level_spread(sources: usize, differences: &[Difference]) -> f64 {
     if differences.is_empty() {
         return 0.0;
     }
-    let solution = solve_offsets(sources, differences);
+    let solution = solve_with_noise(sources, differences, Noise::NotAsked);
     let mut is_linked = vec![false; sources];
     for difference in differences {
         is_linked[difference.a] = true;
@@ -43,13 +43,13 @@ mod tests {
     fn spread_is_that_of_the_levels() {
         let levels = [3.0, -1.0, 4.0, -6.0];
         let pair = |a: usize, b: usize| Difference { a, b, value: levels[a] - levels[b], variance: 0.01 };
-        let found = inter_tile_median_stddev(5, &[pair(0, 1), pair(1, 2), pair(2, 3), pair(0, 3)]);
+        let found = level_spread(5, &[pair(0, 1), pair(1, 2), pair(2, 3), pair(0, 3)]);
         let expected = (levels.iter().map(|level| level * level).sum::<f64>() / 4.0).sqrt();
         assert!((found - expected).abs() < 1e-9, "{found} {expected}");
-        assert_eq!(inter_tile_median_stddev(3, &[]), 0.0);
+        assert_eq!(level_spread(3, &[]), 0.0);
         // A ring that contradicts itself by 1 in each pair has no levels, but a spread.
         let odd = |a: usize, b: usize| Difference { a, b, value: 1.0, variance: 0.01 };
-        let found = inter_tile_median_stddev(3, &[odd(0, 1), odd(1, 2), odd(2, 0)]);
+        let found = level_spread(3, &[odd(0, 1), odd(1, 2), odd(2, 0)]);
         assert!((found - 0.5f64.sqrt()).abs() < 1e-6, "{found}");
     }
 }
