@@ -1,7 +1,7 @@
 //! Gain and offset of every frame and channel, by the method of the options: corrected = gain x value + offset.
 
 use crate::certificate::SeamCertificate;
-use crate::compat::tile_scaling;
+use crate::compat::tile_scaling::{self, ScalingRecord};
 use crate::options::{NormalizeMethod, NormalizeOptions};
 use crate::preview::Preview;
 use crate::reference;
@@ -92,6 +92,8 @@ pub struct Gauge {
     pub without_gain: Vec<usize>,
     /// What the overlaps do not tell, in words: one thing each.
     pub undetermined: Vec<String>,
+    /// What was found for each tile and channel, of tile scaling.
+    pub scaling: Vec<ScalingRecord>,
     /// The steps that remain, where they were looked at.
     pub certificate: Option<SeamCertificate>,
 }
@@ -111,6 +113,7 @@ impl Gauge {
             error: Vec::new(),
             without_gain: Vec::new(),
             undetermined: Vec::new(),
+            scaling: Vec::new(),
             certificate: None,
         }
     }
