@@ -18,6 +18,7 @@
 //! - `log_ratio`, `deming`, [`gain`]: by how much it differs in strength; `colour`: in all channels
 //! - [`mod@solve`]: offsets from differences
 //! - [`matching`]: gains, offsets and surfaces of all frames; `channel`: of one channel; [`report`]: what is told of them
+//! - [`match_bytes`]: what that takes
 //! - `reference`: gain and offset relative to one frame
 //! - [`surface`]: low-order surfaces over the grid
 //! - `shares`: how much one of several pairs at a place counts
@@ -43,6 +44,7 @@ pub mod graph;
 pub mod inter_tile;
 pub mod location;
 mod log_ratio;
+pub mod match_bytes;
 pub mod matching;
 mod network;
 mod normal;
@@ -72,6 +74,7 @@ pub use gauge::{FrameError, FrameGauge, Gauge, GaugeError, LeftOutFrame, Note, g
 pub use graph::{GraphOptions, Overlap, OverlapGraph, overlap_graph};
 pub use inter_tile::{InterTile, inter_tile_median_stddev};
 pub use location::{CommonBlock, Differences, block_differences, common_area};
+pub use match_bytes::MatchBytes;
 pub use matching::{MatchObserver, match_frames};
 pub use options::{MatchMethod, MatchOptions, NormalizeMethod, NormalizeOptions, SurfaceOrder};
 pub use pairs::{Pair, choose_pairs};
