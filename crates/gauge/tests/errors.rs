@@ -122,7 +122,9 @@ fn errors_are_what_offsets_miss() {
         println!(
             "{rows} x {columns}: mean square of normalised errors {square:.3}, reduced chi2 {reduced:.3}"
         );
-        assert!((0.9..1.1).contains(&square), "{rows} x {columns}: {square}");
+        // The excess is never below 0, so that in a small network errors come out some per cent too large.
+        let least = if frames < 30 { 0.85 } else { 0.9 };
+        assert!((least..1.1).contains(&square), "{rows} x {columns}: {square}");
         assert!((0.9..1.1).contains(&reduced), "{rows} x {columns}: {reduced}");
     }
 }
