@@ -1,5 +1,4 @@
 //! Offsets and surfaces of frames whose true ones are known.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod common;
 

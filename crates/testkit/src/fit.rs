@@ -16,7 +16,9 @@ pub fn fit_residual(target: &[f64], terms: &[Vec<f64>]) -> f64 {
         let mut own = term.clone();
         without(&mut own, &basis);
         let length = dot(&own, &own).sqrt();
-        own.iter_mut().for_each(|value| *value /= length);
+        for value in &mut own {
+            *value /= length;
+        }
         basis.push(own);
     }
     let mut rest = target.to_vec();
