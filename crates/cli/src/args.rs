@@ -16,7 +16,6 @@ use zemosaic_frames::{
 use zemosaic_image::background::BackgroundOptions;
 use zemosaic_run::options::Existing;
 use zemosaic_run::units::parse_size;
-use zemosaic_run::watchdog::{StallAction, WatchdogOptions};
 use zemosaic_run::{
     GridSource, GroupChoice, InputKind, MosaicOptions, MosaicRequest, QualityOptions, RgbEqualizeChoice,
     RunCommand, RunMode, SolveOptions, TileKeeping,
@@ -35,6 +34,7 @@ use crate::reject_args::RejectArgs;
 use crate::run_args::RunArgs;
 use crate::solve_args::SolveCommandArgs;
 use crate::two_pass_args::TwoPassArgs;
+use crate::watchdog_args::WatchdogArgs;
 
 /// Large astronomical mosaics from FITS frames: one resampling, honest variance, bounded memory.
 #[derive(Debug, Parser)]
@@ -227,12 +227,9 @@ pub struct MosaicArgs {
     /// Worker threads; default: all cores
     #[arg(short = 'j', long, value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
-    /// Write what every worker is doing to logs/stall_N.txt when nothing finishes for so many seconds; 0: never
-    #[arg(long, value_name = "SECONDS", default_value_t = WatchdogOptions::default().after_s, value_parser = parse::limit)]
-    pub watchdog: f64,
-    /// What is done after that
-    #[arg(long, value_parser = named::<StallAction>(), default_value = name_of(StallAction::default()))]
-    pub on_stall: StallAction,
+    /// What is done when nothing finishes
+    #[command(flatten)]
+    pub watchdog: WatchdogArgs,
     /// Folder for unpacked copies; default: inside the output folder
     #[arg(long, value_name = "DIR")]
     pub tmp: Option<PathBuf>,
@@ -398,7 +395,7 @@ impl MosaicArgs {
             excluded: Vec::new(),
             compress: self.compress_options(),
             existing: if self.force { Existing::Replace } else { Existing::Refuse },
-            watchdog: WatchdogOptions { after_s: self.watchdog, on_stall: self.on_stall },
+            watchdog: self.watchdog.options(),
             command: command_line(),
             given: given.to_vec(),
         }

@@ -5,32 +5,25 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, ValueEnum};
 
 use zemosaic_gauge::GraphOptions;
+use zemosaic_run::RunError;
 
 use crate::gate_args::GateArgs;
 use crate::parse;
+use crate::watchdog_args::WatchdogArgs;
 
-/// Arguments of `quality`.
+/// Arguments of the commands that make a table of frames or of pairs.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  zemosaic quality frames/\n  zemosaic quality frames/ -o quality.csv --max-fwhm 4"
-)]
-pub struct QualityArgs {
+pub struct TableArgs {
     /// FITS files, folders (walked to the bottom), and lists, as for mosaic
     #[arg(required = true)]
     pub input: Vec<PathBuf>,
-    /// Write the figures to this CSV file
+    /// Write the whole table to this CSV file
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// What is too bad
-    #[command(flatten)]
-    pub gate: GateArgs,
     /// Worker threads; default: all cores
     #[arg(short = 'j', long, value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
-    /// Folder for unpacked copies; default: the system's
-    #[arg(long, value_name = "DIR")]
-    pub tmp: Option<PathBuf>,
-    /// A JSON line for each frame on stdout, instead of the table
+    /// JSON on stdout instead of the table: of frames a line each, of pairs one document
     #[arg(long)]
     pub json: bool,
     /// Replace a CSV file that exists
@@ -41,39 +34,57 @@ pub struct QualityArgs {
     pub quiet: bool,
 }
 
+impl TableArgs {
+    /// That the CSV file, if there is to be one, does not exist or may be replaced.
+    ///
+    /// # Errors
+    /// [`RunError::Exists`].
+    pub fn refuse_existing(&self) -> Result<(), RunError> {
+        match self.output.as_ref().filter(|path| path.exists() && !self.force) {
+            Some(path) => Err(RunError::Exists { path: path.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Arguments of `quality`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  zemosaic quality frames/\n  zemosaic quality frames/ -o quality.csv --max-fwhm 4"
+)]
+pub struct QualityArgs {
+    /// Those of all tables
+    #[command(flatten)]
+    pub table: TableArgs,
+    /// What is too bad
+    #[command(flatten)]
+    pub gate: GateArgs,
+    /// What is done when nothing finishes
+    #[command(flatten)]
+    pub watchdog: WatchdogArgs,
+    /// Folder for unpacked copies; default: the system's
+    #[arg(long, value_name = "DIR")]
+    pub tmp: Option<PathBuf>,
+}
+
 /// Arguments of `overlaps`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  zemosaic overlaps frames/\n  zemosaic overlaps frames/ -o overlaps.csv --pairs-per-frame 4"
 )]
 pub struct OverlapsArgs {
-    /// FITS files, folders (walked to the bottom), and lists, as for mosaic
-    #[arg(required = true)]
-    pub input: Vec<PathBuf>,
+    /// Those of all tables
+    #[command(flatten)]
+    pub table: TableArgs,
     /// Pairs that are kept for each frame; those that connect what else would be apart are kept as well
     #[arg(long, value_name = "K", default_value_t = GraphOptions::default().pairs_per_frame)]
     pub pairs_per_frame: usize,
     /// Common area, as a share of the smaller frame, that a pair needs; 0: any
     #[arg(long, value_name = "0..1", default_value_t = GraphOptions::default().min_share)]
     pub min_share: f64,
-    /// Write all pairs to this CSV file
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
     /// Side-car folder (NAME.head, NAME.wcs), or one file for all frames; looked at before anything else
     #[arg(long, value_name = "PATH")]
     pub wcs_from: Option<PathBuf>,
-    /// Worker threads; default: all cores
-    #[arg(short = 'j', long, value_parser = clap::value_parser!(u16).range(1..))]
-    pub threads: Option<u16>,
-    /// One JSON document on stdout, instead of the table
-    #[arg(long)]
-    pub json: bool,
-    /// Replace a CSV file that exists
-    #[arg(long)]
-    pub force: bool,
-    /// No progress display
-    #[arg(short, long, action = ArgAction::SetTrue)]
-    pub quiet: bool,
 }
 
 /// Arguments of `header`.

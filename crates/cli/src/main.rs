@@ -16,6 +16,7 @@ mod reject_args;
 mod run_args;
 mod solve_args;
 mod two_pass_args;
+mod watchdog_args;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;

@@ -12,7 +12,7 @@ use crate::parse;
 #[derive(Debug, Args)]
 pub struct MatchArgs {
     /// What is solved for all frames at once from their overlaps; default: full for run and stack, none for mosaic and
-    /// where --normalize says how
+    /// with a --normalize other than none
     #[arg(id = "match", long = "match", value_name = "METHOD", value_parser = named::<MatchMethod>())]
     pub method: Option<MatchMethod>,
     /// Order of the surfaces of --match surface
@@ -27,7 +27,7 @@ pub struct MatchArgs {
     /// Pairs that are chosen for each frame
     #[arg(long, value_name = "K", alias = "intertile-prune-k", default_value_t = MatchOptions::default().pairs_per_frame, value_parser = parse::at_least_one)]
     pub match_pairs: usize,
-    /// Bring frames to the level of one reference frame instead, which all must overlap
+    /// Bring frames to the level of one reference frame instead, which all must overlap; none leaves it to --match
     #[arg(long, value_name = "METHOD", value_parser = named::<NormalizeMethod>(), default_value = name_of(NormalizeMethod::default()))]
     pub normalize: NormalizeMethod,
     /// The frame that --normalize refers to: its name in frames.csv, or its number from 0; default: the one that covers most

@@ -6,6 +6,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use zemosaic_run::events::TimedEvent;
 use zemosaic_run::{Event, Reporter, Stage};
 
+use crate::say;
+
 /// How progress is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Display {
@@ -34,7 +36,7 @@ impl Display {
                 let mut bars = Bars::default();
                 Reporter::start(Box::new(move |event| bars.show(event)))
             }
-            Self::Bars | Self::Quiet => Reporter::start(Box::new(|_| {})),
+            Self::Bars | Self::Quiet => Reporter::start(Box::new(|timed| tell_stall(&timed.event))),
             Self::Json => Reporter::start(Box::new(print_json)),
         }
     }
@@ -44,6 +46,15 @@ fn print_json(event: &TimedEvent) {
     if let Ok(line) = serde_json::to_string(event) {
         // A reader that went away must not end the run.
         let _ = writeln!(std::io::stdout().lock(), "{line}");
+    }
+}
+
+/// A stall is told at once, whatever else is shown: the end, where warnings are told, may not come.
+fn tell_stall(event: &Event) {
+    if let Event::Stalled { seconds, file, .. } = event {
+        let message =
+            format!("nothing has finished for {seconds:.0} s; {file} says what every worker is doing");
+        say::warning("W-STALLED", &message);
     }
 }
 
@@ -67,6 +78,10 @@ impl Bars {
                     bar.finish_and_clear();
                 }
             }
+            event @ Event::Stalled { .. } => match &self.bar {
+                Some(bar) => bar.suspend(|| tell_stall(event)),
+                None => tell_stall(event),
+            },
             _ => {}
         }
     }

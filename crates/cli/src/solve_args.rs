@@ -12,6 +12,7 @@ use zemosaic_stars::{FitOptions, SipOrder};
 use crate::args::refuse_idle;
 use crate::named::{name_of, named};
 use crate::parse;
+use crate::watchdog_args::WatchdogArgs;
 
 /// Options of plate solving.
 #[derive(Debug, Args)]
@@ -136,6 +137,9 @@ pub struct SolveCommandArgs {
     /// Replace side-cars of other programs
     #[arg(long, requires = "write_sidecar")]
     pub force: bool,
+    /// What is done when nothing finishes
+    #[command(flatten)]
+    pub watchdog: WatchdogArgs,
     /// Memory for the whole process; default: half of what is free
     #[arg(short, long, value_parser = parse_size)]
     pub memory: Option<u64>,

@@ -29,8 +29,8 @@ impl TwoPassArgs {
         let acts = self.enabled;
         let needed = "--two-pass-coverage-renorm";
         refuse_idle(&[("two-pass-sigma", acts, needed), ("two-pass-gain-clip", acts, needed)], given)?;
-        let fault = self.options().and_then(|options| options.fault());
-        fault.map_or(Ok(()), |fault| Err(format!("{needed}: {fault}")))
+        let checked = self.options().map_or(Ok(()), |options| options.check());
+        checked.map_err(|error| format!("{needed}: {error}"))
     }
 
     /// What they ask for.

@@ -10,7 +10,7 @@ use common::*;
 use zemosaic_fits::ImageData;
 use zemosaic_testkit::rng::Rng;
 use zemosaic_testkit::tan::Parity;
-use zemosaic_testkit::{TanFrame, star_image, write_test_frame};
+use zemosaic_testkit::{TanFrame, fit_residual, noise_image, star_image, write_test_frame};
 
 const EXISTING: [&str; 3] = ["--mode", "classic", "--existing-tiles"];
 /// No rejection and equal weights: what is compared is the photometry alone.
@@ -51,30 +51,6 @@ fn common_pixels(a: &Path, b: &Path) -> Vec<Pixel> {
         .collect();
     assert!(found.len() > WIDTH * HEIGHT / 2, "{}", found.len());
     found
-}
-
-/// Largest residual of `target` after the best combination of `terms`.
-fn fit_residual(target: &[f64], terms: &[Vec<f64>]) -> f64 {
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let without = |vector: &mut [f64], basis: &[Vec<f64>]| {
-        for own in [basis, basis].concat() {
-            let share = dot(vector, &own);
-            vector.iter_mut().zip(own).for_each(|(value, own)| *value -= share * own);
-        }
-    };
-    let mut basis: Vec<Vec<f64>> = Vec::new();
-    for term in terms {
-        let mut own = term.clone();
-        without(&mut own, &basis);
-        let length = dot(&own, &own).sqrt();
-        for value in &mut own {
-            *value /= length;
-        }
-        basis.push(own);
-    }
-    let mut rest = target.to_vec();
-    without(&mut rest, &basis);
-    rest.iter().fold(0.0, |most, own| most.max(own.abs()))
 }
 
 const STRIP: usize = 20;
@@ -434,4 +410,28 @@ fn tiles_of_several_runs_are_matched_and_those_of_one_are_not() {
     assert_eq!(is_matched(&asked).as_deref(), Some("offset"));
     let (left, right) = medians_at_the_sides(&asked);
     assert!((left - right).abs() < 5.0, "{left} {right}");
+}
+
+/// The dense system of ZeMosaic's match grows with the square of the frames: it is refused before it is made.
+#[test]
+fn a_match_beyond_the_memory_is_refused() {
+    let dir = folder();
+    let input = dir.path().join("in");
+    std::fs::create_dir_all(&input).unwrap();
+    let frame = TanFrame::pointed_at((150.0, 0.0), SCALE_ARCSEC, 0.0, Parity::Sky, (64, 64));
+    let noise = noise_image(64, 64, LEVEL_ADU, SIGMA_ADU, 3);
+    let mut pixels: Vec<i16> = noise.iter().map(|value| *value as i16).collect();
+    for index in 0..1000 {
+        // What is equal is used once.
+        pixels[0] = index as i16;
+        let path = input.join(format!("f{index:03}.fits"));
+        write_test_frame(&path, &frame, ImageData::I16(&pixels), observed(index)).unwrap();
+    }
+    let out = dir.path().join("out");
+    let flags = ["--match", "zemosaic", "--memory", "100MiB", "-j", "2"];
+    mosaic(&[&input], &out, &flags)
+        .expect(6, "E-RESOURCE")
+        .tells("--match zemosaic takes")
+        .tells("raise --memory or give --match full");
+    assert!(!out.join("mosaic.fits").exists());
 }

@@ -109,3 +109,39 @@ fn forms_with_a_reference_scale_noise_and_level() {
     mosaic(&[&input], &out, &flags).expect(2, "E-USAGE").tells("nobody");
     mosaic(&[&input], &out, &["--normalize-reference", "f2.fits", "--force"]).expect(2, "E-USAGE");
 }
+
+/// Who asks for no normalisation has not asked for no match, and is told so.
+#[test]
+fn without_a_normalisation_a_run_matches() {
+    let dir = folder();
+    let input = frames(&dir.path().join("in"), &[0, 1, 2, 3], 90.0, 1.0);
+    let out = dir.path().join("out");
+    run(program().arg("run").arg(&input).arg("-o").arg(&out).args(["--normalize", "none", "--solve", "off"]))
+        .expect(0, "");
+    assert_eq!(report(&out)["gauge"]["method"].as_str(), Some("full"));
+    let flags = ["--normalize", "sky-mean", "--solve", "off", "--force"];
+    run(program().arg("run").arg(&input).arg("-o").arg(&out).args(flags)).expect(0, "");
+    assert_eq!(report(&out)["gauge"]["method"].as_str(), Some("sky-mean"));
+    let help = run(program().args(["run", "--help"]));
+    let words = help.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("none for mosaic and with a --normalize other than none"), "{words}");
+    assert!(words.contains("of those that fill most of a frame a part goes"), "{words}");
+}
+
+/// Tile scaling is told of once per tile and channel.
+#[test]
+fn tile_scaling_tells_of_each_tile() {
+    let dir = folder();
+    let input = frames(&dir.path().join("in"), &[0, 1, 2, 3], 90.0, 1.0);
+    let out = dir.path().join("out");
+    mosaic(&[&input], &out, &["--normalize", "tile-scaling"]).expect(0, "");
+    let log = std::fs::read_to_string(out.join("logs/run.log")).unwrap();
+    let lines = || log.lines().filter_map(|line| line.split_once("[GRIDPHO] "));
+    assert_eq!(lines().count(), 4, "{log}");
+    for (index, (gain, (_, line))) in numbers(&out, "gain_r").into_iter().zip(lines()).enumerate() {
+        let expected = format!("tile={index} channel=0 ");
+        assert!(line.starts_with(&expected), "{line}");
+        let told = line.split_once(" gain=").and_then(|(_, rest)| rest.split(' ').next()).unwrap();
+        assert!((told.parse::<f64>().unwrap() - gain).abs() < 1e-5, "{line}: {gain}");
+    }
+}

@@ -55,6 +55,57 @@ fn a_stalled_worker_is_told_of() {
     assert_tidy(&out);
 }
 
+/// The pair loop of a match has a watchdog too, and its count never goes back.
+#[test]
+fn a_stalled_pair_is_told_of() {
+    let dir = folder();
+    let input = mono_frames(dir.path(), 6);
+    let out = dir.path().join("out");
+    stalled(&input, &out, "gauge: pair 3 of 15=1.5", "0.3", &["--match", "offset"]).expect(0, "W-STALLED");
+    let text = std::fs::read_to_string(out.join("logs/stall_1.txt")).unwrap();
+    assert!(text.contains("doing: gauge: pair 3 of 15") && text.contains("begun at:"), "{text}");
+    let log = std::fs::read_to_string(out.join("logs/run.log")).unwrap();
+    let done = log.lines().filter_map(|line| line.split_once("pairs_done=")).map(|(_, own)| own);
+    assert_eq!(done.collect::<Vec<_>>(), ["15/15"], "{log}");
+}
+
+/// Commands without a run folder tell beside their file, or in the folder for unpacked copies.
+#[test]
+fn commands_without_a_run_folder_have_a_watchdog() {
+    let dir = folder();
+    let input = mono_frames(&dir.path().join("in"), 3);
+    let at = |name: &str| dir.path().join(name);
+    let stalled = |command: &str, what: &str, more: &[&std::ffi::OsStr]| {
+        let mut program = program();
+        program.arg(command).arg(&input).args(["--watchdog", "0.3"]).args(more);
+        run(program.env("ZEMOSAIC_TEST_STALL", what))
+    };
+    let tile = at("tile.fits");
+    stalled("stack", "coadd: patch=1.5", &["-o".as_ref(), tile.as_ref()]).expect(0, "W-STALLED");
+    let text = std::fs::read_to_string(at("tile.fits.stall_1.txt")).unwrap();
+    assert!(text.contains("doing: coadd: patch"), "{text}");
+    let table = at("quality.csv");
+    let flags = ["-o".as_ref(), table.as_ref()];
+    stalled("quality", "quality: f1.fits=1.5", &flags)
+        .expect(0, "W-STALLED")
+        .tells("quality.csv.stall_1.txt");
+    assert!(std::fs::read_to_string(at("quality.csv.stall_1.txt")).unwrap().contains("quality: f1.fits"));
+    // Ended at once, and nowhere but in the folder that was given.
+    let scratch = at("scratch");
+    std::fs::create_dir(&scratch).unwrap();
+    let flags = [
+        "--tmp".as_ref(),
+        scratch.as_ref(),
+        "--on-stall".as_ref(),
+        "abort".as_ref(),
+        "--ignore-wcs".as_ref(),
+    ];
+    stalled("solve", "detect: f1.fits=30", &flags).expect(1, "E-STALLED");
+    let told = listing(&scratch).into_iter().find(|path| path.to_string_lossy().contains("_stall_1.txt"));
+    let text = std::fs::read_to_string(scratch.join(told.unwrap())).unwrap();
+    assert!(text.contains("doing: detect: f1.fits"), "{text}");
+}
+
 #[test]
 fn without_a_watchdog_nothing_is_written() {
     let dir = folder();

@@ -118,7 +118,8 @@ pub enum BackgroundMethod {
     None,
     /// A mesh of clipped modes, median-filtered, as a bicubic spline (as SExtractor and SWarp). Takes extended objects away too.
     Mesh,
-    /// A plane through the cells of sky of the mesh, objects masked: takes gradients, leaves nebulae.
+    /// A plane through the cells of sky of the mesh, objects masked: takes gradients, and of nebulae what looks like one: those
+    /// with sky around them stay within some per cent, of those that fill most of a frame a part goes.
     Plane,
     /// The same of second order.
     Quadratic,

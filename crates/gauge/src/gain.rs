@@ -1,12 +1,14 @@
 //! By how much two frames differ in strength: the ratio of the fluxes of common stars, and where there are too few that of
 //! the structure in common blocks; never one from sky alone. `docs/methods/star-gains.md` has formulas and figures.
 
+use std::ops::RangeInclusive;
+
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::deming::{Structure, structure_gain};
 use crate::location::median;
-use crate::log_ratio::{LogRatio, log_ratio};
+use crate::log_ratio::{ANY_FLOOR, LogRatio, log_ratio};
 use crate::options::MatchOptions;
 use crate::pairs::Pair;
 use crate::preview::Preview;
@@ -62,19 +64,21 @@ pub fn pair_gains(
         previews.par_iter().map(|preview| usable_stars(preview, channel, options.star_snr)).collect();
     let enough = options.min_stars.max(2);
     let least_stars = enough.min(FEW_STARS);
-    let of_stars = |scratch: &mut Scratch, pair: &Pair, least_floor: f64| {
+    let of_stars = |scratch: &mut Scratch, pair: &Pair, floors: RangeInclusive<f64>| {
         scratch.fill(&usable[pair.a], &usable[pair.b], channel);
-        scratch.ratio(least_stars, least_floor)
+        scratch.ratio(least_stars, floors)
     };
-    let first: Vec<Option<LogRatio>> =
-        pairs.par_iter().map_init(Scratch::default, |scratch, pair| of_stars(scratch, pair, 0.0)).collect();
-    // Few stars cannot tell their floor: it is at least that of a typical pair.
+    let first: Vec<Option<LogRatio>> = pairs
+        .par_iter()
+        .map_init(Scratch::default, |scratch, pair| of_stars(scratch, pair, ANY_FLOOR))
+        .collect();
+    // A few dozen stars hardly tell their floor: it is that of a typical pair unless it is above that by more than chance.
     let mut floors: Vec<f64> =
         first.iter().flatten().filter(|found| found.used >= enough).map(|found| found.floor).collect();
     let typical = median(&mut floors).unwrap_or(0.0);
     let one = |scratch: &mut Scratch, (pair, first): (&Pair, &Option<LogRatio>)| {
         let found = match first {
-            Some(found) if found.floor < typical => of_stars(scratch, pair, typical),
+            Some(found) if !found.is_above(typical) => of_stars(scratch, pair, typical..=typical),
             found => *found,
         };
         if let Some(found) = found.filter(|found| found.used >= enough) {
@@ -164,11 +168,11 @@ impl Scratch {
     }
 
     /// Their mean; `None` of less than `least` stars, or where half of them do not agree.
-    fn ratio(&mut self, least: usize, least_floor: f64) -> Option<LogRatio> {
+    fn ratio(&mut self, least: usize, floors: RangeInclusive<f64>) -> Option<LogRatio> {
         if self.ratios.len() < least {
             return None;
         }
-        let found = log_ratio(&self.ratios, least_floor, &mut self.values);
+        let found = log_ratio(&self.ratios, floors, &mut self.values);
         found.filter(|found| 2 * found.used >= self.ratios.len())
     }
 

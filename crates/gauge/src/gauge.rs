@@ -2,7 +2,7 @@
 //! it; and the gauge relative to one frame by the method of the options.
 
 use crate::certificate::SeamCertificate;
-use crate::compat::tile_scaling;
+use crate::compat::tile_scaling::{self, ScalingRecord};
 use crate::options::{NormalizeMethod, NormalizeOptions};
 use crate::preview::Preview;
 use crate::reference;
@@ -102,6 +102,8 @@ pub struct Gauge {
     pub without_gain: Vec<usize>,
     /// What the overlaps do not tell: one thing each.
     pub undetermined: Vec<Untold>,
+    /// What was found for each tile and channel, of tile scaling.
+    pub scaling: Vec<ScalingRecord>,
     /// The steps that remain, where they were looked at.
     pub certificate: Option<SeamCertificate>,
 }
@@ -121,6 +123,7 @@ impl Gauge {
             error: Vec::new(),
             without_gain: Vec::new(),
             undetermined: Vec::new(),
+            scaling: Vec::new(),
             certificate: None,
         }
     }

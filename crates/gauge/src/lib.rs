@@ -18,6 +18,7 @@
 //! - `log_ratio`, `deming`, [`gain`]: by how much it differs in strength; `colour`: in all channels
 //! - [`mod@solve`]: offsets from differences
 //! - [`matching`]: gains, offsets and surfaces of all frames; `channel`: of one channel; [`report`]: what is told of them
+//! - [`match_bytes`]: what that takes
 //! - `reference`: gain and offset relative to one frame
 //! - [`surface`]: low-order surfaces over the grid
 //! - `shared_noise`: which noise pairs have in common
@@ -44,6 +45,7 @@ pub mod graph;
 pub mod level_spread;
 pub mod location;
 mod log_ratio;
+pub mod match_bytes;
 pub mod matching;
 mod network;
 mod normal;
@@ -73,6 +75,7 @@ pub use gauge::{FrameError, FrameGauge, Gauge, GaugeError, LeftOutFrame, Note, U
 pub use graph::{GraphOptions, Overlap, OverlapGraph, overlap_graph};
 pub use level_spread::{LevelSpread, level_spread};
 pub use location::{CommonBlock, Differences, block_differences, common_area};
+pub use match_bytes::MatchBytes;
 pub use matching::{MatchObserver, match_frames};
 pub use options::{MatchMethod, MatchOptions, NormalizeMethod, NormalizeOptions, SurfaceOrder};
 pub use pairs::{Pair, choose_pairs};

@@ -7,7 +7,12 @@
 //! 1 / (v + t) and, in rounds, 3 times with Huber's weight (k = 1.345), then with Tukey's (c = 4.685; Holland & Welsch 1977); t is
 //! renewed in each of the first.
 
+use std::ops::RangeInclusive;
+
 use crate::location::{median, robust_weight};
+
+/// Standard errors from which on more than the typical floor is no chance.
+const SIGNIFICANT: f64 = 2.5;
 
 /// Bound of a squared residual, in variances.
 const BOUND: f64 = 4.0;
@@ -26,6 +31,9 @@ const ROUNDS: usize = 16;
 /// Least variance of a ratio: fluxes are kept in f32.
 const LEAST_VARIANCE: f64 = 1e-14;
 
+/// Where nothing is known of a floor.
+pub(crate) const ANY_FLOOR: RangeInclusive<f64> = 0.0..=f64::MAX;
+
 /// A mean of log ratios.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct LogRatio {
@@ -33,12 +41,27 @@ pub(crate) struct LogRatio {
     pub(crate) variance: f64,
     /// The floor, as a variance.
     pub(crate) floor: f64,
+    /// What the noise says of a ratio, as a variance, on average over those that count.
+    pub(crate) noise: f64,
     /// Ratios that count.
     pub(crate) used: usize,
 }
 
-/// Of `(ratio, variance)` with a floor of at least `least_floor`; `None` with less than two or where nothing finite comes out.
-pub(crate) fn log_ratio(ratios: &[(f64, f64)], least_floor: f64, scratch: &mut Vec<f64>) -> Option<LogRatio> {
+impl LogRatio {
+    /// Whether its floor is above `typical` by more than chance: the variance of n normal deviates is known to a factor of
+    /// 1 + sqrt(2 / n).
+    pub(crate) fn is_above(&self, typical: f64) -> bool {
+        let chance = 1.0 + SIGNIFICANT * (2.0 / self.used as f64).sqrt();
+        self.noise + self.floor > chance * (self.noise + typical)
+    }
+}
+
+/// Of `(ratio, variance)` with a floor within `floors`; `None` with less than two or where nothing finite comes out.
+pub(crate) fn log_ratio(
+    ratios: &[(f64, f64)],
+    floors: RangeInclusive<f64>,
+    scratch: &mut Vec<f64>,
+) -> Option<LogRatio> {
     let n = ratios.len();
     if n < 2 {
         return None;
@@ -57,9 +80,9 @@ pub(crate) fn log_ratio(ratios: &[(f64, f64)], least_floor: f64, scratch: &mut V
             good.extend(ratios.iter().copied().filter(|(ratio, variance)| {
                 (ratio - mean).powi(2) <= FAR * (variance.max(LEAST_VARIANCE) + before)
             }));
-            floor = floor_of(&good, mean).max(least_floor);
+            floor = floor_of(&good, mean).clamp(*floors.start(), *floors.end());
         }
-        let (mut weights, mut sum, mut inverse, mut used) = (0.0, 0.0, 0.0, 0);
+        let (mut weights, mut sum, mut inverse, mut noise, mut used) = (0.0, 0.0, 0.0, 0.0, 0);
         for (ratio, variance) in ratios {
             let total = variance.max(LEAST_VARIANCE) + floor;
             let residual = ratio - mean;
@@ -67,6 +90,7 @@ pub(crate) fn log_ratio(ratios: &[(f64, f64)], least_floor: f64, scratch: &mut V
             if robust > 0.0 {
                 used += 1;
                 inverse += 1.0 / total;
+                noise += variance / total;
             }
             weights += robust / total;
             sum += robust / total * residual;
@@ -77,7 +101,7 @@ pub(crate) fn log_ratio(ratios: &[(f64, f64)], least_floor: f64, scratch: &mut V
         let step = sum / weights;
         mean += step;
         let variance = 1.0 / (EFFICIENCY * inverse);
-        found = Some(LogRatio { mean, variance, floor, used });
+        found = Some(LogRatio { mean, variance, floor, noise: noise / inverse, used });
         if round >= FLOOR_ROUNDS && step.abs() <= 1e-4 * variance.sqrt() {
             break;
         }
@@ -135,24 +159,26 @@ mod tests {
                 ratios
             };
             let all: Vec<_> = normal.chunks(2 * n).map(make).collect();
-            let found = |ratios: &Vec<_>, least: f64| log_ratio(ratios, least, &mut Vec::new()).unwrap();
-            let mut floors: Vec<f64> = all.iter().map(|ratios| found(ratios, 0.0).floor).collect();
+            let found = |ratios: &Vec<_>, floors: RangeInclusive<f64>| {
+                log_ratio(ratios, floors, &mut Vec::new()).unwrap()
+            };
+            let mut floors: Vec<f64> = all.iter().map(|ratios| found(ratios, ANY_FLOOR).floor).collect();
             let typical = median(&mut floors).unwrap();
             assert!((typical - floor * floor).abs() < 0.25 * floor * floor + 1e-6, "{floor}: {typical}");
             let chi2 = |ratios: &Vec<_>| {
-                let found = found(ratios, typical);
+                let found = found(ratios, typical..=typical);
                 (found.mean - 0.3).powi(2) / found.variance
             };
             let mean = all.iter().map(chi2).sum::<f64>() / f64::from(sets as u32);
-            assert!((0.85..1.12).contains(&mean), "{floor}: {mean}");
+            assert!((0.9..1.12).contains(&mean), "{floor}: {mean}");
         }
     }
 
     #[test]
     fn equal_ratios_are_exact() {
-        let found = log_ratio(&[(0.25, 0.0); 30], 0.0, &mut Vec::new()).unwrap();
+        let found = log_ratio(&[(0.25, 0.0); 30], ANY_FLOOR, &mut Vec::new()).unwrap();
         assert!((found.mean - 0.25).abs() < 1e-15 && found.variance < 1e-14 && found.used == 30);
-        assert_eq!(log_ratio(&[(0.25, 0.0)], 0.0, &mut Vec::new()), None);
-        assert_eq!(log_ratio(&[(f64::NAN, 1.0); 3], 0.0, &mut Vec::new()), None);
+        assert_eq!(log_ratio(&[(0.25, 0.0)], ANY_FLOOR, &mut Vec::new()), None);
+        assert_eq!(log_ratio(&[(f64::NAN, 1.0); 3], ANY_FLOOR, &mut Vec::new()), None);
     }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
-use zemosaic_sky::{PlaceIndex, pair_hash};
+use zemosaic_sky::{PlaceIndex, UnionFind, pair_hash};
 
 /// Pairs between two places that are looked at before one of them is taken for the best.
 const ENOUGH_PAIRS: usize = 1024;
@@ -112,31 +112,11 @@ pub(crate) fn network<O: Overlaps>(index: &PlaceIndex, overlaps: &O, candidates:
 
 /// Number of the connected part of each of `count` nodes, numbered by their first node; isolated nodes are parts too.
 pub(crate) fn parts(count: usize, links: impl Iterator<Item = (usize, usize)>) -> Vec<usize> {
-    fn root(parent: &mut [usize], mut node: usize) -> usize {
-        while parent[node] != node {
-            parent[node] = parent[parent[node]];
-            node = parent[node];
-        }
-        node
-    }
-    let mut parent: Vec<usize> = (0..count).collect();
+    let mut parts = UnionFind::new(count);
     for (a, b) in links {
-        let (a, b) = (root(&mut parent, a), root(&mut parent, b));
-        // The root is always the first node of its part.
-        parent[a.max(b)] = a.min(b);
+        parts.join(a, b);
     }
-    let mut number = vec![0; count];
-    let mut next = 0;
-    for node in 0..count {
-        let root = root(&mut parent, node);
-        if root == node {
-            number[node] = next;
-            next += 1;
-        } else {
-            number[node] = number[root];
-        }
-    }
-    number
+    parts.numbers()
 }
 
 /// Adds pairs until parts do not overlap.

@@ -272,7 +272,9 @@ impl Reader<'_> {
         };
         for channel in 0..kind.channels() {
             let area = areas(kind)[channel];
-            let Some((light, variance)) = self.light(channel, at, apertures[0], sigma_px) else { return Ok(None) };
+            let Some((light, variance)) = self.light(channel, at, apertures[0], sigma_px) else {
+                return Ok(None);
+            };
             let Some((outer, _)) = self.light(channel, at, apertures[1], sigma_px) else { return Ok(None) };
             let photons =
                 self.job.frame.noise_model.gain_e_per_adu.map_or(0.0, |gain| light.max(0.0) * area / gain);

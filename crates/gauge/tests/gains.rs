@@ -11,9 +11,9 @@ use zemosaic_gauge::{
 };
 use zemosaic_image::Region;
 use zemosaic_sky::{Grid, MapOptions, PixelMap, SkyFrame, Wcs, grid_bounds};
+use zemosaic_testkit::psf::Moffat;
 use zemosaic_testkit::rng::Rng;
 use zemosaic_testkit::tan::Parity;
-use zemosaic_testkit::psf::Moffat;
 use zemosaic_testkit::{TanFrame, noise_image, write_test_frame};
 
 const SIZE: (usize, usize) = (420, 360);
@@ -253,7 +253,16 @@ fn a_faint_channel_has_no_bias() {
                     let green = bright + sigma * random[first * count + i];
                     let place = (20.0 * (i % 9) as f64, 20.0 * (i / 9) as f64);
                     let variance = [sigma * sigma; 3];
-                    GridStar { x_px: place.0, y_px: place.1, flux: [red, green, green], variance }
+                    let flux = [red, green, green];
+                    GridStar {
+                        x_px: place.0,
+                        y_px: place.1,
+                        ln_sigma_px: 0.3,
+                        ln_radius_px: 2.0,
+                        flux,
+                        outer_flux: flux,
+                        variance,
+                    }
                 })
                 .collect(),
             ..preview(Region { x0: 0, y0: 0, width: 0, height: 0 }, 1.0, 1, |_, _| 0.0)

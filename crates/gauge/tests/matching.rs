@@ -6,6 +6,7 @@ use zemosaic_gauge::{
     BlockGrid, FrameGauge, Gauge, GridStar, MatchMethod, MatchOptions, Preview, Surface, match_frames,
 };
 use zemosaic_image::Region;
+use zemosaic_testkit::fit_residual;
 use zemosaic_testkit::rng::{Rng, hash_keys};
 
 const BLOCKS: BlockGrid = BlockGrid { block_px: 64 };
@@ -182,34 +183,6 @@ fn noisy(seed: u64) -> Vec<Preview> {
         made
     };
     panels(3, 3).into_iter().enumerate().map(make).collect()
-}
-
-/// Largest residual of `target` after the best combination of `terms`.
-fn fit_residual(target: &[f64], terms: &[Vec<f64>]) -> f64 {
-    let n = terms.len();
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    // Orthogonal one after the other, twice, which loses no digits.
-    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(n);
-    let without = |vector: &mut [f64], basis: &[Vec<f64>]| {
-        for _ in 0..2 {
-            for own in basis {
-                let share = dot(vector, own);
-                vector.iter_mut().zip(own).for_each(|(value, own)| *value -= share * own);
-            }
-        }
-    };
-    for term in terms {
-        let mut own = term.clone();
-        without(&mut own, &basis);
-        let length = dot(&own, &own).sqrt();
-        for value in &mut own {
-            *value /= length;
-        }
-        basis.push(own);
-    }
-    let mut rest = target.to_vec();
-    without(&mut rest, &basis);
-    rest.iter().fold(0.0, |most, own| most.max(own.abs()))
 }
 
 #[test]

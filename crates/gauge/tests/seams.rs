@@ -5,6 +5,7 @@ use zemosaic_gauge::{
     Verdict, seam_certificate,
 };
 use zemosaic_image::Region;
+use zemosaic_testkit::rng::Rng;
 
 const BLOCK_PX: usize = 16;
 const SIGMA: f64 = 5.0;
@@ -196,18 +197,12 @@ fn one_source_has_no_joins() {
     assert!(found.verdict() == Verdict::Pass && found.joins.is_empty() && found.channels.is_empty());
 }
 
-/// Numbers from 0 to 1 that look random.
-fn random(seed: &mut u64) -> f64 {
-    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    (*seed >> 33) as f64 / f64::from(1u32 << 31)
-}
-
 /// 60 sources of three channels at random with gains, offsets, surfaces, weights and holes.
 fn many() -> (Vec<Preview>, Vec<FrameGauge>, Vec<PixelNoise>) {
-    let mut seed = 7;
+    let mut rng = Rng::for_keys(7, &[]);
     let (mut previews, mut gauges, mut noise) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..60 {
-        let mut any = |least: f64, most: f64| least + (most - least) * random(&mut seed);
+        let mut any = |least: f64, most: f64| rng.range(least, most);
         let area = region(any(-20.0, 20.0) as i64, any(-20.0, 20.0) as i64, any(5.0, 15.0) as usize, 9);
         let levels: [f64; 3] = std::array::from_fn(|_| any(-30.0, 30.0));
         let mut own = preview(area, 3, |channel, x, y| sky(x, y) + levels[channel]);

@@ -1,23 +1,12 @@
 //! Offsets against the definition: dense least squares in f64 on the same pairs.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod common;
+
+use common::{eliminated, measured};
 use zemosaic_gauge::solve::{Difference, OffsetSolution, solve_offsets};
+use zemosaic_testkit::rng::Rng;
 
-/// Numbers from 0 to 1.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.next()).sum::<f64>() - 6.0
-    }
-}
-
-/// Least squares with the weights the solution ended with, mean 0 per part: Gauss elimination with pivots.
+/// Least squares with the weights the solution ended with, mean 0 per part.
 fn dense(frames: usize, differences: &[Difference], solution: &OffsetSolution) -> Vec<f64> {
     // Last column: right-hand side. The mean of each part as an equation takes the freedom out and changes nothing else.
     let same = |a: usize, b: usize| f64::from(u8::from(solution.part[a] == solution.part[b]));
@@ -32,36 +21,18 @@ fn dense(frames: usize, differences: &[Difference], solution: &OffsetSolution) -
         rows[d.a][frames] -= w * d.value;
         rows[d.b][frames] += w * d.value;
     }
-    for k in 0..frames {
-        let pivot = (k..frames).max_by(|a, b| rows[*a][k].abs().total_cmp(&rows[*b][k].abs())).unwrap();
-        rows.swap(k, pivot);
-        let (above, below) = rows.split_at_mut(k + 1);
-        for row in below {
-            let factor = row[k] / above[k][k];
-            for (value, top) in row[k..].iter_mut().zip(&above[k][k..]) {
-                *value -= factor * top;
-            }
-        }
-    }
-    let mut x = vec![0.0; frames];
-    for k in (0..frames).rev() {
-        let known: f64 = (k + 1..frames).map(|j| rows[k][j] * x[j]).sum();
-        x[k] = (rows[k][frames] - known) / rows[k][k];
-    }
-    x
+    eliminated(rows).into_iter().map(|row| row[0]).collect()
 }
 
 /// Frames in rows; neighbours within `reach` columns and a row.
-fn strip(rows: usize, columns: usize, reach: usize, random: &mut Random) -> (Vec<f64>, Vec<Difference>) {
-    let truth: Vec<f64> = (0..rows * columns).map(|_| 300.0 * random.next() - 150.0).collect();
+fn strip(rows: usize, columns: usize, reach: usize, rng: &mut Rng) -> (Vec<f64>, Vec<Difference>) {
+    let truth: Vec<f64> = (0..rows * columns).map(|_| 300.0 * rng.uniform() - 150.0).collect();
     let mut differences = Vec::new();
     for a in 0..rows * columns {
         for b in a + 1..rows * columns {
             let (dx, dy) = ((a % columns).abs_diff(b % columns), (a / columns).abs_diff(b / columns));
             if dx <= reach && dy <= 1 {
-                let variance = 0.01 * (1.0 + 3.0 * random.next());
-                let value = truth[b] - truth[a] + variance.sqrt() * random.normal();
-                differences.push(Difference { a, b, value, variance });
+                differences.push(measured(&truth, (a, b), rng));
             }
         }
     }
@@ -70,9 +41,9 @@ fn strip(rows: usize, columns: usize, reach: usize, random: &mut Random) -> (Vec
 
 #[test]
 fn equal_to_dense_least_squares() {
-    let mut random = Random(3);
+    let mut rng = Rng::for_keys(3, &[]);
     for (rows, columns, reach) in [(1, 80, 1), (3, 60, 2), (14, 14, 1), (1, 2, 1)] {
-        let (truth, mut differences) = strip(rows, columns, reach, &mut random);
+        let (truth, mut differences) = strip(rows, columns, reach, &mut rng);
         if rows == 3 {
             differences[17].value += 40.0;
             differences[99].value -= 300.0;
@@ -97,19 +68,19 @@ fn equal_to_dense_least_squares() {
 
 #[test]
 fn a_dense_random_network_takes_the_incomplete_factor() {
-    let mut random = Random(11);
+    let mut rng = Rng::for_keys(11, &[]);
     let frames = 900;
-    let truth: Vec<f64> = (0..frames).map(|_| 300.0 * random.next()).collect();
+    let truth: Vec<f64> = (0..frames).map(|_| 300.0 * rng.uniform()).collect();
     let mut differences = Vec::new();
     for a in 0..frames {
         for _ in 0..8 {
-            let b = (random.next() * frames as f64) as usize % frames;
+            let b = rng.below(frames);
             if a != b && !differences.iter().any(|d: &Difference| (d.a, d.b) == (a.min(b), a.max(b))) {
                 let (a, b) = (a.min(b), a.max(b));
                 differences.push(Difference {
                     a,
                     b,
-                    value: truth[b] - truth[a] + random.normal(),
+                    value: truth[b] - truth[a] + rng.normal(),
                     variance: 1.0,
                 });
             }

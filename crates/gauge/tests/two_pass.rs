@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use zemosaic_gauge::compat::coverage_scale::{Bands, coverage_scale, coverage_scale_definition};
-use zemosaic_gauge::compat::two_pass::{TileMask, TwoPassGain, TwoPassOptions, coverage_gains, coverage_of};
+use zemosaic_gauge::compat::two_pass::{
+    TileMask, TwoPassError, TwoPassGain, TwoPassOptions, coverage_gains, coverage_of,
+};
 use zemosaic_image::Region;
 
 /// A whole rectangle.
@@ -32,7 +34,7 @@ fn gains(tiles: &[Tile], size: (usize, usize), bands: usize, threads: usize) -> 
         let options = TwoPassOptions::default();
         let mut plane = coverage_of(tiles, size, &|_| {});
         let found = coverage_gains(&mut plane, size, tiles, &options, Bands { rows: bands }, &|_| {});
-        (plane, found)
+        (plane, found.unwrap())
     })
 }
 
@@ -100,7 +102,7 @@ fn scales_are_those_of_the_definition() {
         plane[3] = f32::NAN;
         plane[4] = -1.0;
         let expected = coverage_scale_definition(&plane, size, &options);
-        coverage_scale(&mut plane, size, &options, Bands { rows: 8 }, &|_| {});
+        coverage_scale(&mut plane, size, &options, Bands { rows: 8 }, &|_| {}).unwrap();
         for (found, expected) in plane.iter().zip(&expected) {
             assert_eq!(found.is_nan(), expected.is_nan());
             assert!(expected.is_nan() || (f64::from(*found) - expected).abs() < 2e-6, "{found} {expected}");
@@ -116,16 +118,39 @@ fn what_cannot_be_measured_keeps_its_level() {
     let (_, found) = gains(&[far, thin], (400, 300), 64, 2);
     assert_eq!(found[0], TwoPassGain { gain: 1.0, pixels: 0, fell_back: true });
     assert_eq!(found[1], TwoPassGain { gain: 1.0, pixels: 63, fell_back: true });
-    let mut nothing = Vec::new();
-    assert_eq!(
-        coverage_gains(
-            &mut nothing,
-            (0, 0),
-            &[] as &[Tile],
-            &TwoPassOptions::default(),
-            Bands::default(),
-            &|_| {}
-        ),
-        []
-    );
+}
+
+/// What a caller may get wrong is an error, of both steps, and never a panic.
+#[test]
+fn wrong_planes_and_options_are_errors() {
+    let good = TwoPassOptions { sigma_px: 4.0, ..TwoPassOptions::default() };
+    let (tiles, size) = row_of_three(100, [1.0; 3]);
+    let all = |pixels: usize, size: (usize, usize), options: &TwoPassOptions| {
+        let mut plane = vec![1.0_f32; pixels];
+        let scaled = coverage_scale(&mut plane, size, options, Bands::default(), &|_| {});
+        let found = coverage_gains(&mut plane, size, &tiles, options, Bands::default(), &|_| {});
+        // As text: NaN is not equal to itself.
+        assert_eq!(format!("{:?}", scaled.err()), format!("{:?}", found.as_ref().err()), "{options:?}");
+        found
+    };
+    let pixels = size.0 * size.1;
+    for (pixels, (width, height)) in
+        [(0, size), (pixels - 1, size), (pixels + 1, size), (1, (0, 5)), (8, (usize::MAX, 9))]
+    {
+        let error = TwoPassError::Canvas { pixels, width, height };
+        assert_eq!(all(pixels, (width, height), &good), Err(error));
+    }
+    for sigma_px in [0.0, -3.0, f64::NAN, f64::INFINITY, 1e300, 1000.1] {
+        let found = all(pixels, size, &TwoPassOptions { sigma_px, ..good }).unwrap_err();
+        assert!(matches!(found, TwoPassError::Sigma { .. }), "{found}");
+    }
+    for clip in [[1.2, 0.9], [f64::NAN, 1.0], [0.5, f64::NAN], [0.0, 1.0], [0.5, f64::INFINITY]] {
+        let wrong = [TwoPassOptions { gain_clip: clip, ..good }, TwoPassOptions { scale_clip: clip, ..good }];
+        for options in wrong {
+            assert_eq!(all(pixels, size, &options), Err(TwoPassError::Clip));
+        }
+    }
+    let options = TwoPassOptions { min_blur: f64::NAN, ..good };
+    assert_eq!(all(pixels, size, &options), Err(TwoPassError::MinBlur));
+    assert!(all(pixels, size, &good).unwrap().len() == 3 && all(0, (0, 0), &good).unwrap().len() == 3);
 }

@@ -20,7 +20,7 @@ fn a_canvas_takes_less_than_a_fifth_more() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     let before = peak_bytes();
     let mut plane = vec![3.0_f32; size.0 * size.1];
-    pool.install(|| coverage_scale(&mut plane, size, &options, Bands::default(), &|_| {}));
+    pool.install(|| coverage_scale(&mut plane, size, &options, Bands::default(), &|_| {})).unwrap();
     let taken = peak_bytes() - before;
     assert!(taken > canvas / 2, "{taken}");
     assert!((taken as f64) < 1.2 * canvas as f64, "{taken} of {canvas}");

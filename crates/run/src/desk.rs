@@ -79,6 +79,11 @@ impl Desk {
         Working { desk: self, number }
     }
 
+    /// Whether a stand-still is still to come.
+    pub(crate) fn is_stall_wanted(&self) -> bool {
+        self.stall.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// A unit is done.
     pub(crate) fn something_finished(&self) {
         self.lock().last_finished = Instant::now();

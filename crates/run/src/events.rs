@@ -315,6 +315,13 @@ impl Reporter {
         self.voice.desk.working(what.into())
     }
 
+    /// For tests: this thread stands still here, where it is asked to at what `what` says; free where nobody asks.
+    pub(crate) fn stall_where_wanted(&self, what: impl FnOnce() -> String) {
+        if self.voice.desk.is_stall_wanted() {
+            drop(self.working(what()));
+        }
+    }
+
     /// What can be given to other threads.
     pub(crate) fn voice(&self) -> Voice {
         self.voice.clone()
@@ -354,10 +361,32 @@ impl Drop for Reporter {
     }
 }
 
+/// How far the stage is that was told of last.
+#[derive(Default)]
+struct Furthest(Option<(Stage, u64)>);
+
+impl Furthest {
+    /// Whether `event` tells of less than was told of its stage: threads may send in another order than they counted.
+    fn is_behind(&mut self, event: &Event) -> bool {
+        match event {
+            Event::StageStarted { .. } => self.0 = None,
+            Event::Progress { stage, done, .. } => {
+                if self.0.is_some_and(|(told, most)| told == *stage && *done < most) {
+                    return true;
+                }
+                self.0 = Some((*stage, *done));
+            }
+            _ => {}
+        }
+        false
+    }
+}
+
 fn write_events(receiver: &Receiver<Message>, mut listener: Box<dyn FnMut(&TimedEvent) + Send>) {
     let mut held: Vec<TimedEvent> = Vec::new();
     let mut logs: Option<Logs> = None;
     let mut last_progress: Option<Instant> = None;
+    let mut furthest = Furthest::default();
     for message in receiver {
         match message {
             Message::End => break,
@@ -371,6 +400,9 @@ fn write_events(receiver: &Receiver<Message>, mut listener: Box<dyn FnMut(&Timed
                 logs = Some(files);
             }
             Message::Event(event) => {
+                if furthest.is_behind(&event.event) {
+                    continue;
+                }
                 listener(&event);
                 let is_progress = matches!(event.event, Event::Progress { .. });
                 if is_progress {
@@ -428,4 +460,36 @@ fn text_of(event: &Event) -> Option<String> {
             format!("failed with exit code {exit_code}: {code} {message}")
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn progress_never_goes_back_within_a_stage() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let ears = Arc::clone(&heard);
+        let reporter = Reporter::start(Box::new(move |timed| {
+            if let (Event::Progress { done, .. }, Ok(mut heard)) = (&timed.event, ears.lock()) {
+                heard.push(*done);
+            }
+        }));
+        let started = || reporter.send(Event::StageStarted { stage: Stage::Gauge, total: 9 });
+        let tell = |stage: Stage, all: &[u64]| {
+            for done in all {
+                reporter.send(Event::Progress { stage, done: *done, total: 9 });
+            }
+        };
+        started();
+        tell(Stage::Gauge, &[1, 3, 2, 3, 4]);
+        // A stage of the same name, and another, begin anew.
+        started();
+        tell(Stage::Gauge, &[1, 2]);
+        tell(Stage::Merge, &[1]);
+        drop(reporter);
+        assert_eq!(*heard.lock().unwrap(), [1, 3, 3, 4, 1, 2, 1]);
+    }
 }

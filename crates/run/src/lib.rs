@@ -9,7 +9,7 @@
 //! - [`tiles`]: which frames make which master tile
 //! - [`calibrate`]: calibration files, masters, what fits which frame
 //! - [`prepare`]: packed files are unpacked, noise is measured
-//! - `matching`: frames are brought to one photometry
+//! - `matching`: frames are brought to one photometry; `match_room`: whether there is room for that
 //! - [`camera`]: what frames say of their cameras together (`cfa_check`, `noise_model`, `defects`)
 //! - [`noise_model`]: gains by photon transfer over the run
 //! - [`rgb_equalize`]: channels of a written product brought together
@@ -36,6 +36,7 @@ mod error;
 pub mod events;
 mod existing;
 pub mod layout;
+mod match_room;
 mod matching;
 pub mod mosaic;
 pub mod noise_model;

@@ -32,7 +32,7 @@ use crate::rgb_equalize::asked;
 use crate::scan::tell_left_out;
 use crate::stack::stack_all;
 use crate::two_pass::two_pass;
-use crate::watchdog::Watchdog;
+use crate::watchdog::{StallFiles, Watchdog};
 
 /// How the folders of unpacked copies begin.
 pub(crate) const SPILL_PREFIX: &str = ".spill-";
@@ -179,12 +179,19 @@ impl RunFolder {
     /// Make the run folder, its logs and the folder of unpacked copies; a watchdog looks on from now.
     pub(crate) fn open(request: &MosaicRequest, reporter: &Reporter) -> Result<Self, RunError> {
         let spill = open_run_folder(request, reporter)?;
-        Ok(Self { spill, _watchdog: Watchdog::start(request.watchdog, reporter, &request.out) })
+        Ok(Self {
+            spill,
+            _watchdog: Watchdog::start(request.watchdog, reporter, StallFiles::of_run(&request.out)),
+        })
     }
 
-    /// A place without logs.
-    pub(crate) fn without_log(spill: tempfile::TempDir) -> Self {
-        Self { spill, _watchdog: None }
+    /// A place without logs, of a run whose only product is `file`; a watchdog looks on from now.
+    pub(crate) fn without_log(
+        (spill, file): (tempfile::TempDir, &Path),
+        request: &MosaicRequest,
+        reporter: &Reporter,
+    ) -> Self {
+        Self { spill, _watchdog: Watchdog::start(request.watchdog, reporter, StallFiles::beside(file)) }
     }
 }
 

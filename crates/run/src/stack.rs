@@ -95,7 +95,9 @@ pub(crate) fn stack_all(
     planned.forecast(&request.options)?;
     let folder = match &target {
         Target::Folder(_) => RunFolder::open(request, reporter)?,
-        Target::File(path) => RunFolder::without_log(spill_beside(request, path)?),
+        Target::File(path) => {
+            RunFolder::without_log((spill_beside(request, path)?, path.as_path()), request, reporter)
+        }
     };
     let spill = &folder.spill;
     let pool = FilePool::new(MAX_OPEN_FILES);

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use zemosaic_coadd::{CoaddError, Source};
 use zemosaic_gauge::compat::coverage_scale::{Bands, scratch_bytes};
 use zemosaic_gauge::compat::two_pass::{
-    TileMask, TwoPassGain, TwoPassOptions, TwoPassProgress, coverage_gains, coverage_of,
+    TileMask, TwoPassError, TwoPassGain, TwoPassOptions, TwoPassProgress, coverage_gains, coverage_of,
 };
 use zemosaic_image::Region;
 
@@ -45,20 +45,26 @@ pub(crate) fn two_pass(
     cancel: &AtomicBool,
 ) -> Result<(), RunError> {
     let Some(options) = &request.options.two_pass else { return Ok(()) };
-    let wrong = |fault| RunError::Usage(format!("--two-pass-coverage-renorm: {fault}"));
-    options.fault().map_or(Ok(()), |fault| Err(wrong(fault)))?;
+    let wrong = |error: TwoPassError| RunError::Usage(format!("--two-pass-coverage-renorm: {error}"));
+    options.check().map_err(wrong)?;
     let size = (planned.layout.grid.width, planned.layout.grid.height);
     let threads = rayon::current_num_threads();
-    let needed =
-        (size.0 * size.1 * size_of::<f32>() + scratch_bytes(size, options, Bands::default(), threads)) as u64;
+    let members = members_of(request, planned, &placed.sources);
+    let bounds: Vec<Region> = placed.sources.iter().map(|source| source.bounds).collect();
+    let canvas = size.0 * size.1 * size_of::<f32>() + scratch_bytes(size, options, Bands::default(), threads);
+    let runs = run_bytes(&members, &bounds, threads);
+    // The canvas comes when the runs are made.
+    let needed = (runs.kept + runs.made_with.max(canvas)) as u64;
     if needed > planned.budget.total_bytes {
         return Err(RunError::Resource(format!(
-            "--two-pass-coverage-renorm takes {}, the memory budget is {}",
-            show_size(needed),
+            "--two-pass-coverage-renorm takes {} for the canvas and {} for the outlines of {} frames, the memory budget \
+             is {}; raise --memory or leave the option out",
+            show_size(canvas as u64),
+            show_size(needed - canvas as u64),
+            placed.sources.len(),
             show_size(planned.budget.total_bytes)
         )));
     }
-    let members = members_of(request, planned, &placed.sources);
     let total = members.len() as u64;
     let found = reporter.stage(Stage::Gauge, total, || {
         let stop = || {
@@ -78,7 +84,8 @@ pub(crate) fn two_pass(
         let tell = |progress| tell_progress(reporter, &stats, progress);
         let mut plane = coverage_of(&tiles, size, &tell);
         stop()?;
-        let found = coverage_gains(&mut plane, size, &tiles, options, Bands::default(), &tell);
+        let found =
+            coverage_gains(&mut plane, size, &tiles, options, Bands::default(), &tell).map_err(wrong)?;
         stop().map(|()| found)
     })?;
     for (index, gain) in found.iter().enumerate() {
@@ -134,13 +141,42 @@ fn stated_count(source: &Source) -> f64 {
     COUNT_KEYS.iter().find_map(stated).map_or(1.0, |count| count as f64)
 }
 
-/// The pixels of a tile on the grid, as runs of rows.
+/// Pixels of a row of the grid: the row, the first column, one past the last.
+type Run = [u32; 3];
+
+/// The pixels of a tile on the grid.
 struct Footprint {
     region: Region,
     pixels: usize,
     weight: f32,
-    /// Row, first column, one past the last; by rows.
-    runs: Vec<[i64; 3]>,
+    /// By rows, then columns; apart from each other.
+    runs: Vec<Run>,
+}
+
+/// What the runs of all tiles take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct RunBytes {
+    /// As long as gains are looked for.
+    kept: usize,
+    /// Besides, while they are made.
+    made_with: usize,
+}
+
+/// Bytes of the runs of tiles with these `members`, of sources that lie at `bounds`. Outlines are convex (but where a map
+/// folds), so that a source has one run in a row:
+///
+/// - kept: rows of all sources x 12
+/// - while they are made, for each thread: rows of a source x cells of the map it crosses in a row x 12, twice because
+///   lists grow by doubling; and the rows of a tile once more, x 12
+fn run_bytes(members: &[Vec<usize>], bounds: &[Region], threads: usize) -> RunBytes {
+    let rows = |index: &usize| bounds[*index].height;
+    let tile_rows = members.iter().map(|members| members.iter().map(rows).sum::<usize>());
+    let (all, largest) = tile_rows.fold((0, 0), |(all, largest), own| (all + own, largest.max(own)));
+    let in_cells = |region: &Region| region.height * (region.width / CELL_PX as usize + 2);
+    let cells = bounds.iter().map(in_cells).max().unwrap_or(0);
+    let made_with =
+        (threads * (2 * cells + largest)).min(2 * bounds.iter().map(in_cells).sum::<usize>() + all);
+    RunBytes { kept: all * size_of::<Run>(), made_with: made_with * size_of::<Run>() }
 }
 
 impl TileMask for Footprint {
@@ -158,10 +194,10 @@ impl TileMask for Footprint {
 
     fn row(&self, y: i64, x0: i64, mask: &mut [f32]) {
         mask.fill(0.0);
-        let first = self.runs.partition_point(|run| run[0] < y);
+        let first = self.runs.partition_point(|run| i64::from(run[0]) < y);
         let end = x0 + mask.len() as i64;
-        for [_, from, to] in self.runs[first..].iter().take_while(|run| run[0] == y) {
-            let (from, to) = ((*from).max(x0), (*to).min(end));
+        for [_, from, to] in self.runs[first..].iter().take_while(|run| i64::from(run[0]) == y) {
+            let (from, to) = (i64::from(*from).max(x0), i64::from(*to).min(end));
             if from < to {
                 mask[(from - x0) as usize..(to - x0) as usize].fill(1.0);
             }
@@ -170,38 +206,51 @@ impl TileMask for Footprint {
 }
 
 fn footprints(members: &[Vec<usize>], sources: &[Source], weights: &[f32]) -> Vec<Footprint> {
-    let runs: Vec<Vec<[i64; 3]>> = sources.par_iter().map(runs_of).collect();
     let tile = |(members, weight): (&Vec<usize>, &f32)| {
-        let mut own: Vec<[i64; 3]> = members.iter().flat_map(|index| runs[*index].iter().copied()).collect();
-        own.sort_unstable();
-        let of_sources = members.iter().map(|index| {
+        let of_sources: Vec<Vec<Run>> = members.par_iter().map(|index| runs_of(&sources[*index])).collect();
+        let runs = united(of_sources.concat());
+        let pixels = members.iter().map(|index| {
             let (width, height) = sources[*index].frame.plane_size();
             width * height
         });
-        Footprint {
-            region: region_of(&own),
-            pixels: of_sources.max().unwrap_or(0),
-            weight: *weight,
-            runs: own,
-        }
+        Footprint { region: region_of(&runs), pixels: pixels.max().unwrap_or(0), weight: *weight, runs }
     };
     members.par_iter().zip(weights).map(tile).collect()
 }
 
-fn region_of(runs: &[[i64; 3]]) -> Region {
+/// Runs in order; those that touch or overlap are one.
+fn united(mut runs: Vec<Run>) -> Vec<Run> {
+    runs.sort_unstable();
+    runs.dedup_by(|next, run| {
+        let joins = run[0] == next[0] && next[1] <= run[2];
+        if joins {
+            run[2] = run[2].max(next[2]);
+        }
+        joins
+    });
+    runs.shrink_to_fit();
+    runs
+}
+
+fn region_of(runs: &[Run]) -> Region {
     let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Region::default() };
     let x0 = runs.iter().map(|run| run[1]).min().unwrap_or(0);
     let x1 = runs.iter().map(|run| run[2]).max().unwrap_or(0);
-    Region { x0, y0: first[0], width: (x1 - x0) as usize, height: (last[0] + 1 - first[0]) as usize }
+    Region {
+        x0: i64::from(x0),
+        y0: i64::from(first[0]),
+        width: (x1 - x0) as usize,
+        height: (last[0] + 1 - first[0]) as usize,
+    }
 }
 
 /// Where on the grid the centres of pixels are inside a source.
-fn runs_of(source: &Source) -> Vec<[i64; 3]> {
+fn runs_of(source: &Source) -> Vec<Run> {
     let (width, height) = source.frame.plane_size();
     let (right, top) = (width as f64 - 0.5, height as f64 - 0.5);
     let is_inside = |x: f64, y: f64| x >= -0.5 && x < right && y >= -0.5 && y < top;
     let bounds = source.bounds;
-    let mut runs: Vec<[i64; 3]> = Vec::new();
+    let mut runs: Vec<Run> = Vec::new();
     let (mut xs, mut ys) = (vec![0.0; CELL_PX as usize], vec![0.0; CELL_PX as usize]);
     let cells = |from: i64, to: i64| from.div_euclid(CELL_PX)..(to + CELL_PX - 1).div_euclid(CELL_PX);
     for cell_y in cells(bounds.y0, bounds.y1()) {
@@ -215,9 +264,10 @@ fn runs_of(source: &Source) -> Vec<[i64; 3]> {
                 for x in 0..=count {
                     let inside = x < count && is_inside(xs[x], ys[x]);
                     match (open, inside) {
-                        (None, true) => open = Some(x0 + x as i64),
+                        (None, true) => open = Some(x),
                         (Some(from), false) => {
-                            runs.push([y, from, x0 + x as i64]);
+                            // Bounds are inside the grid.
+                            runs.push([y, x0 + from as i64, x0 + x as i64].map(|at| at as u32));
                             open = None;
                         }
                         _ => {}
@@ -226,16 +276,8 @@ fn runs_of(source: &Source) -> Vec<[i64; 3]> {
             }
         }
     }
-    runs.sort_unstable();
     // Runs of neighbouring cells are one.
-    runs.dedup_by(|next, run| {
-        let joins = run[0] == next[0] && run[2] == next[1];
-        if joins {
-            run[2] = next[2];
-        }
-        joins
-    });
-    runs
+    united(runs)
 }
 
 fn tell_progress(reporter: &Reporter, stats: &Stats<'_>, progress: TwoPassProgress) {
@@ -272,4 +314,31 @@ fn warning_of(found: &[TwoPassGain], options: &TwoPassOptions) -> Warning {
         options.sigma_px
     );
     Warning { code: "W-TWO-PASS", message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_a_tile_are_one_where_its_frames_overlap() {
+        let runs =
+            vec![[5, 40, 60], [4, 0, 9], [5, 10, 30], [5, 30, 41], [5, 70, 80], [4, 2, 4], [6, 70, 80]];
+        assert_eq!(united(runs), [[4, 0, 9], [5, 10, 60], [5, 70, 80], [6, 70, 80]]);
+        assert_eq!(region_of(&[[4, 3, 9], [6, 1, 7]]), Region { x0: 1, y0: 4, width: 8, height: 3 });
+    }
+
+    /// Ten thousand frames take more than any canvas of theirs would let one think.
+    #[test]
+    fn runs_are_counted() {
+        let bounds = vec![Region { x0: 0, y0: 0, width: 1080, height: 1920 }; 10_000];
+        let alone: Vec<Vec<usize>> = (0..10_000).map(|index| vec![index]).collect();
+        let found = run_bytes(&alone, &bounds, 2);
+        assert_eq!(found.kept, 10_000 * 1920 * 12);
+        assert_eq!(found.made_with, 2 * (2 * 1920 * 6 + 1920) * 12);
+        // All in one tile: once more while they are put together.
+        let found = run_bytes(&[(0..10_000).collect()], &bounds, 1);
+        assert_eq!(found.made_with, (2 * 1920 * 6 + 10_000 * 1920) * 12);
+        assert_eq!(run_bytes(&[], &[], 4), RunBytes { kept: 0, made_with: 0 });
+    }
 }

@@ -41,6 +41,39 @@ impl Default for WatchdogOptions {
     }
 }
 
+/// Where the files of stalls go: their names begin with this and end with a number from 1 and `.txt`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StallFiles(PathBuf);
+
+impl StallFiles {
+    /// `logs/stall_N.txt` in the folder of a run.
+    pub fn of_run(folder: &Path) -> Self {
+        Self(folder.join(LOGS_FOLDER).join("stall_"))
+    }
+
+    /// `FILE.stall_N.txt` beside the only product of a command.
+    pub fn beside(file: &Path) -> Self {
+        let mut start = file.as_os_str().to_owned();
+        start.push(".stall_");
+        Self(start.into())
+    }
+
+    /// Of a command without a folder: beside its `output`; where it has none in `scratch`, by default the system's folder
+    /// for such files, with the number of the process in the name.
+    pub fn of_command(output: Option<&Path>, scratch: Option<&Path>) -> Self {
+        let name = || format!("zemosaic_{}_stall_", std::process::id());
+        let in_scratch = || scratch.map_or_else(std::env::temp_dir, Path::to_path_buf).join(name());
+        output.map_or_else(|| Self(in_scratch()), Self::beside)
+    }
+
+    /// The file of this number.
+    fn path(&self, number: usize) -> PathBuf {
+        let mut name = self.0.as_os_str().to_owned();
+        name.push(format!("{number}.txt"));
+        name.into()
+    }
+}
+
 /// Watches as long as it lives.
 pub struct Watchdog {
     stop: Sender<()>,
@@ -53,18 +86,13 @@ const LOOKS: f64 = 4.0;
 const LOOK_EVERY_S: f64 = 5.0;
 
 impl Watchdog {
-    /// Watch over the run that writes into `folder`; `None` where the options want none.
-    pub fn start(options: WatchdogOptions, reporter: &Reporter, folder: &Path) -> Option<Self> {
+    /// Watch over the work that `reporter` hears of, and write to `files`; `None` where the options want none.
+    pub fn start(options: WatchdogOptions, reporter: &Reporter, files: StallFiles) -> Option<Self> {
         if !(options.after_s > 0.0 && options.after_s.is_finite()) {
             return None;
         }
         let (stop, stopped) = channel();
-        let watch = Watch {
-            options,
-            voice: reporter.voice(),
-            last_words: reporter.last_words(),
-            folder: folder.join(LOGS_FOLDER),
-        };
+        let watch = Watch { options, voice: reporter.voice(), last_words: reporter.last_words(), files };
         let look = Duration::from_secs_f64((options.after_s / LOOKS).min(LOOK_EVERY_S));
         let run = move || {
             let mut told = Told::default();
@@ -99,7 +127,7 @@ struct Watch {
     options: WatchdogOptions,
     voice: Voice,
     last_words: LastWords,
-    folder: PathBuf,
+    files: StallFiles,
 }
 
 impl Watch {
@@ -113,7 +141,7 @@ impl Watch {
             return;
         }
         told.files += 1;
-        let path = self.folder.join(format!("stall_{}.txt", told.files));
+        let path = self.files.path(told.files);
         let written = std::fs::write(&path, self.text(idle_s));
         let action = match self.options.on_stall {
             StallAction::Continue => "continue",

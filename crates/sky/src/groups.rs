@@ -1,10 +1,11 @@
-//! Groups of frames that share sky: connected components of the overlap graph, by union-find over the places of a spatial
+//! Groups of frames that share sky: connected components of the overlap graph, by [`UnionFind`] over the places of a spatial
 //! index.
 
 use std::collections::BTreeMap;
 
 use crate::footprint::Footprint;
 use crate::overlap::{FootprintHull, PlaceIndex};
+use crate::union_find::UnionFind;
 
 /// Pairs that are not worth a hull.
 const FEW_PAIRS: usize = 16;
@@ -15,7 +16,7 @@ pub fn overlap_groups(footprints: &[Footprint]) -> Vec<usize> {
     let index = PlaceIndex::of_footprints(footprints);
     let mut joiner = Joiner {
         footprints,
-        parent: (0..n).collect(),
+        parts: UnionFind::new(n),
         hulls: (0..index.len()).map(|_| None).collect(),
         index: &index,
     };
@@ -27,8 +28,8 @@ pub fn overlap_groups(footprints: &[Footprint]) -> Vec<usize> {
             joiner.join_places(place, other);
         }
     }
-    let mut parent = joiner.parent;
-    let roots: Vec<usize> = (0..n).map(|i| root(&mut parent, i)).collect();
+    let mut parts = joiner.parts;
+    let roots: Vec<usize> = (0..n).map(|i| parts.root(i)).collect();
     let mut size = vec![0_usize; n];
     for &r in &roots {
         size[r] += 1;
@@ -44,18 +45,12 @@ pub fn overlap_groups(footprints: &[Footprint]) -> Vec<usize> {
 
 struct Joiner<'a> {
     footprints: &'a [Footprint],
-    parent: Vec<usize>,
+    parts: UnionFind,
     index: &'a PlaceIndex,
     hulls: Vec<Option<FootprintHull>>,
 }
 
 impl Joiner<'_> {
-    /// The smaller index becomes the root, so a root is always its group's first frame.
-    fn join(&mut self, a: usize, b: usize) {
-        let (a, b) = (root(&mut self.parent, a), root(&mut self.parent, b));
-        self.parent[a.max(b)] = a.min(b);
-    }
-
     /// Frames already connected need no geometry: each is compared with clusters until it is in them.
     fn join_within(&mut self, members: &[usize]) {
         let mut clusters: Vec<Vec<usize>> = Vec::new();
@@ -67,12 +62,12 @@ impl Joiner<'_> {
             // The largest takes the others in.
             let mut own = joined.into_iter().reduce(|a, b| {
                 let (mut large, mut small) = if a.len() < b.len() { (b, a) } else { (a, b) };
-                self.join(large[0], small[0]);
+                self.parts.join(large[0], small[0]);
                 large.append(&mut small);
                 large
             });
             if let Some(own) = &mut own {
-                self.join(frame, own[0]);
+                self.parts.join(frame, own[0]);
                 own.push(frame);
             }
             clusters.push(own.unwrap_or_else(|| vec![frame]));
@@ -83,7 +78,7 @@ impl Joiner<'_> {
     fn clusters(&mut self, place: usize) -> BTreeMap<usize, Vec<usize>> {
         let mut clusters: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for &frame in self.index.members(place) {
-            clusters.entry(root(&mut self.parent, frame)).or_default().push(frame);
+            clusters.entry(self.parts.root(frame)).or_default().push(frame);
         }
         clusters
     }
@@ -93,7 +88,7 @@ impl Joiner<'_> {
         let is_large = self.index.members(first).len() * self.index.members(second).len() > FEW_PAIRS;
         for (root_a, own) in &a {
             for (root_b, others) in &b {
-                if root(&mut self.parent, *root_a) == root(&mut self.parent, *root_b) {
+                if self.parts.root(*root_a) == self.parts.root(*root_b) {
                     continue;
                 }
                 let (own, others) = if is_large {
@@ -105,7 +100,7 @@ impl Joiner<'_> {
                     .iter()
                     .any(|&a| others.iter().any(|&b| self.footprints[a].overlaps(&self.footprints[b])));
                 if overlap {
-                    self.join(*root_a, *root_b);
+                    self.parts.join(*root_a, *root_b);
                 }
             }
         }
@@ -120,12 +115,4 @@ impl Joiner<'_> {
         });
         frames.iter().copied().filter(|&frame| hull.is_reached_by(&footprints[frame])).collect()
     }
-}
-
-fn root(parent: &mut [usize], mut i: usize) -> usize {
-    while parent[i] != i {
-        parent[i] = parent[parent[i]];
-        i = parent[i];
-    }
-    i
 }

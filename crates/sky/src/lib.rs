@@ -10,6 +10,7 @@
 //! | [`PixelMap`] | output grid pixel to source pixel, per fixed cell of 256 px |
 //! | [`Footprint`], [`overlap_groups`] | which frames share sky |
 //! | [`PlaceIndex`], [`FootprintHull`] | which frames may overlap, without all pairs |
+//! | [`UnionFind`] | connected parts of a graph |
 //! | [`cluster_frames`] | which frames are coadded into one master tile |
 //! | [`Grid`], [`automatic_grid`], [`grid_bounds`], [`canvas_outliers`] | the output grid |
 
@@ -27,6 +28,7 @@ mod map;
 mod outliers;
 mod overlap;
 mod precession;
+mod union_find;
 mod vector;
 mod wcs;
 
@@ -43,5 +45,6 @@ pub use map::{CELL_PX, CellMap, MapKind, MapOptions, PixelMap};
 pub use outliers::{OutlierReason, canvas_outliers};
 pub use overlap::{Ball, FootprintHull, PlaceIndex, pair_hash};
 pub use precession::mean_of_date_to_icrs;
+pub use union_find::UnionFind;
 pub use vector::{angle_rad, lonlat_deg, unit_vector};
 pub use wcs::{SipCoefficients, Wcs};

@@ -18,6 +18,7 @@
 //! | [`frame_header`] | FITS headers of simulated frames |
 //! | [`truth`] | `truth.json`, `truth_stars.csv` |
 //! | [`mod@simulate`] | the whole set, written to a folder |
+//! | [`fit`] | what is left of values after a combination of others |
 //! | [`compare`] | aperture photometry and centroids against the truth |
 //! | [`test_frames`] | small frames for the tests of other crates |
 //! | [`mod@real_data`] | where tests find real frames |
@@ -28,6 +29,7 @@ pub mod defects;
 pub mod depth;
 pub mod error;
 pub mod faint_stars;
+pub mod fit;
 pub mod frame_header;
 pub mod options;
 pub mod pointing;
@@ -43,6 +45,7 @@ pub mod truth;
 
 pub use compare::{CompareOptions, StarComparison, compare_stars};
 pub use error::TestkitError;
+pub use fit::fit_residual;
 pub use options::{Preset, SimulateOptions};
 pub use real_data::real_data;
 pub use simulate::{SimulationSummary, simulate};

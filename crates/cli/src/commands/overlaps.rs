@@ -22,7 +22,7 @@ pub fn run(args: &OverlapsArgs) -> u8 {
     match found(args) {
         Ok(report) => {
             say::left_out(&report.left_out);
-            if args.json {
+            if args.table.json {
                 print_json(&report);
             } else {
                 print_text(&report, args);
@@ -39,24 +39,22 @@ pub fn run(args: &OverlapsArgs) -> u8 {
 
 fn found(args: &OverlapsArgs) -> Result<OverlapsReport, RunError> {
     let request = OverlapsRequest {
-        inputs: args.input.clone(),
+        inputs: args.table.input.clone(),
         ingest: IngestOptions {
             wcs: WcsPolicy { wcs_from: args.wcs_from.clone(), ..WcsPolicy::default() },
             ..IngestOptions::default()
         },
         options: GraphOptions { pairs_per_frame: args.pairs_per_frame, min_share: args.min_share },
-        threads: args.threads.map(usize::from),
+        threads: args.table.threads.map(usize::from),
     };
-    if let Some(path) = &args.output {
+    if let Some(path) = &args.table.output {
         request.refuse_output(path)?;
-        if path.exists() && !args.force {
-            return Err(RunError::Exists { path: path.clone() });
-        }
     }
-    let reporter = Display::of(false, args.quiet).reporter();
+    args.table.refuse_existing()?;
+    let reporter = Display::of(false, args.table.quiet).reporter();
     let report = overlaps_of(&request, &reporter)?;
     drop(reporter);
-    if let Some(path) = &args.output {
+    if let Some(path) = &args.table.output {
         report.write_csv(path)?;
     }
     Ok(report)
@@ -75,7 +73,7 @@ fn print_text(report: &OverlapsReport, args: &OverlapsArgs) {
             alone.iter().take(NAMED_ALONE).map(|&frame| report.frames[frame].as_str()).collect();
         outln!("alone    {}: {}{}", alone.len(), names.join(", "), more(alone.len(), NAMED_ALONE));
     }
-    let limit = if args.output.is_some() { 0 } else { LISTED_PAIRS };
+    let limit = if args.table.output.is_some() { 0 } else { LISTED_PAIRS };
     let listed = &graph.edges[..limit.min(graph.edges.len())];
     if listed.is_empty() {
         return;

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use zemosaic_frames::IngestOptions;
+use zemosaic_run::watchdog::{StallFiles, Watchdog};
 use zemosaic_run::{
     ExitCode, QualityOptions, QualityReport, QualityRequest, QualityRow, RunError, quality_of,
 };
@@ -17,7 +18,7 @@ pub fn run(args: &QualityArgs, given: &[String]) -> u8 {
     match measured(args, given) {
         Ok(report) => {
             say::left_out(&report.left_out);
-            if args.json {
+            if args.table.json {
                 print_json(&report);
             } else {
                 print_table(&report);
@@ -34,26 +35,27 @@ pub fn run(args: &QualityArgs, given: &[String]) -> u8 {
 
 fn measured(args: &QualityArgs, given: &[String]) -> Result<QualityReport, RunError> {
     args.gate.check(GateMode::Auto, given).map_err(RunError::Usage)?;
-    if let Some(path) = args.output.as_ref().filter(|path| path.exists() && !args.force) {
-        return Err(RunError::Exists { path: path.clone() });
-    }
+    args.table.refuse_existing()?;
     let gates = args.gate.options(GateMode::Auto);
     let request = QualityRequest {
-        inputs: args.input.clone(),
+        inputs: args.table.input.clone(),
         ingest: IngestOptions::default(),
         options: QualityOptions { gates, ..QualityOptions::default() },
-        threads: args.threads.map(usize::from),
+        threads: args.table.threads.map(usize::from),
         spill: args.tmp.clone(),
     };
-    if let Some(path) = &args.output {
+    if let Some(path) = &args.table.output {
         request.refuse_output(path)?;
     }
     // Lines on stdout are frames here, not events; progress is on stderr.
-    let reporter = Display::of(false, args.quiet).reporter();
+    let reporter = Display::of(false, args.table.quiet).reporter();
     let cancel = stop_on_signal(&reporter);
+    let stalls = StallFiles::of_command(args.table.output.as_deref(), args.tmp.as_deref());
+    let watchdog = Watchdog::start(args.watchdog.options(), &reporter, stalls);
     let report = quality_of(&request, &reporter, &cancel)?;
+    drop(watchdog);
     drop(reporter);
-    if let Some(path) = &args.output {
+    if let Some(path) = &args.table.output {
         report.write_csv(path)?;
     }
     Ok(report)

@@ -3,6 +3,7 @@
 use serde_json::json;
 use zemosaic_run::options::Existing;
 use zemosaic_run::solve::SolvedInputs;
+use zemosaic_run::watchdog::{StallFiles, Watchdog};
 use zemosaic_run::{ExitCode, RunError, SolveReport, solve_inputs};
 
 use crate::commands::mosaic::stop_on_signal;
@@ -41,6 +42,8 @@ fn solved(args: &SolveCommandArgs, given: &[String]) -> Result<SolvedInputs, Run
     // Lines on stdout are frames here, not events; progress is on stderr.
     let reporter = Display::of(false, args.quiet).reporter();
     let cancel = stop_on_signal(&reporter);
+    let stalls = StallFiles::of_command(None, args.tmp.as_deref());
+    let _watchdog = Watchdog::start(args.watchdog.options(), &reporter, stalls);
     solve_inputs(&request, &reporter, &cancel)
 }
 

@@ -12,7 +12,7 @@
 
 use rayon::prelude::*;
 
-use super::two_pass::TwoPassOptions;
+use super::two_pass::{MOST_SIGMA_PX, TwoPassError, TwoPassOptions};
 
 /// Where the Gaussian ends, in sigma.
 const TRUNCATE_SIGMA: f64 = 4.0;
@@ -34,9 +34,14 @@ impl Default for Bands {
     }
 }
 
+/// Pixels from the middle of the Gaussian to its end; of the widest there is for what is wider.
+fn radius_px(sigma_px: f64) -> usize {
+    (TRUNCATE_SIGMA * sigma_px.min(MOST_SIGMA_PX) + 0.5) as usize
+}
+
 /// Taps of the Gaussian, which sum to 1; the middle one has the index (taps - 1) / 2.
-pub fn gaussian_taps(sigma_px: f64) -> Vec<f32> {
-    let radius = (TRUNCATE_SIGMA * sigma_px + 0.5) as i64;
+fn gaussian_taps(sigma_px: f64) -> Vec<f32> {
+    let radius = radius_px(sigma_px) as i64;
     let tap = |k: i64| (-0.5 * (k as f64 / sigma_px).powi(2)).exp();
     let taps: Vec<f64> = (-radius..=radius).map(tap).collect();
     let sum: f64 = taps.iter().sum();
@@ -73,7 +78,7 @@ pub fn scratch_bytes(
     bands: Bands,
     threads: usize,
 ) -> usize {
-    let radius = gaussian_taps(options.sigma_px).len() / 2;
+    let radius = radius_px(options.sigma_px);
     let rows = bands.rows.clamp(1, height.max(1));
     let (kept, sums) = (radius.min(height) * width, width.next_multiple_of(LANES) * rows * 2);
     let own = (rows + 2 * radius) * LANES + 2 * (width.next_multiple_of(LANES) + 2 * radius);
@@ -83,20 +88,23 @@ pub fn scratch_bytes(
 /// Replace `plane`, the coverage of a canvas of `size` (width, height), by its scale. Runs on the current pool; `progress`
 /// gets the rows done so far.
 ///
-/// # Panics
-/// When `plane` is smaller than the canvas.
+/// # Errors
+/// [`TwoPassError`]: options out of range, a plane of another size than the canvas.
 pub fn coverage_scale(
     plane: &mut [f32],
     size: (usize, usize),
     options: &TwoPassOptions,
     bands: Bands,
     progress: &(dyn Fn(usize) + Sync),
-) {
+) -> Result<(), TwoPassError> {
     let (width, height) = size;
-    if width == 0 || height == 0 {
-        return;
+    options.check()?;
+    if width.checked_mul(height) != Some(plane.len()) {
+        return Err(TwoPassError::Canvas { pixels: plane.len(), width, height });
     }
-    assert!(plane.len() >= width * height, "plane as large as its canvas");
+    if plane.is_empty() {
+        return Ok(());
+    }
     let taps = gaussian_taps(options.sigma_px);
     let radius = taps.len() / 2;
     let rows = bands.rows.clamp(1, height);
@@ -124,6 +132,7 @@ pub fn coverage_scale(
         );
         progress(y0 + count);
     }
+    Ok(())
 }
 
 /// Keep the last rows of the band that is about to be overwritten: row y has the place y modulo the rows kept.
@@ -215,7 +224,7 @@ pub fn coverage_scale_definition(
     (width, height): (usize, usize),
     options: &TwoPassOptions,
 ) -> Vec<f64> {
-    let radius = (TRUNCATE_SIGMA * options.sigma_px + 0.5) as i64;
+    let radius = radius_px(options.sigma_px) as i64;
     let tap = |k: i64| (-0.5 * (k as f64 / options.sigma_px).powi(2)).exp();
     let norm: f64 = (-radius..=radius).map(tap).sum();
     let pixel = |x: i64, y: i64| {

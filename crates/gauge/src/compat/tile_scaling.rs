@@ -118,7 +118,7 @@ pub fn tile_scaling(previews: &[Preview], reference: Option<usize>) -> Result<Ti
     Ok(TileScaling { reference, frames, records: found.into_iter().flatten().collect() })
 }
 
-/// [`tile_scaling`] as a gauge, with a note for each tile and channel that keeps its values.
+/// [`tile_scaling`] as a gauge, with its records, and a note for each tile and channel that keeps its values.
 pub(crate) fn as_gauge(previews: &[Preview], reference: Option<usize>) -> Result<Gauge, GaugeError> {
     let found = tile_scaling(previews, reference).map_err(|error| match error {
         TileScalingError::Reference(index) => GaugeError::Reference(index),
@@ -133,7 +133,7 @@ pub(crate) fn as_gauge(previews: &[Preview], reference: Option<usize>) -> Result
             Note { frame: own.tile, text }
         })
         .collect();
-    (gauge.frames, gauge.reference) = (found.frames, Some(found.reference));
+    (gauge.frames, gauge.reference, gauge.scaling) = (found.frames, Some(found.reference), found.records);
     Ok(gauge)
 }
 

@@ -9,6 +9,7 @@
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use zemosaic_image::Region;
 
 use super::coverage_scale::{Bands, coverage_scale};
@@ -20,7 +21,7 @@ const LEAST_MASK: f32 = 1e-3;
 const LEAST_PIXELS: usize = 64;
 const LEAST_SHARE: f64 = 1e-3;
 /// Sigma in pixels, at most: the window must fit a reflected canvas in reasonable time.
-const MOST_SIGMA_PX: f64 = 1000.0;
+pub(super) const MOST_SIGMA_PX: f64 = 1000.0;
 /// Rows of coverage that are added up together.
 const COVER_ROWS: usize = 16;
 
@@ -44,17 +45,47 @@ impl Default for TwoPassOptions {
     }
 }
 
+/// Why nothing is renormalised.
+#[derive(Debug, Clone, Copy, PartialEq, Error)]
+pub enum TwoPassError {
+    /// The Gaussian has no width, or one that no canvas needs.
+    #[error("a sigma of {sigma_px} px is not between 0 and {MOST_SIGMA_PX}")]
+    Sigma {
+        /// What was asked for.
+        sigma_px: f64,
+    },
+    /// A range is none.
+    #[error("a clip is two numbers above 0, the lower first")]
+    Clip,
+    /// The threshold is NaN.
+    #[error("the least blurred coverage is no number")]
+    MinBlur,
+    /// A plane is not that of the canvas.
+    #[error("{pixels} pixels are not those of a canvas of {width} x {height}")]
+    Canvas {
+        /// Pixels of the plane.
+        pixels: usize,
+        /// Of the canvas.
+        width: usize,
+        /// Of the canvas.
+        height: usize,
+    },
+}
+
 impl TwoPassOptions {
-    /// What is wrong with the figures, if anything.
-    pub fn fault(&self) -> Option<String> {
+    /// That the figures are in range.
+    ///
+    /// # Errors
+    /// [`TwoPassError`], never of a canvas.
+    pub fn check(&self) -> Result<(), TwoPassError> {
         let is_range = |[low, high]: [f64; 2]| low > 0.0 && low <= high && high.is_finite();
         if !(self.sigma_px > 0.0 && self.sigma_px <= MOST_SIGMA_PX) {
-            return Some(format!("a sigma of {} px is not between 0 and {MOST_SIGMA_PX}", self.sigma_px));
+            return Err(TwoPassError::Sigma { sigma_px: self.sigma_px });
         }
         if !is_range(self.gain_clip) || !is_range(self.scale_clip) {
-            return Some("a clip is two numbers above 0, the lower first".to_owned());
+            return Err(TwoPassError::Clip);
         }
-        self.min_blur.is_nan().then(|| "the least blurred coverage is no number".to_owned())
+        if self.min_blur.is_nan() { Err(TwoPassError::MinBlur) } else { Ok(()) }
     }
 }
 
@@ -136,8 +167,8 @@ pub fn coverage_of<T: TileMask>(
 /// Gains of `tiles` in their order, from the coverage of the canvas of `size` (width, height), which is overwritten. Runs on
 /// the current pool.
 ///
-/// # Panics
-/// When `coverage` is smaller than the canvas.
+/// # Errors
+/// [`TwoPassError`]: options out of range, a plane of another size than the canvas.
 pub fn coverage_gains<T: TileMask>(
     coverage: &mut [f32],
     size: (usize, usize),
@@ -145,8 +176,8 @@ pub fn coverage_gains<T: TileMask>(
     options: &TwoPassOptions,
     bands: Bands,
     progress: &(dyn Fn(TwoPassProgress) + Sync),
-) -> Vec<TwoPassGain> {
-    coverage_scale(coverage, size, options, bands, &|rows| progress(TwoPassProgress::Blur(rows, size.1)));
+) -> Result<Vec<TwoPassGain>, TwoPassError> {
+    coverage_scale(coverage, size, options, bands, &|rows| progress(TwoPassProgress::Blur(rows, size.1)))?;
     let done = std::sync::atomic::AtomicUsize::new(0);
     let scale: &[f32] = coverage;
     let gain = |tile: &T| {
@@ -155,7 +186,7 @@ pub fn coverage_gains<T: TileMask>(
         progress(TwoPassProgress::Gains(before + 1, tiles.len()));
         found
     };
-    tiles.par_iter().map(gain).collect()
+    Ok(tiles.par_iter().map(gain).collect())
 }
 
 fn gain_of(

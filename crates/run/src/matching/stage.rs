@@ -3,13 +3,12 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use zemosaic_coadd::{CoaddError, Source, Tile};
+use zemosaic_coadd::{CoaddError, MemoryBudget, Source, Tile};
 use zemosaic_fits::FilePool;
 use zemosaic_frames::{IngestOptions, InputFile, LeftOut, Reason, ingest};
-use zemosaic_gauge::compat::tile_scaling::tile_scaling;
 use zemosaic_gauge::{
     BlockGrid, CertificateJob, FrameGauge, Gauge, GaugeError, MatchMethod, NormalizeMethod, Pair, PixelNoise,
-    Preview, match_frames, normalize, seam_certificate,
+    Preview, choose_pairs, match_frames, normalize, seam_certificate,
 };
 
 use super::log::MatchLog;
@@ -17,6 +16,7 @@ use super::previews::{Measuring, blocks_of, keep_good, keep_sources, threads_wit
 use super::tell::{log_metrics, note_odd_gains, warnings_of};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
+use crate::match_room::{match_threads, on_threads};
 use crate::options::{MosaicOptions, MosaicRequest};
 use crate::plan::{Placed, PlannedRun, place_sources};
 use crate::prepare::prepare;
@@ -80,7 +80,7 @@ fn gauge_sources(
             if options.matching.method == MatchMethod::None {
                 relative_to_one(placed, &previews, blocks, options, &mut left_out, reporter)
             } else {
-                matched((placed, subject), &previews, blocks, options, reporter)
+                matched((placed, subject), &previews, blocks, (options, planned.budget), reporter)
             }
         })
     });
@@ -150,12 +150,8 @@ fn relative_to_one(
         )),
     })?;
     set_gauges(placed, &found);
-    if options.method == NormalizeMethod::TileScaling
-        && let Ok(scaling) = tile_scaling(previews, reference)
-    {
-        for record in &scaling.records {
-            reporter.log(record.line());
-        }
+    for record in &found.scaling {
+        reporter.log(record.line());
     }
     let facts = GaugeFacts::of_normalize(&found, options.method, blocks.block_px, &ids);
     let mut reasons = vec![None; previews.len()];
@@ -171,15 +167,20 @@ fn matched(
     (placed, subject): (&mut Placed, Subject),
     previews: &[Preview],
     blocks: BlockGrid,
-    options: &MosaicOptions,
+    (options, budget): (&MosaicOptions, MemoryBudget),
     reporter: &Reporter,
 ) -> Result<GaugeFacts, RunError> {
     let matching = &options.matching;
     let reference = index_of("--match-reference", matching.reference.as_deref(), &placed.sources)?;
+    let pairs = choose_pairs(previews, matching);
+    let threads = match_threads(budget, &placed.sources, (previews, &pairs), matching)?;
+    drop(pairs);
     let longest = |preview: &Preview| preview.region.width.max(preview.region.height);
     let log = MatchLog::new(reporter, previews.iter().map(longest).max().unwrap_or(0));
     let working = reporter.working(format!("gauge: pairs and solve of {} sources", previews.len()));
-    let mut found = log.with_heartbeat(|| match_frames(previews, blocks, reference, matching, &log));
+    let mut found = on_threads(threads, || {
+        log.with_heartbeat(|| match_frames(previews, blocks, reference, matching, &log))
+    })?;
     drop(working);
     let ids = ids_of(&placed.sources);
     for untold in &found.undetermined {

@@ -178,7 +178,9 @@ impl<'a> Rounds<'a> {
         let total = self.states.len() as u64;
         let done = AtomicU64::new(total - self.open().len() as u64);
         let one = |&index: &usize| {
+            let working = self.reporter.working(format!("solve: {}", self.subjects[index].id));
             let found = attempt(index, &self.subjects[index]);
+            drop(working);
             if found.is_ok() {
                 let done = done.fetch_add(1, Ordering::Relaxed) + 1;
                 self.reporter.send(Event::Progress { stage: Stage::Solve, done, total });

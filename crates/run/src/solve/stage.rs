@@ -139,7 +139,9 @@ fn find_all_stars(
         if means.cancel.load(Ordering::Relaxed) {
             return Err(RunError::Coadd(CoaddError::Cancelled));
         }
+        let working = means.reporter.working(format!("detect: {}", frame.id));
         let found = Subject::of(frame, *instrument, options, means.scratch);
+        drop(working);
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         means.reporter.send(Event::Progress { stage: Stage::Detect, done, total });
         Ok(found)

@@ -18,6 +18,8 @@ const YEAR_WITHOUT_DATE: f64 = 2020.0;
 /// One frame.
 #[derive(Debug, Clone)]
 pub(crate) struct Subject {
+    /// Its name.
+    pub id: String,
     /// Columns and rows.
     pub size_px: [usize; 2],
     /// Its stars, brightest first.
@@ -53,6 +55,7 @@ impl Subject {
             field_of(&copy.frame, &options.stars(), &FilePool::new(2)).map_err(|error| reason_of(&error))?;
         let hints = given_hints(&frame.meta.hints, options);
         Ok(Self {
+            id: frame.id.clone(),
             size_px: [frame.width, frame.height],
             stars: field.as_ref().map(|field| Detection::of(field, options.max_stars)).unwrap_or_default(),
             quality: field.as_ref().map(FrameQuality::of),

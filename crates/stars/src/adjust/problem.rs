@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::distortion::Distortion;
 use super::objects::{Candidate, Group};
 use super::pose::{Pose, Shape, axes_at, direction, dot};
-use zemosaic_sky::lonlat_deg;
+use zemosaic_sky::{UnionFind, lonlat_deg};
 
 /// A frame.
 #[derive(Debug, Clone)]
@@ -112,22 +112,21 @@ impl Problem {
 
     /// Which frames are in a component with a catalogue star.
     fn anchored_frames(&self) -> Vec<bool> {
-        let mut parent: Vec<usize> = (0..self.frames.len()).collect();
+        let mut parts = UnionFind::new(self.frames.len());
         let frame_of = |s: &u32| self.sights[*s as usize].frame as usize;
         for object in 0..self.objects.len() {
             let seen = self.of_object(object);
             for pair in seen.windows(2) {
-                let (a, b) = (root(&mut parent, frame_of(&pair[0])), root(&mut parent, frame_of(&pair[1])));
-                parent[a.max(b)] = a.min(b);
+                parts.join(frame_of(&pair[0]), frame_of(&pair[1]));
             }
         }
         let mut tied = vec![false; self.frames.len()];
         for (index, object) in self.objects.iter().enumerate() {
             if let (Some(_), Some(first)) = (&object.tie, self.of_object(index).first()) {
-                tied[root(&mut parent, frame_of(first))] = true;
+                tied[parts.root(frame_of(first))] = true;
             }
         }
-        (0..self.frames.len()).map(|frame| tied[root(&mut parent, frame)]).collect()
+        (0..self.frames.len()).map(|frame| tied[parts.root(frame)]).collect()
     }
 
     /// Sights of a frame.
@@ -186,15 +185,6 @@ impl Problem {
         let apart = [0, 1, 2].map(|k| (at[k] - tie.at[k]) / self.unit_rad);
         Some(([dot(&apart, &east), dot(&apart, &north)], self.tie_factor * tie.sigma_rad / self.unit_rad))
     }
-}
-
-/// The root of a tree of frames, with the way there shortened.
-fn root(parent: &mut [usize], mut at: usize) -> usize {
-    while parent[at] != at {
-        parent[at] = parent[parent[at]];
-        at = parent[at];
-    }
-    at
 }
 
 /// Where each of `count` bins begins in items sorted by bin.
