@@ -67,7 +67,7 @@ fn strip(
     std::fs::create_dir_all(folder).unwrap();
     let long = WIDTH + (STRIP - 1) * STEP_PX;
     let mut rng = Rng::for_keys(4, &[1]);
-    // The same stars again and again, so that every frame has the same: a frame's aperture is that of its own stars.
+    // The same stars again and again, so that every pair has some.
     let some: Vec<(f64, f64, f64)> = (0..14)
         .map(|_| {
             let place = (rng.range(0.0, STEP_PX as f64), rng.range(0.0, HEIGHT as f64));
@@ -102,7 +102,7 @@ fn strip(
 #[test]
 fn ramps_without_noise_go_from_the_mosaic() {
     let dir = folder();
-    let offset = |index: usize| 100.0 * index as f64;
+    let offset = |index: usize| 300.0 * index as f64;
     let gain = |index: usize| 1.0 + index as f64 / 32.0;
     let ramp = offset(STRIP - 1);
     // Offsets need no star, and without one no pixel is clipped.
@@ -125,14 +125,13 @@ fn ramps_without_noise_go_from_the_mosaic() {
             let difference: Vec<f64> = found.iter().zip(&truth).map(|(found, truth)| found - truth).collect();
             fit_residual(&difference, &[one])
         };
-        // A frame's aperture comes from its own stars, of which the last digit of f32 may choose another: some 5e-5.
-        let limit = 1e-6;
         let gains: Vec<f64> = numbers(&out, "gain_r");
         for (index, own) in gains.iter().enumerate() {
             let expected = if has_gain { gain(0) / gain(index) } else { 1.0 };
-            assert!((own / gains[0] / expected - 1.0).abs() < 1e-4, "{name}: {gains:?}");
+            assert!((own / gains[0] / expected - 1.0).abs() < 1e-6, "{name}: {gains:?}");
         }
-        assert!(residual < limit * ramp, "{name}: {:e} of the ramp", residual / ramp);
+        // With stars the last digit of a limit decides of some pixels of a block: 3e-3 of a level of 1,000 to 2,600.
+        assert!(residual < 1e-6 * ramp, "{name}: {:e} of the ramp", residual / ramp);
         run(program().arg("check").arg(&out)).expect(0, "");
         let header = Mosaic::open(&out.join("mosaic.fits")).header("SCI").clone();
         assert_eq!(header.get_str("ZMMATCH").as_deref(), Some(name));

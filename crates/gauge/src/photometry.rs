@@ -49,10 +49,12 @@ const WIDTH_RANGE: (f64, f64) = (0.4, 2.0);
 const NEIGHBOUR: f32 = 0.2;
 /// Stars of a frame at most.
 const MOST_STARS: usize = 256;
+/// Candidates that are measured together, highest first: hardly more than are kept.
+const BATCH: usize = 272;
 /// Windows on a row, on average, from which on rows are read once for all.
 const MANY_WINDOWS: usize = 1;
 /// Rows that are then kept.
-const KEPT_ROWS: usize = 128;
+pub(crate) const KEPT_ROWS: usize = 128;
 /// Two places this close are one star, pixels of the grid.
 const SAME_PX: f64 = 2.0;
 
@@ -78,29 +80,19 @@ pub(crate) fn measure_stars(
     let Some(sigma_px) = reader.width(candidates)? else { return Ok(Vec::new()) };
     let apertures = apertures_of(sigma_px, job.frame.kind);
     let half = (apertures[1].sky_to + 1.0).ceil() as usize;
-    // From bottom to top, so that rows are read once where there are many.
-    let mut order: Vec<usize> = (0..candidates.len()).collect();
-    order.sort_by_key(|index| (candidates[*index].y, *index));
-    let are_many = candidates.len() * (2 * half + 1) > MANY_WINDOWS * job.frame.height;
-    reader.pixels.keep_rows(if are_many { kept_rows(half) } else { 0 });
-    let mut measured: Vec<Option<GridStar>> = vec![None; candidates.len()];
-    for index in order {
-        measured[index] = reader.star(&candidates[index], half, on_ladder(sigma_px), apertures)?;
-    }
-    reader.pixels.keep_rows(0);
     let mut stars: Vec<GridStar> = Vec::new();
-    for star in measured.into_iter().flatten() {
-        if stars.len() < MOST_STARS && !stars.iter().any(|own| is_same(own, &star)) {
-            stars.push(star);
+    for batch in candidates.chunks(BATCH) {
+        for star in reader.batch(batch, half, sigma_px, apertures)?.into_iter().flatten() {
+            if stars.len() < MOST_STARS && !stars.iter().any(|own| is_same(own, &star)) {
+                stars.push(star);
+            }
+        }
+        if stars.len() == MOST_STARS {
+            break;
         }
     }
     stars.sort_by(|a, b| a.y_px.total_cmp(&b.y_px).then(a.x_px.total_cmp(&b.x_px)));
     Ok(stars)
-}
-
-/// Rows that are kept while stars with windows of this half side are measured.
-fn kept_rows(half: usize) -> usize {
-    KEPT_ROWS.max(4 * half)
 }
 
 fn is_same(a: &GridStar, b: &GridStar) -> bool {
@@ -223,6 +215,26 @@ impl Reader<'_> {
             Some(plane) => reaches(plane),
             None => self.pixels.stored(self.job.frame).iter().any(|plane| reaches(plane)),
         }
+    }
+
+    /// Measure candidates, from bottom to top so that rows are read once where there are many.
+    fn batch(
+        &mut self,
+        candidates: &[Candidate],
+        half: usize,
+        sigma_px: f64,
+        apertures: [Aperture; 2],
+    ) -> Result<Vec<Option<GridStar>>, FitsError> {
+        let mut order: Vec<usize> = (0..candidates.len()).collect();
+        order.sort_by_key(|index| (candidates[*index].y, *index));
+        let are_many = candidates.len() * (2 * half + 1) > MANY_WINDOWS * self.job.frame.height;
+        self.pixels.keep_rows(if are_many { KEPT_ROWS.max(2 * half + 1) } else { 0 });
+        let mut measured = vec![None; candidates.len()];
+        for index in order {
+            measured[index] = self.star(&candidates[index], half, on_ladder(sigma_px), apertures)?;
+        }
+        self.pixels.keep_rows(0);
+        Ok(measured)
     }
 
     /// Measure a candidate.

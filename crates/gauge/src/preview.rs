@@ -10,7 +10,7 @@ use zemosaic_sky::{PixelMap, Wcs};
 use crate::blocks::BlockGrid;
 use crate::candidates::{Candidate, Peak, choose};
 use crate::clip::clipped_mean;
-use crate::photometry::{StarScratch, leading_channel, measure_stars};
+use crate::photometry::{KEPT_ROWS, StarScratch, leading_channel, measure_stars};
 use crate::runs::{Nodes, Run};
 use crate::star_list::GridStar;
 
@@ -98,11 +98,14 @@ struct BlockScratch {
 }
 
 impl PreviewScratch {
-    /// About how many bytes a preview of `frame` takes: a band of rows, and the blocks that a row touches.
+    /// About how many bytes a preview of `frame` takes: a band of rows, the blocks that a row touches, and the rows that are kept for
+    /// stars, of calibration masters too.
     pub fn bytes_for(frame: &Frame) -> usize {
         let planes = frame.kind.channels() + frame.maps.iter().count();
+        let masters = frame.calibration.iter().flat_map(|own| own.masters()).count();
         let block_rows = (4.0 * ENOUGH_ROWS) as usize;
-        frame.width * size_of::<f32>() * planes * (2 * BAND_ROWS + block_rows.min(2 * frame.height))
+        let of_planes = planes * (2 * BAND_ROWS + block_rows.min(2 * frame.height));
+        frame.width * size_of::<f32>() * (of_planes + (planes + masters) * KEPT_ROWS.min(frame.height))
     }
 }
 

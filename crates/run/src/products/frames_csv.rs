@@ -77,7 +77,7 @@ pub fn frames_csv(facts: &Facts) -> String {
 
 /// Three fields, of a mono frame two empty ones behind the first.
 fn by_channel(values: &[f64]) -> String {
-    let field = |channel: usize| values.get(channel).map_or(String::new(), |value| format!("{value:.6e}"));
+    let field = |channel: usize| values.get(channel).map_or(String::new(), |value| format!("{value:.10e}"));
     format!("{},{},{}", field(0), field(1), field(2))
 }
 
