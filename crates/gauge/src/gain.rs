@@ -23,6 +23,10 @@ const WIDTH_FLOOR: f64 = 1e-4;
 /// Least signal to noise in a channel over that in the best of the star: what is chosen by the noise of its own channel is brighter
 /// there by chance.
 const OWN_SNR: f64 = 0.25;
+/// ln of the ratio of two widths up to which two frames have the same seeing.
+const ALIKE: f64 = 0.1;
+/// Neighbours that a star may have, as a share of its height, where the seeing differs.
+const ISOLATED: f32 = 0.2;
 /// Stars that may support a gain from structure.
 const FEW_STARS: usize = 6;
 /// Squared distance of stars and structure, in variances, up to which they agree.
@@ -159,7 +163,9 @@ impl Scratch {
             }
         }
         let radii = self.apertures(channel);
-        for stars in &self.common {
+        // What frames of equal seeing have of a neighbour is the same in both.
+        let allowed = if (radii[0] - radii[1]).abs() <= ALIKE { f32::INFINITY } else { ISOLATED };
+        for stars in self.common.iter().filter(|stars| stars.iter().all(|star| star.neighbour <= allowed)) {
             let [first, second] = [0, 1].map(|side| stars[side].ln_flux(channel, radii[side]));
             let [va, vb] = stars.map(|star| relative_variance(&star, channel));
             // The mean of a logarithm is half its variance too low.

@@ -46,7 +46,7 @@ const LEAST_SIGMA_PX: f64 = 0.45;
 /// Second moment of a star within the weight of the frame's width, 1 for an image of this width: hot pixels have less.
 const WIDTH_RANGE: (f64, f64) = (0.4, 2.0);
 /// A neighbour within the aperture with this share of the height of the star makes it useless.
-const NEIGHBOUR: f32 = 0.2;
+const NEIGHBOUR: f32 = 0.5;
 /// Stars of a frame at most.
 const MOST_STARS: usize = 256;
 /// Candidates that are measured together, highest first: hardly more than are kept.
@@ -263,10 +263,11 @@ impl Reader<'_> {
         let Some((x, y, width)) = centroid(&samples[leading], start, leading_sky.level) else {
             return Ok(None);
         };
-        if width < WIDTH_RANGE.0
-            || width > WIDTH_RANGE.1
-            || has_neighbour(&samples[leading], (x, y), apertures[1], &leading_sky, sigma_px)
-        {
+        if width < WIDTH_RANGE.0 || width > WIDTH_RANGE.1 {
+            return Ok(None);
+        }
+        let neighbour = neighbour(&samples[leading], (x, y), apertures[1], &leading_sky, sigma_px);
+        if neighbour > NEIGHBOUR {
             return Ok(None);
         }
         let own = moments(&samples[leading], Moments { x, y, sigma_px }, leading_sky.level);
@@ -277,6 +278,7 @@ impl Reader<'_> {
             x_px: grid.0,
             y_px: grid.1,
             ln_sigma_px: own.map_or(f32::NAN, |own| (without_pixel(own.sigma_px) * ratio).ln() as f32),
+            neighbour,
             ln_radius_px: (apertures[0].radius * ratio).ln() as f32,
             flux: [f32::NAN; 3],
             outer_flux: [f32::NAN; 3],
@@ -322,14 +324,14 @@ impl Reader<'_> {
     }
 }
 
-/// Whether something else in the aperture is nearly as high as the star.
-fn has_neighbour(
+/// Height of what is highest in the aperture besides the star, over that of the star; 0 where nothing is.
+fn neighbour(
     samples: &[Sample],
     star: (f64, f64),
     aperture: Aperture,
     sky: &LocalSky,
     sigma_px: f64,
-) -> bool {
+) -> f32 {
     let own = (SIGMA_TO_FWHM * sigma_px).max(2.0).powi(2);
     let reach = aperture.radius.powi(2);
     let (mut highest, mut beside) = (0.0_f32, 0.0_f32);
@@ -341,5 +343,5 @@ fn has_neighbour(
             beside = beside.max(value - sky.level as f32);
         }
     }
-    beside > NEIGHBOUR * highest
+    if beside > 0.0 { beside / highest } else { 0.0 }
 }

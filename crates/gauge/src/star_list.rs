@@ -17,6 +17,8 @@ pub struct GridStar {
     pub y_px: f64,
     /// ln of the sigma of its image in pixels of the grid, of the channel that stars are found in; NaN where it is not known.
     pub ln_sigma_px: f32,
+    /// Height of the highest neighbour in the apertures over its own.
+    pub neighbour: f32,
     /// ln of the radius of the inner aperture in pixels of the grid; the outer one is [`APERTURE_STEP`] larger.
     pub ln_radius_px: f32,
     /// Flux above the local sky per channel in the inner aperture, in units of the mosaic times pixels of the grid; NaN where it is not

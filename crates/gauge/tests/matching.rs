@@ -53,6 +53,7 @@ fn stars(region: Region, gain: f64) -> Vec<GridStar> {
             x_px: 64.0 * (x as f64 + 0.2 + 0.6 * share(6)),
             y_px: 64.0 * (y as f64 + 0.2 + 0.6 * share(7)),
             ln_sigma_px: 0.3,
+            neighbour: 0.0,
             ln_radius_px: 2.0,
             flux: [flux; 3],
             outer_flux: [flux; 3],

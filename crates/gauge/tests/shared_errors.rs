@@ -38,6 +38,7 @@ fn stars(region: Region, strength: f64, rng: &mut Rng) -> Vec<GridStar> {
                 x_px: 64.0 * (x as f64 + 0.2 + 0.6 * at(6)),
                 y_px: 64.0 * (y as f64 + 0.2 + 0.6 * at(7)),
                 ln_sigma_px: 0.3,
+                neighbour: 0.0,
                 ln_radius_px: 2.0,
                 flux: [flux as f32; 3],
                 outer_flux: [flux as f32; 3],
