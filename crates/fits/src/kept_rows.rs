@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::FitsError;
 
-/// Planes (of the image and of its calibration masters) whose rows are kept at once.
-const MOST_BANDS: usize = 12;
+/// Planes (of the image, its maps and its calibration masters) whose rows are kept at once: more than any frame has. With one more than
+/// are kept every window would read whole rows anew.
+const MOST_BANDS: usize = 48;
 
 /// Whole rows of one plane as they are in the file.
 #[derive(Debug)]

@@ -114,18 +114,14 @@ pub fn read_window(
         + plane as u64 * layout.plane_bytes()
         + window.y0 as u64 * layout.row_bytes()
         + (window.x0 * layout.sample.bytes()) as u64;
-    let gap_bytes = (layout.width() - window.width) * layout.sample.bytes();
-    if window.width == layout.width() {
-        reader.run(first, scratch, out)
-    } else if scratch.kept.serves(window.height) {
-        reader.kept(plane, window, scratch, out)
-    } else if window.width * SPAN_SHARE >= layout.width() || gap_bytes <= SPAN_GAP_BYTES {
-        reader.span(first, window.width, scratch, out)
-    } else {
-        out.chunks_exact_mut(window.width)
-            .enumerate()
-            .try_for_each(|(y, row)| reader.run(first + y as u64 * layout.row_bytes(), scratch, row))
+    if window.width < layout.width() && scratch.kept.serves(window.height) {
+        match reader.kept(plane, window, scratch, out) {
+            // Of a file that ends early what the window needs may be there, though not all rows that would be kept.
+            Err(FitsError::Truncated { .. }) => {}
+            done => return done,
+        }
     }
+    reader.window(first, window.width, scratch, out)
 }
 
 /// One colour of a window whose colours vary fastest: all are read, some rows at a time.
@@ -166,6 +162,27 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// A window that begins at `offset`, read for itself.
+    fn window(
+        &self,
+        offset: u64,
+        width: usize,
+        scratch: &mut ReadScratch,
+        out: &mut [f32],
+    ) -> Result<(), FitsError> {
+        let layout = self.layout;
+        let gap_bytes = (layout.width() - width) * layout.sample.bytes();
+        if width == layout.width() {
+            self.run(offset, scratch, out)
+        } else if width * SPAN_SHARE >= layout.width() || gap_bytes <= SPAN_GAP_BYTES {
+            self.span(offset, width, scratch, out)
+        } else {
+            out.chunks_exact_mut(width)
+                .enumerate()
+                .try_for_each(|(y, row)| self.run(offset + y as u64 * layout.row_bytes(), scratch, row))
+        }
+    }
+
     /// Consecutive samples.
     fn run(&self, offset: u64, scratch: &mut ReadScratch, out: &mut [f32]) -> Result<(), FitsError> {
         let size = self.layout.sample.bytes();

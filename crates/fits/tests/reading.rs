@@ -11,9 +11,10 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use zemosaic_fits::{
-    CompressOptions, FilePool, FitsError, HduRole, Header, ImageData, Overwrite, Packed, ReadScratch,
-    SampleType, Window, compress_product, is_packed, open_unpacked, packed_kind, read_table, read_window,
-    scan, scan_packed, scan_packed_hdus, scan_packed_header, unpack_image, unpack_packed, write_image,
+    CompressOptions, FilePool, FitsError, HduRole, Header, ImageData, ImageLayout, Overwrite, Packed,
+    ReadScratch, SampleType, Window, compress_product, is_packed, open_unpacked, packed_kind, read_table,
+    read_window, scan, scan_packed, scan_packed_hdus, scan_packed_header, unpack_image, unpack_packed,
+    write_image,
 };
 
 fn temp(name: &str) -> (tempfile::TempDir, PathBuf) {
@@ -125,6 +126,111 @@ fn windows_across_the_chunk_size() {
             assert_eq!(row, &values[(y + 1) * width + x0..][..w], "columns {x0} + {w}");
         }
     }
+}
+
+/// Reads windows of planes, each with a plain read beside it: equal bits and equal kinds of errors.
+fn assert_kept_rows_change_nothing(path: &Path, layouts: &[ImageLayout], rows: usize, windows: &[Window]) {
+    let (pool, mut kept, mut plain) = (FilePool::new(4), ReadScratch::default(), ReadScratch::default());
+    kept.keep_rows(rows);
+    for window in windows {
+        for layout in layouts {
+            for plane in 0..layout.planes() {
+                let [mut found, mut expected] = [0, 1].map(|_| vec![-1.0; window.area()]);
+                let read = |scratch: &mut ReadScratch, out: &mut [f32]| {
+                    read_window(&pool, path, layout, plane, *window, scratch, out)
+                };
+                let ended = [read(&mut kept, &mut found), read(&mut plain, &mut expected)];
+                assert_eq!(ended[0].is_ok(), ended[1].is_ok(), "{window:?}, {rows} rows: {ended:?}");
+                let is_cut =
+                    |ended: &Result<(), FitsError>| matches!(ended, Err(FitsError::Truncated { .. }));
+                assert_eq!(is_cut(&ended[0]), is_cut(&ended[1]), "{window:?}, {rows} rows: {ended:?}");
+                if ended[1].is_ok() {
+                    assert_eq!(bits(&found), bits(&expected), "{window:?} of plane {plane}, {rows} rows");
+                }
+            }
+        }
+    }
+}
+
+/// Windows in an image of 61 x 47 pixels: a step apart from bottom to top, and in no order. Some are as wide as the image, as high, or
+/// higher than what is kept.
+fn windows_of_61_by_47() -> [Vec<Window>; 2] {
+    let one = |i: usize| {
+        let (width, height) = ([3, 9, 30, 61][i % 4], [5, 1, 11, 8, 47][i % 5]);
+        Window { x0: i * 17 % (62 - width), y0: i * 29 % (48 - height), width, height }
+    };
+    let mixed: Vec<Window> = (0..90).map(one).collect();
+    let mut sorted = mixed.clone();
+    sorted.sort_by_key(|window| window.y0);
+    [sorted, mixed]
+}
+
+#[test]
+fn kept_rows_change_no_bit() {
+    let (_folder, path) = temp("kept.fits");
+    let values: Vec<i16> = (0..61 * 47 * 3).map(|i| (i * 40_503 % 65_536 - 32_768) as i16).collect();
+    write_image(&path, &scaling(0.5, 32.0, Some(7)), ImageData::I16(&values), &[61, 47, 3]).unwrap();
+    // A second image with other samples in the same file: three colours that vary fastest.
+    let mut bytes = fs::read(&path).unwrap();
+    let mut header = Header::for_image(HduRole::Extension, SampleType::F32, &[3, 61, 47]);
+    header.set_f64("BZERO", 3.0, "");
+    bytes.extend(header.to_bytes());
+    bytes.extend((0..61 * 47 * 3).flat_map(|i| (i as f32).sqrt().to_be_bytes()));
+    bytes.resize(bytes.len().next_multiple_of(2880), 0);
+    fs::write(&path, &bytes).unwrap();
+    let layouts = [layout(&path, 0), layout(&path, 1).as_planes()];
+    assert_eq!(layouts.each_ref().map(|layout| (layout.planes(), layout.interleave)), [(3, 1), (3, 3)]);
+    for windows in windows_of_61_by_47() {
+        for rows in [1, 5, 11, 12, 40, 47, 1000] {
+            assert_kept_rows_change_nothing(&path, &layouts, rows, &windows);
+        }
+    }
+    // What is there of a file that ends early is read, and the rest is an error, with kept rows or without. Images end in their first
+    // plane, in the last, or among the colours.
+    let whole = bytes.len() as u64;
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    for length in
+        [whole - 4000, layouts[1].data_offset + 9000, layouts[0].data_offset + 61 * 47 * 5, 2880 + 3000]
+    {
+        file.set_len(length).unwrap();
+        for windows in windows_of_61_by_47() {
+            for rows in [11, 40] {
+                assert_kept_rows_change_nothing(&path, &layouts, rows, &windows);
+            }
+        }
+    }
+}
+
+#[test]
+fn kept_rows_are_in_memory_until_they_are_not_kept() {
+    // As many planes as a colour frame with masters has: each must find its rows again.
+    let (_folder, path) = temp("kept.fits");
+    let (width, height, planes) = (40, 30, 18);
+    let values: Vec<f32> = (0..width * height * planes).map(|i| i as f32).collect();
+    write_image(&path, &Header::new(), ImageData::F32(&values), &[width, height, planes]).unwrap();
+    let (pool, layout, mut scratch) = (FilePool::new(1), layout(&path, 0), ReadScratch::default());
+    let read_all = |y0: usize, scratch: &mut ReadScratch| {
+        let window = Window { x0: 7, y0, width: 5, height: 4 };
+        let one = |plane: usize| {
+            let mut out = vec![0.0; window.area()];
+            read_window(&pool, &path, &layout, plane, window, scratch, &mut out)?;
+            Ok::<f32, FitsError>(out[0])
+        };
+        (0..planes).map(one).collect::<Result<Vec<f32>, FitsError>>()
+    };
+    let expected =
+        |y: usize| -> Vec<f32> { (0..planes).map(|p| ((p * height + y) * width + 7) as f32).collect() };
+    scratch.keep_rows(12);
+    assert_eq!(read_all(3, &mut scratch).unwrap(), expected(3));
+    // Whatever is served now is not read again.
+    fs::File::options().write(true).open(&path).unwrap().set_len(2880).unwrap();
+    assert_eq!(read_all(5, &mut scratch).unwrap(), expected(5));
+    assert_eq!(read_all(11, &mut scratch).unwrap(), expected(11));
+    assert!(matches!(read_all(12, &mut scratch), Err(FitsError::Truncated { .. })));
+    scratch.keep_rows(0);
+    assert!(matches!(read_all(5, &mut scratch), Err(FitsError::Truncated { .. })));
+    // Nothing of it is left: not even a row takes as many letters.
+    assert!(format!("{scratch:?}").len() < 2000);
 }
 
 #[test]

@@ -65,11 +65,13 @@ impl ChannelJob<'_> {
         let mut gauge = self.gains(channel);
         gauge.differences = self.sky_differences(channel, &gauge.gains);
         let method = self.options.method;
-        let variances = frame_variances(self.previews, channel, &gauge.gains);
-        let sources = sources_of(&variances, self.pairs.iter().zip(self.places));
         // Surfaces have errors of their own, and offsets that are not asked for have none.
         let has_errors = method.has_offset() && method != MatchMethod::Surface;
-        let noise = if has_errors { Noise::Shared(&sources) } else { Noise::NotAsked };
+        let sources = has_errors.then(|| {
+            let variances = frame_variances(self.previews, channel, &gauge.gains);
+            sources_of(&variances, self.pairs.iter().zip(self.places))
+        });
+        let noise = sources.as_ref().map_or(Noise::NotAsked, Noise::Shared);
         let solution = solve_with_noise(self.previews.len(), &gauge.differences, noise);
         gauge.report = report_of(&solution, gauge.report.health);
         if method == MatchMethod::Surface {

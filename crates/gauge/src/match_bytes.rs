@@ -6,6 +6,7 @@
 //! - for each channel that is being solved, a network of K unknowns: F (32 K^2 + 96 K + 400), P (8 K^2 + 300), and for each
 //!   entry of the factor 16 K^2 + 24. A factor that takes W products has sqrt(2 W F) entries at most (Cauchy-Schwarz over
 //!   its columns); one without fill has P, and none has more than F (F - 1) / 2
+//! - the sources of the noise that pairs share: 280 P (32 parts of 8 B, and where they start), and 1,200 F for the sums of 8 rows
 //! - surfaces: P (24 K^2 + 16 K + 300) for the sums of pairs, and 128 B: of a block 64 for place, difference and variance in
 //!   a list that grew by doubling, and 64 for weights and residuals, or shares and their keys, which come before
 //! - as ZeMosaic does it: the dense triangle, 8 n (n + 2) with n = 2 F, and 8 for each block of each preview
@@ -22,6 +23,9 @@ const OFFSET_PRODUCTS: usize = 60_000_000;
 const SURFACE_PRODUCTS: usize = 12_000_000;
 /// A block of a pair while surfaces are solved.
 const BLOCK_BYTES: usize = 128;
+/// Sources of noise, of a pair and of a frame.
+const PAIR_SOURCE_BYTES: usize = 280;
+const FRAME_SOURCE_BYTES: usize = 1200;
 
 /// Bytes of a match at its peak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +42,9 @@ impl MatchBytes {
         let (frames, links) = (previews.len(), pairs.len());
         let channels = previews.first().map_or(0, Preview::channels);
         let mut shared = links * (500 + 400 * channels);
-        let mut channel = network(frames, links, 1, OFFSET_PRODUCTS);
+        let mut channel = network(frames, links, 1, OFFSET_PRODUCTS)
+            + links * PAIR_SOURCE_BYTES
+            + frames * FRAME_SOURCE_BYTES;
         match options.method {
             MatchMethod::None => (shared, channel) = (0, 0),
             MatchMethod::Offset | MatchMethod::Gain | MatchMethod::Full => {}

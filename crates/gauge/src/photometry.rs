@@ -1,9 +1,9 @@
-//! The stars of a frame for the gauge: fluxes per channel in one aperture for all stars of the frame, whose radius goes with the width
+//! The stars of a frame for the gauge: fluxes per channel in two apertures for all stars of the frame, whose radii go with the width
 //! of its own images, so that frames of different seeing measure the same share of the light.
 //!
 //! Candidates are the brightest pixels of blocks ([`crate::candidates`]); of each a small window is read once. The width of
 //! the images is the median over the brightest; aperture: 2.2 full widths, local sky: clipped mean of the ring of twice that area
-//! outside. A star is kept if it has the width of the others, no saturated pixel and no missing one, no neighbour of half its
+//! outside. A star is kept if it has the width of the others, no saturated pixel and no missing one, no neighbour of a fifth of its
 //! height, and lies wholly inside the frame.
 //!
 //! Fluxes are in units of the mosaic times pixels of the grid: sum of (value - sky) x flux scale x (scale of the frame over that of
@@ -230,11 +230,13 @@ impl Reader<'_> {
         let are_many = candidates.len() * (2 * half + 1) > MANY_WINDOWS * self.job.frame.height;
         self.pixels.keep_rows(if are_many { KEPT_ROWS.max(2 * half + 1) } else { 0 });
         let mut measured = vec![None; candidates.len()];
-        for index in order {
+        let done = order.into_iter().try_for_each(|index| {
             measured[index] = self.star(&candidates[index], half, on_ladder(sigma_px), apertures)?;
-        }
+            Ok(())
+        });
+        // Of a frame that cannot be read too: the next one has the same buffers.
         self.pixels.keep_rows(0);
-        Ok(measured)
+        done.map(|()| measured)
     }
 
     /// Measure a candidate.

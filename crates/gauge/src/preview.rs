@@ -102,10 +102,13 @@ impl PreviewScratch {
     /// stars, of calibration masters too.
     pub fn bytes_for(frame: &Frame) -> usize {
         let planes = frame.kind.channels() + frame.maps.iter().count();
-        let masters = frame.calibration.iter().flat_map(|own| own.masters()).count();
         let block_rows = (4.0 * ENOUGH_ROWS) as usize;
         let of_planes = planes * (2 * BAND_ROWS + block_rows.min(2 * frame.height));
-        frame.width * size_of::<f32>() * (of_planes + (planes + masters) * KEPT_ROWS.min(frame.height))
+        // Whole rows as they are in the files, of every plane.
+        let masters = frame.calibration.iter().flat_map(|own| own.masters().map(|used| &used.master.layout));
+        let layouts = frame.maps.iter().map(|map| &map.layout).chain([&frame.layout]).chain(masters);
+        let kept = layouts.map(|own| own.planes() * own.row_bytes() as usize * KEPT_ROWS.min(own.height()));
+        frame.width * size_of::<f32>() * of_planes + kept.sum::<usize>()
     }
 }
 

@@ -60,9 +60,14 @@ pub(crate) fn frame_variances(previews: &[Preview], channel: usize, gains: &[f64
 /// The sources of the noise of `pairs`, frames having `variances`.
 pub(crate) fn sources_of<'a>(
     variances: &[f64],
-    pairs: impl Iterator<Item = (&'a Pair, &'a PairPlaces)>,
+    pairs: impl Iterator<Item = (&'a Pair, &'a PairPlaces)> + Clone,
 ) -> Sources {
-    let mut sources = Sources { count: CELLS * variances.len(), starts: vec![0], parts: Vec::new() };
+    let parts_of = |(_, places): (&Pair, &PairPlaces)| {
+        places.a.iter().chain(&places.b).filter(|blocks| **blocks > 0.0).count()
+    };
+    // As many as there are: a list that grows may take twice that.
+    let parts = Vec::with_capacity(pairs.clone().map(parts_of).sum());
+    let mut sources = Sources { count: CELLS * variances.len(), starts: vec![0], parts };
     for (pair, places) in pairs {
         let (a, b) = (variances[pair.a], variances[pair.b]);
         let share = if a + b > 0.0 && (a + b).is_finite() { a / (a + b) } else { 0.5 };

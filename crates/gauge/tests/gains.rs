@@ -237,6 +237,33 @@ fn seeing_of_bayer_frames_is_no_gain() {
     }
 }
 
+/// Frames of other pixel scales show the same light per area: sampling changes no gain by more than the shape of images does.
+#[test]
+fn pixel_scales_are_no_gain() {
+    let field = stars(150, 260.0);
+    for (scale_arcsec, pattern) in [(1.0, None), (3.5, None), (1.5, Some("RGGB")), (2.6, Some("GBRG"))] {
+        let dir = tempfile::tempdir().unwrap();
+        for (index, scale_arcsec) in [2.0, scale_arcsec].into_iter().enumerate() {
+            let mut frame =
+                TanFrame::pointed_at((150.0, 40.0), scale_arcsec, index as f64, Parity::Sky, SIZE);
+            frame.crpix_px = [209.3, 179.6];
+            let pixels = light(&frame, &field, 6.0 / scale_arcsec);
+            let pixels: Vec<f32> = pixels.iter().map(|light| 100.0 + light).collect();
+            let bayer = |header: &mut Header| {
+                pattern.into_iter().for_each(|pattern| header.set_str("BAYERPAT", pattern, ""));
+            };
+            write(dir.path(), index, &frame, &pixels, bayer);
+        }
+        let previews = previews(dir.path());
+        for channel in 0..previews[0].channels() {
+            let found = pair_gains(&previews, &all_pairs(2), channel, &MatchOptions::default())[0].unwrap();
+            let missed = found.value - 2.0 * (2.0 / scale_arcsec).ln();
+            println!("{scale_arcsec} {pattern:?} {channel}: {missed} {found:?}");
+            assert!(found.origin == GainOrigin::Stars && missed.abs() < 4e-3, "{missed} {found:?}");
+        }
+    }
+}
+
 /// Stars are chosen by their best channel: those of a faint channel that are chosen by its own noise are too bright in the frame of
 /// more noise.
 #[test]

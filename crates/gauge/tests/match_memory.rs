@@ -33,9 +33,13 @@ fn previews(count: usize, side: usize) -> Vec<Preview> {
 const CASE: &str = "ZEMOSAIC_TEST_MATCH_MEMORY";
 
 fn options(method: &str) -> MatchOptions {
-    let method = if method == "surface" { MatchMethod::Surface } else { MatchMethod::Zemosaic };
-    // The dense system of the latter takes its time for each pair.
-    let pairs_per_frame = if method == MatchMethod::Surface { 16 } else { 1 };
+    let method = match method {
+        "surface" => MatchMethod::Surface,
+        "offset" => MatchMethod::Offset,
+        _ => MatchMethod::Zemosaic,
+    };
+    // The dense system of the last takes its time for each pair.
+    let pairs_per_frame = if method == MatchMethod::Zemosaic { 1 } else { 16 };
     MatchOptions { method, pairs_per_frame, ..MatchOptions::default() }
 }
 
@@ -70,6 +74,10 @@ fn a_match_takes_what_was_told() {
     let (found, told) = taken("zemosaic", 2, (500, 8));
     println!("zemosaic: {found} of {told:?}");
     assert!(found <= told.at_once(3) && 2 * found > told.at_once(3), "{found} of {told:?}");
+    // Many pairs of few blocks: what is told of each, and the noise that they share.
+    let (found, told) = taken("offset", 1, (1500, 8));
+    println!("offsets: {found} of {told:?}");
+    assert!(found <= told.at_once(1) && 4 * found > told.at_once(1), "{found} of {told:?}");
     // On one thread channels come one after another.
     let (one, told) = taken("surface", 1, (30, 40));
     println!("surfaces, one channel at once: {one} of {told:?}");

@@ -484,6 +484,23 @@ fn bits_do_not_depend_on_threads() {
     }
 }
 
+#[test]
+fn none_and_one_are_frames_too() {
+    for method in METHODS {
+        for previews in [vec![], noisy(4)[..1].to_vec(), vec![preview(panels(1, 1)[0], |_, _| f64::NAN); 2]] {
+            // A number beyond all frames names none.
+            for reference in [None, Some(0), Some(7)] {
+                let found = solve(&previews, method, reference);
+                assert_eq!((found.frames.len(), found.error.len()), (previews.len(), previews.len()));
+                assert!(
+                    found.frames.iter().all(is_neutral) && found.pairs.is_empty(),
+                    "{method:?}: {found:?}"
+                );
+            }
+        }
+    }
+}
+
 /// What remains of pairs, and their errors, are in the unit of the reference.
 #[test]
 fn pairs_are_told_in_the_unit_of_the_reference() {
