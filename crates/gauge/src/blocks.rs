@@ -47,6 +47,16 @@ impl BlockGrid {
         of(side)
     }
 
+    /// Middle of a column or row of blocks, pixels of the grid.
+    pub fn centre_px(self, block: i64) -> f64 {
+        (block as f64 + 0.5) * self.block_px as f64 - 0.5
+    }
+
+    /// Lower end of a column or row of blocks, pixels of the grid.
+    pub fn start_px(self, block: i64) -> f64 {
+        block as f64 * self.block_px as f64 - 0.5
+    }
+
     /// The blocks that hold a pixel of `bounds`, as a region of block indices.
     pub fn covering(self, bounds: Region) -> Region {
         let side = self.block_px as i64;
@@ -59,6 +69,16 @@ impl BlockGrid {
             height: (end(bounds.y1()) - y0).max(0) as usize,
         }
     }
+}
+
+/// Index of the block (x, y) of the grid in a list of the blocks of `region`, row by row.
+pub(crate) fn slot_in(region: &Region, x: i64, y: i64) -> usize {
+    (y - region.y0) as usize * region.width + (x - region.x0) as usize
+}
+
+/// The block of the grid that has this index in a list of the blocks of `region`.
+pub(crate) fn place_in(region: &Region, slot: usize) -> (i64, i64) {
+    (region.x0 + (slot % region.width) as i64, region.y0 + (slot / region.width) as i64)
 }
 
 #[cfg(test)]
@@ -84,5 +104,8 @@ mod tests {
         let blocks = BlockGrid { block_px: 64 };
         let region = blocks.covering(at(65, 64));
         assert_eq!(region, Region { x0: 1, y0: -2, width: 2, height: 2 });
+        assert_eq!([slot_in(&region, 1, -2), slot_in(&region, 2, -1)], [0, 3]);
+        assert_eq!([0, 2, 3].map(|slot| place_in(&region, slot)), [(1, -2), (1, -1), (2, -1)]);
+        assert_eq!((blocks.start_px(-2), blocks.centre_px(-2)), (-128.5, -96.5));
     }
 }

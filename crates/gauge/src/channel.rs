@@ -4,14 +4,16 @@ use rayon::prelude::*;
 
 use crate::blocks::BlockGrid;
 use crate::gauge::{Gauge, Untold};
-use crate::location::{Differences, Location, block_differences, median};
+use crate::location::{Differences, Location, block_differences};
 use crate::matching::Measured;
+use crate::network::linked;
 use crate::options::{MatchMethod, MatchOptions};
 use crate::pairs::Pair;
 use crate::preview::Preview;
 use crate::report::{ChannelReport, SolveHealth};
 use crate::shared_noise::{PairPlaces, frame_variances, sources_of};
-use crate::solve::{Difference, Noise, OffsetSolution, scatter_of, solve_with_noise};
+use crate::solve::{Difference, Noise, OffsetSolution, solve_with_noise};
+use crate::statistics::{median, scatter_of};
 use crate::surface::Surface;
 use crate::surfaces::{BlockDifference, SurfacePair, SurfaceSolution, Undetermined, solve_surfaces};
 
@@ -118,11 +120,7 @@ impl ChannelJob<'_> {
         let sources = sources_of(&variances, of_pairs);
         let solution = solve_with_noise(frames, &differences, Noise::Shared(&sources));
         gauge.report.health = solution.health;
-        let mut is_linked = vec![false; frames];
-        for difference in &differences {
-            is_linked[difference.a] = true;
-            is_linked[difference.b] = true;
-        }
+        let is_linked = linked(frames, differences.iter().map(|own| (own.a, own.b)));
         gauge.gain_part.clone_from(&solution.part);
         gauge.gains = solution.offsets.iter().map(|log_gain| log_gain.exp()).collect();
         for (frame, is_linked) in is_linked.into_iter().enumerate() {
@@ -173,10 +171,9 @@ impl ChannelJob<'_> {
     }
 
     fn surfaces(&self, channel: usize, gains: &[f64], start: &OffsetSolution) -> SurfaceSolution {
-        let side = self.blocks.block_px as f64;
         let over = |preview: &Preview| {
             let region = preview.region;
-            let span = |first: i64, end: i64| [first as f64 * side - 0.5, end as f64 * side - 0.5];
+            let span = |first: i64, end: i64| [first, end].map(|block| self.blocks.start_px(block));
             Surface::over(span(region.x0, region.x1()), span(region.y0, region.y1()))
         };
         let frames: Vec<Surface> = self.previews.iter().map(over).collect();

@@ -8,6 +8,8 @@
 
 use zemosaic_image::simd::SimdLevel;
 
+use crate::statistics::MAD_TO_SIGMA;
+
 /// Values in the sample for the start.
 const SAMPLE: usize = 64;
 /// Half width of the clip in sigma.
@@ -18,8 +20,6 @@ const CUT_SIGMA: f64 = 0.986_58;
 const SETTLED: f64 = 0.001;
 /// Rounds at most.
 const ROUNDS: usize = 8;
-/// MAD to standard deviation.
-const MAD_TO_SIGMA: f64 = 1.4826;
 
 /// Level of a block.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -5,8 +5,10 @@
 //! the variance of both without their noise is more than 3 times the noise, and both show the same structure (correlation
 //! of 0.9): a gain from sky alone would be one of chance. Robust rounds as in [`crate::location`], on distances from the line.
 
-use crate::location::{HUBER_ROUNDS, common_area, robust_weight};
+use crate::common_blocks::common_area;
+use crate::location::PLACES;
 use crate::preview::Preview;
+use crate::robust_weight::{HUBER_ROUNDS, RobustWeight};
 
 /// Common blocks that a line needs.
 const LEAST_BLOCKS: usize = 30;
@@ -14,8 +16,6 @@ const LEAST_BLOCKS: usize = 30;
 const LEAST_SIGNAL: f64 = 3.0;
 /// Least correlation.
 const LEAST_CORRELATION: f64 = 0.9;
-/// Scatter beyond the noise counts as of so many places at most, as in [`crate::location`].
-const PLACES: f64 = 16.0;
 /// Parts of the jackknife.
 const PARTS: usize = 8;
 /// Rounds.
@@ -79,7 +79,7 @@ pub(crate) fn structure_gain(a: &Preview, b: &Preview, channel: usize) -> Option
         for (index, weight) in blocks.weight.iter_mut().enumerate() {
             let noise = blocks.noise[1][index] + slope * slope * blocks.noise[0][index] + excess;
             let sigmas = if noise > 0.0 { distance[index].abs() / noise.sqrt() } else { 0.0 };
-            *weight = robust_weight(sigmas, round.min(HUBER_ROUNDS));
+            *weight = RobustWeight::of_round(round, HUBER_ROUNDS).at(sigmas);
         }
     }
     found.filter(|found| found.value.is_finite() && found.variance.is_finite())

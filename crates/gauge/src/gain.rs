@@ -7,12 +7,12 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::deming::{Structure, structure_gain};
-use crate::location::median;
 use crate::log_ratio::{ANY_FLOOR, LogRatio, log_ratio};
 use crate::options::MatchOptions;
 use crate::pairs::Pair;
 use crate::preview::Preview;
 use crate::star_list::GridStar;
+use crate::statistics::median;
 
 /// Farthest that a star may be from itself, pixels of the grid.
 const MATCH_PX: f64 = 1.5;

@@ -6,7 +6,7 @@
 
 use zemosaic_sky::{Footprint, FootprintHull, PlaceIndex};
 
-use crate::network::{Overlaps, keep_best, network, parts, rank};
+use crate::network::{Overlaps, keep_best, linked, network, parts, rank};
 
 /// Frames looked at per pair that is chosen.
 const CANDIDATES_PER_PAIR: usize = 8;
@@ -71,11 +71,7 @@ impl OverlapGraph {
 
     /// Frames that overlap no other, in order.
     pub fn alone(&self) -> Vec<usize> {
-        let mut is_linked = vec![false; self.part.len()];
-        for edge in &self.edges {
-            is_linked[edge.a] = true;
-            is_linked[edge.b] = true;
-        }
+        let is_linked = linked(self.part.len(), self.edges.iter().map(|edge| (edge.a, edge.b)));
         (0..self.part.len()).filter(|&frame| !is_linked[frame]).collect()
     }
 }

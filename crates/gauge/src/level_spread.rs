@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::network::linked;
 use crate::solve::{Difference, Noise, solve_with_noise};
 
 /// Spread of the levels of sources in a channel, in units of the mosaic.
@@ -24,15 +25,11 @@ pub fn level_spread(sources: usize, differences: &[Difference]) -> f64 {
         return 0.0;
     }
     let solution = solve_with_noise(sources, differences, Noise::NotAsked);
-    let mut is_linked = vec![false; sources];
-    for difference in differences {
-        is_linked[difference.a] = true;
-        is_linked[difference.b] = true;
-    }
-    let linked = is_linked.iter().filter(|linked| **linked).count();
+    let is_linked = linked(sources, differences.iter().map(|own| (own.a, own.b)));
+    let count = is_linked.iter().filter(|is_linked| **is_linked).count();
     let levels: f64 = solution.offsets.iter().map(|offset| offset * offset).sum();
     let residuals: f64 = differences.iter().map(|own| solution.residual(own).powi(2)).sum();
-    (levels / linked as f64 + 0.5 * residuals / differences.len() as f64).sqrt()
+    (levels / count as f64 + 0.5 * residuals / differences.len() as f64).sqrt()
 }
 
 #[cfg(test)]

@@ -13,7 +13,9 @@
 //! - [`mod@graph`]: which frames share sky, from their outlines
 //! - [`pairs`]: which frames are compared
 //! - `network`: the best pairs and what else connects, of either
+//! - [`common_blocks`]: the blocks that two frames have in common
 //! - [`location`]: by how much a pair differs
+//! - `statistics`, `robust_weight`: medians and scatter; weights of residuals
 //! - `normal`: the sparse systems of all pairs
 //! - `log_ratio`, `deming`, [`gain`]: by how much it differs in strength; `colour`: in all channels
 //! - [`mod@solve`]: offsets from differences
@@ -37,6 +39,7 @@ pub mod certificate;
 mod channel;
 pub mod clip;
 mod colour;
+pub mod common_blocks;
 pub mod compat;
 mod deming;
 pub mod gain;
@@ -57,12 +60,14 @@ mod reference;
 mod reference_gauge;
 pub mod report;
 mod rims;
+mod robust_weight;
 mod runs;
 pub mod seam_pairs;
 mod shared_noise;
 mod shares;
 pub mod solve;
 pub mod star_list;
+mod statistics;
 pub mod surface;
 pub mod surfaces;
 
@@ -70,13 +75,14 @@ pub use blocks::BlockGrid;
 pub use certificate::{
     CertificateJob, JoinElement, PixelNoise, SeamCertificate, SeamSummary, Side, Verdict, seam_certificate,
 };
+pub use common_blocks::{CommonBlock, common_area};
 pub use gain::{GainOrigin, PairGain, pair_gains};
 pub use gauge::{FrameError, FrameGauge, Gauge, GaugeError, LeftOutFrame, Note, Untold, normalize};
 pub use graph::{GraphOptions, Overlap, OverlapGraph, overlap_graph};
 pub use level_spread::{LevelSpread, level_spread};
-pub use location::{CommonBlock, Differences, block_differences, common_area};
+pub use location::{Differences, block_differences};
 pub use match_bytes::MatchBytes;
-pub use matching::{MatchObserver, match_frames};
+pub use matching::{ChannelsAtOnce, FEW_PAIRS, MatchJob, MatchObserver, match_frames};
 pub use options::{MatchMethod, MatchOptions, NormalizeMethod, NormalizeOptions, SurfaceOrder};
 pub use pairs::{Pair, choose_pairs};
 pub use preview::{Preview, PreviewJob, PreviewScratch, measure_preview};

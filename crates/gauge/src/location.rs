@@ -8,19 +8,14 @@
 //! most, because gradients are smooth.
 
 use crate::blocks::BlockGrid;
+use crate::common_blocks::{common_area, for_common};
 use crate::gauge::FrameGauge;
 use crate::preview::Preview;
+use crate::robust_weight::{HUBER_ROUNDS, RobustWeight};
+use crate::statistics::{MAD_TO_SIGMA, median};
 
-/// MAD to standard deviation.
-const MAD_TO_SIGMA: f64 = 1.4826;
 /// Standard error of (1.4826 MAD)^2 of n normal values times the root of n, over their variance.
 const MAD_SQUARED_ERROR: f64 = 2.33;
-/// Huber's limit.
-const HUBER: f64 = 1.345;
-/// Tukey's limit.
-const TUKEY: f64 = 4.685;
-/// Rounds with Huber's weight.
-pub(crate) const HUBER_ROUNDS: usize = 3;
 /// Rounds in all.
 const ROUNDS: usize = 10;
 /// Scatter on top counts as of so many places at most.
@@ -30,9 +25,6 @@ const LEAST_ERROR: f64 = 1e-7;
 
 /// And least error at all, of levels of 0 without noise: so small that weights and their squares are still numbers.
 const LEAST_LEVEL: f64 = 1e-30;
-
-/// Inner blocks of a common area that are enough.
-pub const ENOUGH_INNER: usize = 24;
 
 /// Differences of the common blocks of two frames in one channel.
 #[derive(Debug, Clone, Default)]
@@ -115,9 +107,9 @@ impl Differences {
 
     /// Add the levels of a block in two frames, and the variance of their difference.
     pub(crate) fn push(&mut self, first: f64, second: f64, noise: f64) {
-        let least = LEAST_ERROR * (first.abs() + second.abs()) + LEAST_LEVEL;
-        self.value.push(first - second);
-        self.variance.push(noise.max(least * least));
+        let (value, variance) = difference_of(first, second, noise);
+        self.value.push(value);
+        self.variance.push(variance);
     }
 
     /// Their robust mean, with at least `least_excess` of scatter on top; `None` without differences.
@@ -130,10 +122,11 @@ impl Differences {
         let excess_error = MAD_SQUARED_ERROR * noise / (self.value.len() as f64).sqrt();
         let (mut own, mut share, mut variance) = (f64::NAN, f64::NAN, f64::NAN);
         for round in 0..ROUNDS {
+            let robust = RobustWeight::of_round(round, HUBER_ROUNDS);
             let (mut weights, mut sum, mut squares, mut squares_noise) = (0.0, 0.0, 0.0, 0.0);
             for (value, noise) in self.value.iter().zip(&self.variance) {
                 let total = noise + excess;
-                let weight = robust_weight((value - mean).abs() / total.sqrt(), round) / total;
+                let weight = robust.at((value - mean).abs() / total.sqrt()) / total;
                 weights += weight;
                 sum += weight * (value - mean);
                 squares += weight * weight;
@@ -169,8 +162,13 @@ fn scaled(a: (&Preview, usize, f64), b: (&Preview, usize, f64), channel: usize) 
         (gain * f64::from(preview.level[channel][index]), variance)
     };
     let (first, second) = (of(a), of(b));
-    let least = LEAST_ERROR * (first.0.abs() + second.0.abs()) + LEAST_LEVEL;
-    (first.0 - second.0, (first.1 + second.1).max(least * least))
+    difference_of(first.0, second.0, first.1 + second.1)
+}
+
+/// First less second, and the variance of that: `noise`, or what the levels allow at least.
+fn difference_of(first: f64, second: f64, noise: f64) -> (f64, f64) {
+    let least = LEAST_ERROR * (first.abs() + second.abs()) + LEAST_LEVEL;
+    (first - second, noise.max(least * least))
 }
 
 /// Differences of the blocks of the common area with gains, as (x, y of the block's centre on the grid in pixels, gain of
@@ -182,95 +180,13 @@ pub fn block_differences(
     (gain_a, gain_b): (f64, f64),
     blocks: BlockGrid,
 ) -> Vec<(f64, f64, f64, f64)> {
-    let side = blocks.block_px as f64;
-    let centre = |index: i64| (index as f64 + 0.5) * side - 0.5;
     common_area(a, b)
         .into_iter()
         .map(|common| {
             let (value, variance) = scaled((a, common.a, gain_a), (b, common.b, gain_b), channel);
-            (centre(common.x), centre(common.y), value, variance)
+            (blocks.centre_px(common.x), blocks.centre_px(common.y), value, variance)
         })
         .collect()
-}
-
-/// A block of two previews.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CommonBlock {
-    /// Column of the block on the grid.
-    pub x: i64,
-    /// Row of the block on the grid.
-    pub y: i64,
-    /// Its index in the first preview.
-    pub a: usize,
-    /// Its index in the second.
-    pub b: usize,
-}
-
-/// The blocks that both have, row by row. Where [`ENOUGH_INNER`] of them have only common neighbours, and these are a third of
-/// all at least, it is those alone: what is odd at the edges of frames stays out.
-pub fn common_area(a: &Preview, b: &Preview) -> Vec<CommonBlock> {
-    let Some(both) = a.region.intersect(&b.region) else { return Vec::new() };
-    let mut all: Vec<CommonBlock> = Vec::new();
-    let mut is_common = vec![false; both.area()];
-    for_common(a, b, |i, j| {
-        let (x, y) = ((i % a.region.width) as i64 + a.region.x0, (i / a.region.width) as i64 + a.region.y0);
-        is_common[(y - both.y0) as usize * both.width + (x - both.x0) as usize] = true;
-        all.push(CommonBlock { x, y, a: i, b: j });
-    });
-    let is_inner = |block: &CommonBlock| {
-        let (x, y) = (block.x - both.x0, block.y - both.y0);
-        let inside = x > 0 && y > 0 && x + 1 < both.width as i64 && y + 1 < both.height as i64;
-        inside
-            && (-1..=1).all(|dy| {
-                let start = (y + dy) as usize * both.width + x as usize - 1;
-                is_common[start..start + 3].iter().all(|is| *is)
-            })
-    };
-    let inner: Vec<CommonBlock> = all.iter().copied().filter(is_inner).collect();
-    if inner.len() >= ENOUGH_INNER && 3 * inner.len() >= all.len() { inner } else { all }
-}
-
-/// Huber's weight in the first rounds, then Tukey's, of a residual in sigma.
-pub(crate) fn robust_weight(sigmas: f64, round: usize) -> f64 {
-    if round < HUBER_ROUNDS {
-        if sigmas <= HUBER { 1.0 } else { HUBER / sigmas }
-    } else if sigmas < TUKEY {
-        let share = sigmas / TUKEY;
-        (1.0 - share * share).powi(2)
-    } else {
-        0.0
-    }
-}
-
-/// Median, of an even number the mean of the middle two; reorders `values`.
-pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
-    let n = values.len();
-    if n == 0 {
-        return None;
-    }
-    let (below, middle, _) = values.select_nth_unstable_by(n / 2, f64::total_cmp);
-    let upper = *middle;
-    if n % 2 == 1 {
-        return Some(upper);
-    }
-    Some(0.5 * (below.iter().copied().fold(f64::NEG_INFINITY, f64::max) + upper))
-}
-
-/// Calls with the indices of every common block in both previews, row by row.
-pub(crate) fn for_common(a: &Preview, b: &Preview, mut call: impl FnMut(usize, usize)) {
-    let Some(both) = a.region.intersect(&b.region) else { return };
-    let (Some(first), Some(second)) = (a.level.first(), b.level.first()) else { return };
-    let start = |preview: &Preview, y: i64| {
-        (y - preview.region.y0) as usize * preview.region.width + (both.x0 - preview.region.x0) as usize
-    };
-    for y in both.y0..both.y1() {
-        let (i, j) = (start(a, y), start(b, y));
-        for x in 0..both.width {
-            if !first[i + x].is_nan() && !second[j + x].is_nan() {
-                call(i + x, j + x);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

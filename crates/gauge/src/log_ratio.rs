@@ -9,7 +9,8 @@
 
 use std::ops::RangeInclusive;
 
-use crate::location::{median, robust_weight};
+use crate::robust_weight::{HUBER_ROUNDS, RobustWeight};
+use crate::statistics::median;
 
 /// Standard errors from which on more than the typical floor is no chance.
 const SIGNIFICANT: f64 = 2.5;
@@ -82,11 +83,12 @@ pub(crate) fn log_ratio(
             }));
             floor = floor_of(&good, mean).clamp(*floors.start(), *floors.end());
         }
+        let kind = RobustWeight::of_round(round, HUBER_ROUNDS);
         let (mut weights, mut sum, mut inverse, mut noise, mut used) = (0.0, 0.0, 0.0, 0.0, 0);
         for (ratio, variance) in ratios {
             let total = variance.max(LEAST_VARIANCE) + floor;
             let residual = ratio - mean;
-            let robust = robust_weight(residual.abs() / total.sqrt(), round);
+            let robust = kind.at(residual.abs() / total.sqrt());
             if robust > 0.0 {
                 used += 1;
                 inverse += 1.0 / total;

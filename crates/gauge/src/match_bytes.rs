@@ -17,10 +17,8 @@ use crate::compat::intertile::IntertileSolver;
 use crate::options::{MatchMethod, MatchOptions, SurfaceOrder};
 use crate::pairs::Pair;
 use crate::preview::Preview;
+use crate::{solve, surfaces};
 
-/// Products of an exact factor at most, of offsets (`solve`) and of surfaces (`surfaces`).
-const OFFSET_PRODUCTS: usize = 60_000_000;
-const SURFACE_PRODUCTS: usize = 12_000_000;
 /// A block of a pair while surfaces are solved.
 const BLOCK_BYTES: usize = 128;
 /// Sources of noise, of a pair and of a frame.
@@ -42,7 +40,7 @@ impl MatchBytes {
         let (frames, links) = (previews.len(), pairs.len());
         let channels = previews.first().map_or(0, Preview::channels);
         let mut shared = links * (500 + 400 * channels);
-        let mut channel = network(frames, links, 1, OFFSET_PRODUCTS)
+        let mut channel = network(frames, links, 1, solve::EXACT_PRODUCTS)
             + links * PAIR_SOURCE_BYTES
             + frames * FRAME_SOURCE_BYTES;
         match options.method {
@@ -54,7 +52,7 @@ impl MatchBytes {
                     SurfaceOrder::Quadratic => 6,
                 };
                 let blocks: usize = pairs.iter().map(|pair| pair.blocks).sum();
-                channel += network(frames, links, unknowns, SURFACE_PRODUCTS)
+                channel += network(frames, links, unknowns, surfaces::EXACT_PRODUCTS)
                     + links * (24 * unknowns * unknowns + 16 * unknowns + 300)
                     + blocks * BLOCK_BYTES;
             }

@@ -1,4 +1,4 @@
-//! Gain, offset and surface of all frames at once: pairs are chosen and measured, and one system per channel is solved on
+//! Gain, offset and surface of all frames at once: pairs are measured, and one system per channel is solved on
 //! the same network (`channel.rs`).
 
 use std::cmp::Reverse;
@@ -14,9 +14,9 @@ use crate::compat::intertile::intertile;
 use crate::gain::{PairGain, pair_gains};
 use crate::gauge::{FrameError, Gauge, Untold};
 use crate::location::{Differences, Location};
-use crate::network::parts;
+use crate::network::{linked, parts};
 use crate::options::{MatchMethod, MatchOptions};
-use crate::pairs::{Pair, choose_pairs};
+use crate::pairs::Pair;
 use crate::preview::Preview;
 use crate::reference_gauge::refer_to;
 use crate::report::{ChannelReport, GainReport, PairReport};
@@ -27,7 +27,7 @@ const BLANK: f64 = 1e-59;
 /// A pair whose variance is more times the median tells nothing.
 const MOST_VARIANCE: f64 = 1e10;
 /// With fewer pairs threads are not worth it.
-const FEW_PAIRS: usize = 4;
+pub const FEW_PAIRS: usize = 4;
 
 /// Is told about the work as it goes on; called from many threads.
 pub trait MatchObserver: Sync {
@@ -47,29 +47,47 @@ pub(crate) struct Measured {
     pub(crate) raw: Option<Location>,
 }
 
-/// The gauge of `previews`, which are on `blocks`. `reference`: index of the frame that keeps its values, if one does.
-pub fn match_frames(
-    previews: &[Preview],
-    blocks: BlockGrid,
-    reference: Option<usize>,
-    options: &MatchOptions,
-    observer: &dyn MatchObserver,
-) -> Gauge {
+/// How many channels are solved at once; decides memory ([`crate::MatchBytes`]) and time, never a bit of the result.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ChannelsAtOnce {
+    /// All.
+    #[default]
+    All,
+    /// One after another: threads share the pairs and blocks of each.
+    One,
+}
+
+/// What is matched.
+#[derive(Debug, Clone, Copy)]
+pub struct MatchJob<'a> {
+    /// The blocks of every frame.
+    pub previews: &'a [Preview],
+    /// The blocks they are on.
+    pub blocks: BlockGrid,
+    /// The pairs to compare ([`crate::choose_pairs`]), sorted.
+    pub pairs: &'a [Pair],
+    /// Index of the frame that keeps its values, if one does.
+    pub reference: Option<usize>,
+    /// Channels that are solved at once.
+    pub channels_at_once: ChannelsAtOnce,
+}
+
+/// The gauge of all frames of `job`. Runs on the current pool.
+pub fn match_frames(job: &MatchJob<'_>, options: &MatchOptions, observer: &dyn MatchObserver) -> Gauge {
+    let MatchJob { previews, blocks, pairs: chosen, reference, channels_at_once } = *job;
     let mut gauge = Gauge::identity(previews.len());
     if options.method == MatchMethod::None {
         return gauge;
     }
-    let pairs = choose_pairs(previews, options);
-    let threads = if pairs.len() < FEW_PAIRS { 1 } else { rayon::current_num_threads() };
-    observer.pairs_chosen(pairs.len(), threads);
+    let threads = if chosen.len() < FEW_PAIRS { 1 } else { rayon::current_num_threads() };
+    observer.pairs_chosen(chosen.len(), threads);
     let channels = previews.first().map_or(0, Preview::channels);
     gauge.error = vec![FrameError::default(); previews.len()];
-    let measured = measure_pairs(previews, &pairs, channels, options, observer);
+    let measured = measure_pairs(previews, chosen, channels, options, observer);
     let is_dead = dead_frames(previews);
-    let chosen = pairs.clone();
-    let (pairs, measured) = with_meaning((pairs, measured), channels, &is_dead);
+    let (pairs, measured) = with_meaning((chosen, measured), channels, &is_dead);
     if pairs.len() < chosen.len() {
-        gauge.undetermined.push(untold_of_dropped(&chosen, &pairs));
+        gauge.undetermined.push(untold_of_dropped(chosen, &pairs));
     }
     gauge.pairs = pairs.iter().zip(&measured).map(|(pair, measured)| report_of(pair, measured)).collect();
     if options.method == MatchMethod::Zemosaic {
@@ -80,8 +98,10 @@ pub fn match_frames(
         let places = places_of(previews, &pairs);
         let job =
             ChannelJob { previews, blocks, pairs: &pairs, measured: &measured, places: &places, options };
-        let solved: Vec<ChannelGauge> =
-            (0..channels).into_par_iter().map(|channel| job.solve(channel)).collect();
+        let solved: Vec<ChannelGauge> = match channels_at_once {
+            ChannelsAtOnce::All => (0..channels).into_par_iter().map(|channel| job.solve(channel)).collect(),
+            ChannelsAtOnce::One => (0..channels).map(|channel| job.solve(channel)).collect(),
+        };
         for (channel, solved) in solved.into_iter().enumerate() {
             solved.put_into(&mut gauge, channel);
         }
@@ -208,7 +228,7 @@ fn measure_pairs(
 /// The pairs whose differences are numbers of the size of the others: levels of junk (1e20, say) beside those of a sky tell nothing
 /// of either, and weights that are 1e-20 of others are lost in the digits of a sum.
 fn with_meaning(
-    (pairs, measured): (Vec<Pair>, Vec<Vec<Measured>>),
+    (pairs, measured): (&[Pair], Vec<Vec<Measured>>),
     channels: usize,
     is_dead: &[bool],
 ) -> (Vec<Pair>, Vec<Vec<Measured>>) {
@@ -229,7 +249,7 @@ fn with_meaning(
         }
         (0..channels).all(|channel| variance(own, channel).is_some_and(|variance| variance <= most[channel]))
     };
-    pairs.into_iter().zip(measured).filter(has_meaning).unzip()
+    pairs.iter().copied().zip(measured).filter(has_meaning).unzip()
 }
 
 /// What remains of every pair, and frames that nothing links.
@@ -251,11 +271,7 @@ fn finish(previews: &[Preview], blocks: BlockGrid, pairs: &[Pair], channels: usi
         report.rms_after = rms(gauge.pairs.iter().map(|pair| pair.after[channel]));
         report.rms_before = rms(gauge.pairs.iter().map(|pair| pair.before[channel]));
     }
-    let mut is_linked = vec![false; gauge.frames.len()];
-    for pair in pairs {
-        is_linked[pair.a] = true;
-        is_linked[pair.b] = true;
-    }
+    let is_linked = linked(gauge.frames.len(), pairs.iter().map(|pair| (pair.a, pair.b)));
     if is_linked.len() > 1 {
         gauge.unlinked = (0..is_linked.len()).filter(|frame| !is_linked[*frame]).collect();
     }

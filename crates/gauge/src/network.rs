@@ -119,6 +119,15 @@ pub(crate) fn parts(count: usize, links: impl Iterator<Item = (usize, usize)>) -
     parts.numbers()
 }
 
+/// Whether each of `count` frames is in a link.
+pub(crate) fn linked(count: usize, links: impl Iterator<Item = (usize, usize)>) -> Vec<bool> {
+    let mut is_linked = vec![false; count];
+    for (a, b) in links {
+        (is_linked[a], is_linked[b]) = (true, true);
+    }
+    is_linked
+}
+
 /// Adds pairs until parts do not overlap.
 fn connect<O: Overlaps>(
     index: &PlaceIndex,

@@ -10,6 +10,8 @@ use rayon::prelude::*;
 use zemosaic_image::Region;
 use zemosaic_sky::{Ball, PlaceIndex};
 
+use crate::blocks::slot_in;
+use crate::common_blocks::count_common;
 use crate::network::{Link, Overlaps, keep_best, network, rank};
 use crate::options::MatchOptions;
 use crate::preview::Preview;
@@ -49,21 +51,6 @@ fn ball(region: &Region) -> Ball {
     }
 }
 
-/// Blocks that both have.
-fn common_blocks(a: &Preview, b: &Preview) -> usize {
-    let (Some(first), Some(second)) = (a.level.first(), b.level.first()) else { return 0 };
-    let Some(both) = a.region.intersect(&b.region) else { return 0 };
-    let row = |preview: &Preview, y: i64| {
-        (y - preview.region.y0) as usize * preview.region.width + (both.x0 - preview.region.x0) as usize
-    };
-    (both.y0..both.y1())
-        .map(|y| {
-            let (a, b) = (&first[row(a, y)..][..both.width], &second[row(b, y)..][..both.width]);
-            a.iter().zip(b).filter(|(a, b)| !a.is_nan() && !b.is_nan()).count()
-        })
-        .sum()
-}
-
 struct CommonBlocks<'a> {
     previews: &'a [Preview],
     /// Blocks that have a level, per preview.
@@ -91,12 +78,6 @@ struct Covered {
     is_covered: Vec<bool>,
 }
 
-impl Covered {
-    fn slot(&self, x: i64, y: i64) -> usize {
-        (y - self.region.y0) as usize * self.region.width + (x - self.region.x0) as usize
-    }
-}
-
 /// Strength is the number of common blocks.
 impl Overlaps for CommonBlocks<'_> {
     type Hull = Covered;
@@ -112,7 +93,7 @@ impl Overlaps for CommonBlocks<'_> {
         for &member in members {
             let own = *self.region(member);
             for y in 0..own.height {
-                let start = covered.slot(own.x0, own.y0 + y as i64);
+                let start = slot_in(&covered.region, own.x0, own.y0 + y as i64);
                 for x in 0..own.width {
                     covered.is_covered[start + x] |= is_valid(&self.previews[member], y * own.width + x);
                 }
@@ -125,10 +106,9 @@ impl Overlaps for CommonBlocks<'_> {
         let own = self.region(frame);
         let Some(both) = own.intersect(&hull.region) else { return false };
         (both.y0..both.y1()).any(|y| {
-            let start = (y - own.y0) as usize * own.width;
             (both.x0..both.x1()).any(|x| {
-                hull.is_covered[hull.slot(x, y)]
-                    && is_valid(&self.previews[frame], start + (x - own.x0) as usize)
+                hull.is_covered[slot_in(&hull.region, x, y)]
+                    && is_valid(&self.previews[frame], slot_in(own, x, y))
             })
         })
     }
@@ -137,7 +117,7 @@ impl Overlaps for CommonBlocks<'_> {
         if self.valid[a].min(self.valid[b]) == 0 {
             return 0;
         }
-        common_blocks(&self.previews[a], &self.previews[b]) as u64
+        count_common(&self.previews[a], &self.previews[b]) as u64
     }
 
     fn best(&self, frame: usize, candidates: &[usize]) -> (Vec<(usize, u64)>, u64) {
@@ -156,7 +136,7 @@ impl Overlaps for CommonBlocks<'_> {
         let measured = by_area.len() as u64;
         let mut counted = Vec::new();
         for (_, (other, _)) in by_area {
-            let blocks = common_blocks(&self.previews[frame], &self.previews[other]);
+            let blocks = count_common(&self.previews[frame], &self.previews[other]);
             if blocks >= self.options.min_blocks.max(1) {
                 counted.push(ranked(other, blocks, self.valid[frame].min(self.valid[other])));
             }
@@ -203,7 +183,7 @@ mod tests {
         let mut first = preview(0, 0, 4, 4);
         let second = preview(1, -1, 4, 4);
         first.level[0][5] = f32::NAN;
-        assert_eq!(common_blocks(&first, &second), 8);
-        assert_eq!(common_blocks(&second, &first), 8);
+        assert_eq!(count_common(&first, &second), 8);
+        assert_eq!(count_common(&second, &first), 8);
     }
 }

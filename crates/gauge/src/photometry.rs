@@ -327,13 +327,7 @@ impl Reader<'_> {
 }
 
 /// Height of what is highest in the aperture besides the star, over that of the star; 0 where nothing is.
-fn neighbour(
-    samples: &[Sample],
-    star: (f64, f64),
-    aperture: Aperture,
-    sky: &LocalSky,
-    sigma_px: f64,
-) -> f32 {
+fn neighbour(samples: &[Sample], star: (f64, f64), aperture: Aperture, sky: &LocalSky, sigma_px: f64) -> f32 {
     let own = (SIGMA_TO_FWHM * sigma_px).max(2.0).powi(2);
     let reach = aperture.radius.powi(2);
     let (mut highest, mut beside) = (0.0_f32, 0.0_f32);

@@ -345,11 +345,10 @@ fn finite_of<'v>(all: &'v [f32], buffer: &'v mut Vec<f32>) -> Option<&'v [f32]> 
 
 /// Blocks whose four corners are inside the frame, by the row that completes them.
 fn blocks_inside(job: &PreviewJob<'_>, blocks: BlockGrid, region: Region) -> Vec<Inside> {
-    let side = blocks.block_px as f64;
     let (right, top) = (job.frame.width as f64 - 1.0 - EDGE_PX, job.frame.height as f64 - 1.0 - EDGE_PX);
     let corner = |i: usize, j: usize| {
         let (i, j) = (region.x0 + i as i64, region.y0 + j as i64);
-        let at = job.map.exact(i as f64 * side - 0.5, j as f64 * side - 0.5)?;
+        let at = job.map.exact(blocks.start_px(i), blocks.start_px(j))?;
         (at.0 >= EDGE_PX && at.1 >= EDGE_PX && at.0 <= right && at.1 <= top).then_some(at)
     };
     let row_of = |j: usize| -> Vec<Option<(f64, f64)>> { (0..=region.width).map(|i| corner(i, j)).collect() };

@@ -4,10 +4,11 @@
 
 use rayon::prelude::*;
 
+use crate::common_blocks::for_common;
 use crate::gauge::{FrameGauge, Gauge, GaugeError, LeftOutFrame, Note};
-use crate::location::{for_common, median};
 use crate::options::{NormalizeMethod, NormalizeOptions};
 use crate::preview::Preview;
+use crate::statistics::{MAD_TO_SIGMA, median, percentiles};
 
 /// Common blocks over the blocks of the smaller of the two frames, at least (C-21).
 const LEAST_SHARE: f64 = 0.01;
@@ -19,8 +20,6 @@ const GAINS: std::ops::RangeInclusive<f64> = 0.25..=4.0;
 const CLIP_SIGMA: f64 = 3.0;
 /// Rounds of a clip.
 const ROUNDS: usize = 5;
-/// MAD to standard deviation.
-const MAD_TO_SIGMA: f64 = 1.4826;
 /// Percentiles of the two-point line.
 const PERCENTILES: [f64; 2] = [0.25, 0.90];
 /// Largest factor of the two-point line.
@@ -160,22 +159,12 @@ fn ratio(own: f64, reference: f64, sigma: [f64; 2]) -> Result<Found, Refusal> {
     Ok((gain, 0.0, note))
 }
 
-/// The sample at share `q`, linear between samples.
-fn percentile(values: &[f64], q: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let at = q * (sorted.len() - 1) as f64;
-    let low = at.floor() as usize;
-    let high = (low + 1).min(sorted.len() - 1);
-    sorted[low] + (sorted[high] - sorted[low]) * (at - low as f64)
-}
-
 /// Line through two percentiles: gain = difference of the reference's over difference of the frame's own. Where the
 /// frame's own do not differ, or the gain would be beyond all bounds, nothing can be said and the frame stays as it is,
 /// which is told; a flat reference gives an offset alone.
 fn two_points(common: &Common) -> Found {
-    let [own_low, own_high] = PERCENTILES.map(|q| percentile(&common.own, q));
-    let [low, high] = PERCENTILES.map(|q| percentile(&common.reference, q));
+    let [own_low, own_high] = percentiles(&mut common.own.clone(), PERCENTILES);
+    let [low, high] = percentiles(&mut common.reference.clone(), PERCENTILES);
     let (own_span, span) = (own_high - own_low, high - low);
     let least = |a: f64, b: f64| 0.001_f64.max(0.001 * a.abs().max(b.abs()));
     let gain = span / own_span;

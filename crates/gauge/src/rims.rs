@@ -2,10 +2,11 @@
 
 use zemosaic_image::Region;
 
+use crate::blocks::slot_in;
 use crate::certificate::{CertificateJob, JoinElement, PixelNoise, Side};
 use crate::gauge::FrameGauge;
-use crate::location::median;
 use crate::preview::Preview;
+use crate::statistics::median;
 
 /// Length and depth of what a step is measured on, pixels of the grid.
 const BESIDE_PX: usize = 64;
@@ -64,7 +65,7 @@ impl BlockSums {
     }
 
     fn add(&mut self, job: &CertificateJob<'_>, source: usize, slot: usize, (x, y): (i64, i64)) {
-        let at = slot_in(self.region, x, y);
+        let at = slot_in(&self.region, x, y);
         self.count[at] += 1;
         for (channel, sums) in self.channels.iter_mut().enumerate() {
             let own = own_of(job, source, channel, slot, (x, y));
@@ -79,14 +80,14 @@ impl BlockSums {
 
     /// Noise of a pixel of the mosaic in a channel at a block.
     pub(crate) fn noise_at(&self, channel: usize, x: i64, y: i64) -> f64 {
-        let sums = &self.channels[channel][slot_in(self.region, x, y)];
+        let sums = &self.channels[channel][slot_in(&self.region, x, y)];
         sums.noise.sqrt() / sums.weight
     }
 
     /// Whether any source has the block.
     fn is_covered(&self, x: i64, y: i64) -> bool {
         let here = Region { x0: x, y0: y, width: 1, height: 1 };
-        self.region.contains(&here) && self.count[slot_in(self.region, x, y)] > 0
+        self.region.contains(&here) && self.count[slot_in(&self.region, x, y)] > 0
     }
 }
 
@@ -99,7 +100,7 @@ pub(crate) fn rims_of(job: &CertificateJob<'_>, sums: &BlockSums, source: usize)
     }
     let has = |x: i64, y: i64| {
         let here = Region { x0: x, y0: y, width: 1, height: 1 };
-        preview.region.contains(&here) && !preview.level[0][slot_in(preview.region, x, y)].is_nan()
+        preview.region.contains(&here) && !preview.level[0][slot_in(&preview.region, x, y)].is_nan()
     };
     for side in [Side::Left, Side::Right, Side::Below, Side::Above] {
         let (dx, dy) = match side {
@@ -144,7 +145,7 @@ fn element_of(
         error: nothing,
         noise: nothing,
     };
-    let at = slot_in(sums.region, x, y);
+    let at = slot_in(&sums.region, x, y);
     let beside = blocks_beside(job, (source, x, y), side);
     let (mut before, mut after, mut variance) = (Vec::new(), Vec::new(), Vec::new());
     for channel in 0..sums.channels.len() {
@@ -195,7 +196,7 @@ fn blocks_beside(
             };
             let here = Region { x0: x, y0: y, width: 1, height: 1 };
             if preview.region.contains(&here) {
-                let slot = slot_in(preview.region, x, y);
+                let slot = slot_in(&preview.region, x, y);
                 if !preview.level[0][slot].is_nan() {
                     blocks.push((slot, (x, y)));
                 }
@@ -213,7 +214,7 @@ fn step_at(
     channel: usize,
     (x, y): (i64, i64),
 ) -> Option<Own> {
-    let at = slot_in(sums.region, x, y);
+    let at = slot_in(&sums.region, x, y);
     if sums.count[at] < 2 {
         return None;
     }
@@ -248,9 +249,7 @@ fn own_of(job: &CertificateJob<'_>, source: usize, channel: usize, slot: usize, 
 
 /// Middle of a block, pixels of the grid.
 pub(crate) fn centre_px(job: &CertificateJob<'_>, x: i64, y: i64) -> (f64, f64) {
-    let side = job.blocks.block_px as f64;
-    let middle = |block: i64| (block as f64 + 0.5) * side - 0.5;
-    (middle(x), middle(y))
+    (job.blocks.centre_px(x), job.blocks.centre_px(y))
 }
 
 /// A source without weight is not in the mosaic.
@@ -271,10 +270,6 @@ fn known_sigmas(noise: &[PixelNoise], channels: usize) -> Vec<[f64; 3]> {
         }
     }
     squared
-}
-
-fn slot_in(region: Region, x: i64, y: i64) -> usize {
-    (y - region.y0) as usize * region.width + (x - region.x0) as usize
 }
 
 /// The blocks of a region in the order of its planes.

@@ -3,23 +3,27 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::blocks::place_in;
 use crate::certificate::CertificateJob;
+use crate::common_blocks::for_common;
 use crate::gauge::FrameGauge;
 use crate::level_spread::{LevelSpread, level_spread};
-use crate::location::{Differences, HUBER_ROUNDS, for_common, median, robust_weight};
+use crate::location::Differences;
 use crate::pairs::Pair;
 use crate::preview::Preview;
 use crate::rims::{BlockSums, centre_px};
+use crate::robust_weight::RobustWeight;
 use crate::solve::Difference;
+use crate::statistics::{MAD_TO_SIGMA, median};
 
 /// Rounds of a plane's weights.
 const PLANE_ROUNDS: usize = 4;
+/// Of them with Huber's weight.
+const PLANE_HUBER_ROUNDS: usize = 2;
 /// Blocks that a plane needs.
 const PLANE_BLOCKS: usize = 6;
 /// Determinant over its largest value at which two directions cannot be told apart.
 const LEAST_DETERMINANT: f64 = 1e-6;
-/// MAD to standard deviation.
-const MAD_TO_SIGMA: f64 = 1.4826;
 /// Pixels that gradients are given for.
 const GRADIENT_PX: f64 = 100.0;
 
@@ -133,8 +137,7 @@ impl Scratch {
         let (blocks, mut noise) = (&mut self.blocks, 0.0);
         blocks.clear();
         for_common(a, b, |i, j| {
-            let (x, y) =
-                (a.region.x0 + (i % a.region.width) as i64, a.region.y0 + (i / a.region.width) as i64);
+            let (x, y) = place_in(&a.region, i);
             let levels = [f64::from(a.level[channel][i]), f64::from(b.level[channel][j])];
             let variances = [f64::from(a.variance[channel][i]), f64::from(b.variance[channel][j])];
             blocks.push(Common { levels, variances, at_px: centre_px(job, x, y) });
@@ -221,9 +224,10 @@ impl Scratch {
             self.sorted.extend(residuals.iter().map(|value| value.abs()));
             let mad = MAD_TO_SIGMA * median(&mut self.sorted).unwrap_or(0.0);
             let excess = (mad * mad - noise).max(0.0);
+            let robust = RobustWeight::of_round(round, PLANE_HUBER_ROUNDS);
             let weight = |(residual, variance): (&f64, &f64)| {
                 let total = variance + excess;
-                robust_weight(residual.abs() / total.sqrt(), round + HUBER_ROUNDS - 2) / total
+                robust.at(residual.abs() / total.sqrt()) / total
             };
             let weights: Vec<f64> = residuals.iter().zip(variances).map(weight).collect();
             let Some(found) = Plane::fit(values, &weights, &self.places) else { return (nothing, nothing) };

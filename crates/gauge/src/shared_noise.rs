@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use crate::location::common_area;
+use crate::common_blocks::common_area;
 use crate::normal::shared::Sources;
 use crate::pairs::Pair;
 use crate::preview::Preview;

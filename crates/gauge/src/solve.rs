@@ -9,13 +9,14 @@
 //! where the network has an exact factor, probed elsewhere (dense random networks of a thousand frames and more; some per cent
 //! off). Of frames whose pairs share their noise they are those of `normal/shared.rs`.
 
-use crate::location::{self, median, robust_weight};
 use crate::normal::conjugate::{self, Goal, Reached};
 use crate::normal::shared::{Sources, shared_variances};
 use crate::normal::system::LinkBlocks;
 use crate::normal::variance::{PROBES, variances};
 use crate::normal::{Factor, Pattern, System, Unknowns};
 use crate::report::SolveHealth;
+use crate::robust_weight::RobustWeight;
+use crate::statistics::{median, scatter_of};
 
 /// Rounds at most.
 const ROUNDS: usize = 14;
@@ -33,15 +34,13 @@ const LEAST_WEIGHT: f64 = 1e-4;
 const LEAST_SHARE: f64 = 1e-5;
 const MOST_SHARE: f64 = 1e10;
 /// Products that an exact factor may take.
-const EXACT_PRODUCTS: usize = 60_000_000;
+pub(crate) const EXACT_PRODUCTS: usize = 60_000_000;
 /// Residual of the solution over the right-hand side.
 const TOLERANCE: f64 = 1e-12;
 /// The same in rounds before the last.
 const ROUGH_TOLERANCE: f64 = 1e-7;
 /// Iterations with the factor of an earlier round before a new one is made.
 const STALE_ITERATIONS: usize = 12;
-/// MAD about 0 to standard deviation.
-const MAD_TO_SIGMA: f64 = 1.4826;
 
 /// What was measured for a pair, in one channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -233,16 +232,15 @@ pub(crate) fn solve_with_noise(
             solution.offsets = fit.offsets();
             break;
         }
-        let kind = if round < huber_rounds { 0 } else { location::HUBER_ROUNDS };
-        reweigh(&mut solution, differences, typical, kind);
+        reweigh(&mut solution, differences, typical, RobustWeight::of_round(round, huber_rounds));
     }
     solution.error = fit.errors(noise);
     solution.chi2 = differences.iter().fold(0.0, |sum, d| sum + solution.residual(d).powi(2) / d.variance);
     solution
 }
 
-/// Excess and weights from the residuals; `kind` of weight as of [`robust_weight`].
-fn reweigh(solution: &mut OffsetSolution, differences: &[Difference], typical: f64, kind: usize) {
+/// Excess and weights from the residuals.
+fn reweigh(solution: &mut OffsetSolution, differences: &[Difference], typical: f64, robust: RobustWeight) {
     let fitted = differences.len() as f64 / solution.degrees_of_freedom as f64;
     let residuals: Vec<f64> = differences.iter().map(|d| solution.residual(d).abs()).collect();
     solution.excess = (scatter_of(&residuals).powi(2) * fitted - typical).max(0.0);
@@ -251,11 +249,6 @@ fn reweigh(solution: &mut OffsetSolution, differences: &[Difference], typical: f
     // In units of their own scatter where that is more than what the variances say.
     let scale = (scatter_of(&sigmas) * fitted.sqrt()).max(1.0);
     for (weight, sigma) in solution.weight.iter_mut().zip(&sigmas) {
-        *weight = robust_weight(sigma / scale, kind).max(LEAST_WEIGHT);
+        *weight = robust.at(sigma / scale).max(LEAST_WEIGHT);
     }
-}
-
-/// Standard deviation of values about 0 from the median of their amounts.
-pub(crate) fn scatter_of(amounts: &[f64]) -> f64 {
-    MAD_TO_SIGMA * median(&mut amounts.to_vec()).unwrap_or(0.0)
 }

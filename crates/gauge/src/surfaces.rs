@@ -19,15 +19,16 @@ use std::fmt;
 
 use rayon::prelude::*;
 
-use crate::location::{HUBER_ROUNDS, PLACES, median, robust_weight};
+use crate::location::PLACES;
 use crate::normal::conjugate::{self, Goal, Reached};
 use crate::normal::system::LinkBlocks;
 use crate::normal::variance::{PROBES, ROUGH_PROBES, variances};
 use crate::normal::{Factor, Pattern, System, Unknowns};
 use crate::options::SurfaceOrder;
 use crate::report::SolveHealth;
+use crate::robust_weight::RobustWeight;
 use crate::shares::independent_shares;
-use crate::solve::scatter_of;
+use crate::statistics::{median, scatter_of};
 use crate::surface::{SURFACE_TERMS, Surface};
 
 /// Rounds at most.
@@ -37,7 +38,7 @@ const LEAST_WEIGHT: f64 = 1e-4;
 /// A change of a coefficient over the error of a typical block at which the rounds end.
 const SETTLED: f64 = 1e-3;
 /// Block products that an exact factor may take.
-const EXACT_PRODUCTS: usize = 12_000_000;
+pub(crate) const EXACT_PRODUCTS: usize = 12_000_000;
 /// Residual of the solution over the right-hand side.
 const TOLERANCE: f64 = 1e-12;
 /// The same in rounds before the last.
@@ -351,7 +352,7 @@ impl<'a, const K: usize> Problem<'a, K> {
         let sigmas: Vec<Vec<f64>> = self.pairs.par_iter().zip(&residuals).map(sigmas_of).collect();
         // In units of their own scatter where that is more than what the variances say.
         let scale = (scatter_of(&sigmas.concat()) * fitted.sqrt()).max(1.0);
-        let weight = |sigma: &f64| robust_weight(sigma / scale, HUBER_ROUNDS).max(LEAST_WEIGHT);
+        let weight = |sigma: &f64| RobustWeight::Tukey.at(sigma / scale).max(LEAST_WEIGHT);
         let weigh = |sigmas: Vec<f64>| sigmas.iter().map(weight).collect();
         self.weight = sigmas.into_par_iter().map(weigh).collect();
     }

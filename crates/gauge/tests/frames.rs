@@ -7,8 +7,9 @@ use zemosaic_fits::{FilePool, ImageData};
 use zemosaic_frames::{Frame, IngestOptions, discover, ingest};
 use zemosaic_gauge::solve::Difference;
 use zemosaic_gauge::{
-    BlockGrid, Gauge, MatchMethod, MatchOptions, NormalizeMethod, NormalizeOptions, Preview, PreviewJob,
-    PreviewScratch, match_frames, measure_preview, normalize, solve_offsets,
+    BlockGrid, ChannelsAtOnce, Gauge, MatchJob, MatchMethod, MatchOptions, NormalizeMethod, NormalizeOptions,
+    Preview, PreviewJob, PreviewScratch, choose_pairs, match_frames, measure_preview, normalize,
+    solve_offsets,
 };
 use zemosaic_image::Region;
 use zemosaic_sky::{Grid, MapOptions, PixelMap, SkyFrame, Wcs, grid_bounds};
@@ -116,7 +117,10 @@ fn frames_of(folder: &Path) -> Vec<Frame> {
 
 fn offsets(blocks: BlockGrid, previews: &[Preview]) -> Gauge {
     let options = MatchOptions { method: MatchMethod::Offset, ..MatchOptions::default() };
-    match_frames(previews, blocks, None, &options, &())
+    let pairs = choose_pairs(previews, &options);
+    let channels_at_once = ChannelsAtOnce::All;
+    let job = MatchJob { previews, blocks, pairs: &pairs, reference: None, channels_at_once };
+    match_frames(&job, &options, &())
 }
 
 /// Root mean square and largest error of offsets that should undo those the frames were made with.

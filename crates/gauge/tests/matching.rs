@@ -3,7 +3,8 @@
 
 use rayon::prelude::*;
 use zemosaic_gauge::{
-    BlockGrid, FrameGauge, Gauge, GridStar, MatchMethod, MatchOptions, Preview, Surface, match_frames,
+    BlockGrid, ChannelsAtOnce, FrameGauge, Gauge, GridStar, MatchJob, MatchMethod, MatchOptions, Preview,
+    Surface, choose_pairs, match_frames,
 };
 use zemosaic_image::Region;
 use zemosaic_testkit::fit_residual;
@@ -18,7 +19,18 @@ const HEIGHT: usize = 9;
 const STEP: (i64, i64) = (9, 6);
 
 fn solve(previews: &[Preview], method: MatchMethod, reference: Option<usize>) -> Gauge {
-    match_frames(previews, BLOCKS, reference, &MatchOptions { method, ..MatchOptions::default() }, &())
+    gauge_of(previews, reference, &MatchOptions { method, ..MatchOptions::default() }, ChannelsAtOnce::All)
+}
+
+fn gauge_of(
+    previews: &[Preview],
+    reference: Option<usize>,
+    options: &MatchOptions,
+    channels_at_once: ChannelsAtOnce,
+) -> Gauge {
+    let pairs = choose_pairs(previews, options);
+    let job = MatchJob { previews, blocks: BLOCKS, pairs: &pairs, reference, channels_at_once };
+    match_frames(&job, options, &())
 }
 
 /// Brightness of the sky in a block: a whole number from 100 to 1,123.
@@ -440,7 +452,7 @@ fn frames_of_anything_get_numbers() {
         .into_par_iter()
         .filter_map(|case| {
             let (previews, options, reference) = anything(case);
-            let found = match_frames(&previews, BLOCKS, reference, &options, &());
+            let found = gauge_of(&previews, reference, &options, ChannelsAtOnce::All);
             let is_number = |frame: &FrameGauge| {
                 frame.gain.iter().all(|gain| gain.is_finite() && *gain > 0.0)
                     && frame.offset.iter().all(|offset| offset.is_finite())
@@ -479,8 +491,12 @@ fn bits_do_not_depend_on_threads() {
     }
     for case in 0..400 {
         let (previews, options, reference) = anything(case);
-        let work = || format!("{:?}", match_frames(&previews, BLOCKS, reference, &options, &()));
-        assert!(on(1, &work) == on(4, &work), "case {case}, {:?}", options.method);
+        let gauge = |at_once| format!("{:?}", gauge_of(&previews, reference, &options, at_once));
+        let work = || gauge(ChannelsAtOnce::All);
+        let expected = on(1, &work);
+        assert!(expected == on(4, &work), "case {case}, {:?}", options.method);
+        let one_by_one = || gauge(ChannelsAtOnce::One);
+        assert!(expected == on(4, &one_by_one), "case {case}, {:?}, channel by channel", options.method);
     }
 }
 

@@ -2,7 +2,10 @@
 //! all of its pairs.
 
 use rayon::prelude::*;
-use zemosaic_gauge::{BlockGrid, GridStar, MatchMethod, MatchOptions, Preview, match_frames};
+use zemosaic_gauge::{
+    BlockGrid, ChannelsAtOnce, GridStar, MatchJob, MatchMethod, MatchOptions, Preview, choose_pairs,
+    match_frames,
+};
 use zemosaic_image::Region;
 use zemosaic_testkit::rng::{Rng, hash_keys};
 
@@ -73,7 +76,14 @@ fn mean_square(regions: &[Region], method: MatchMethod, runs: u64) -> f64 {
         };
         let previews: Vec<Preview> = regions.iter().map(one).collect();
         let options = MatchOptions { method, ..MatchOptions::default() };
-        let found = match_frames(&previews, BLOCKS, None, &options, &());
+        let job = MatchJob {
+            previews: &previews,
+            blocks: BLOCKS,
+            pairs: &choose_pairs(&previews, &options),
+            reference: None,
+            channels_at_once: ChannelsAtOnce::All,
+        };
+        let found = match_frames(&job, &options, &());
         let mean = truth.iter().sum::<f64>() / truth.len() as f64;
         let pull = |(index, truth): (usize, &f64)| {
             let (frame, error) = (&found.frames[index], &found.error[index]);

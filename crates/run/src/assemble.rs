@@ -20,7 +20,7 @@ use crate::options::MosaicRequest;
 use crate::output::{publish_mosaic, stage_mosaic};
 use crate::plan::{Placed, PlannedRun, rejecting};
 use crate::products::facts::Facts;
-use crate::products::gauge::{gauge_table, seams_table};
+use crate::products::gauge_tables::{gauge_table, seams_table};
 use crate::products::header::plane_header;
 use crate::products::inputs_table::inputs_table;
 use crate::products::report::{Costs, report_json};

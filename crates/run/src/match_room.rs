@@ -1,34 +1,31 @@
-//! Room for a match: whether what it takes is within the memory budget, and how many threads it may then have.
+//! Room for a match: whether what it takes is within the memory budget, and how many channels may be solved at once.
 
 use zemosaic_coadd::{CoaddError, MemoryBudget, Source};
-use zemosaic_gauge::{MatchBytes, MatchMethod, MatchOptions, Pair, Preview};
+use zemosaic_gauge::{ChannelsAtOnce, FEW_PAIRS, MatchBytes, MatchMethod, MatchOptions, Pair, Preview};
 
 use crate::error::RunError;
 use crate::units::show_size;
 
 /// What the program takes besides.
 const PROGRAM_BYTES: u64 = 24 << 20;
-/// With fewer pairs threads are not worth it.
-const FEW_PAIRS: usize = 4;
 
-/// Threads for the match of `sources`, whose `previews` are held, over `pairs`: those of the pool this is called on; one where
-/// there is little to do, or where only one channel at a time fits the budget.
+/// Channels that the match of `sources`, whose `previews` are held, over `pairs` may solve at once.
 ///
 /// # Errors
-/// [`RunError::Resource`] when not even that does.
-pub(crate) fn match_threads(
+/// [`RunError::Resource`] when not even one fits the budget.
+pub(crate) fn channels_within(
     budget: MemoryBudget,
     sources: &[Source],
     (previews, pairs): (&[Preview], &[Pair]),
     options: &MatchOptions,
-) -> Result<usize, RunError> {
+) -> Result<ChannelsAtOnce, RunError> {
     let held = PROGRAM_BYTES
         + sources.iter().map(|source| source.kept_bytes).sum::<u64>()
         + previews.iter().map(|preview| preview.bytes() as u64).sum::<u64>();
     let bytes = MatchBytes::of(previews, pairs, options);
     let channels = previews.first().map_or(0, Preview::channels);
     let free = budget.total_bytes.saturating_sub(held);
-    threads_for(bytes, channels, pairs.len(), free, rayon::current_num_threads()).ok_or_else(|| {
+    channels_for(bytes, channels, free).ok_or_else(|| {
         let instead = match options.method {
             MatchMethod::Surface | MatchMethod::Zemosaic => "give --match full",
             _ => "lower --match-pairs",
@@ -46,28 +43,26 @@ pub(crate) fn match_threads(
     })
 }
 
-/// Threads of `threads` that a match of `pairs` pairs may have within `free` bytes; `None` where it does not fit at all. A
-/// thread that waits may take up another channel, so that with two threads all channels may be under way.
-fn threads_for(bytes: MatchBytes, channels: usize, pairs: usize, free: u64, threads: usize) -> Option<usize> {
-    if bytes.at_once(1) > free {
-        None
-    } else if pairs < FEW_PAIRS || bytes.at_once(channels) > free {
-        Some(1)
+/// Channels of `channels` within `free` bytes; `None` where not even one fits. A thread that waits may take up another
+/// channel, so that with two threads all may be under way: it is all or one.
+fn channels_for(bytes: MatchBytes, channels: usize, free: u64) -> Option<ChannelsAtOnce> {
+    if bytes.at_once(channels) <= free {
+        Some(ChannelsAtOnce::All)
     } else {
-        Some(threads)
+        (bytes.at_once(1) <= free).then_some(ChannelsAtOnce::One)
     }
 }
 
-/// Do `work` on a pool of `threads`: the current one where it has as many.
+/// Do `work`, a match of `pairs` pairs: on the current pool, or on one thread where there is little to do.
 ///
 /// # Errors
-/// When threads cannot be started.
-pub(crate) fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Result<T, RunError> {
-    if threads == rayon::current_num_threads() {
+/// When a thread cannot be started.
+pub(crate) fn on_threads<T: Send>(pairs: usize, work: impl FnOnce() -> T + Send) -> Result<T, RunError> {
+    if pairs >= FEW_PAIRS || rayon::current_num_threads() == 1 {
         return Ok(work());
     }
     let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
+        .num_threads(1)
         .build()
         .map_err(|error| CoaddError::Threads(error.to_string()))?;
     Ok(pool.install(work))
@@ -80,19 +75,18 @@ mod tests {
     #[test]
     fn channels_come_one_after_another_where_room_is_short() {
         let bytes = MatchBytes { shared: 100, channel: 50 };
-        let threads = |pairs: usize, free: u64| threads_for(bytes, 3, pairs, free, 8);
+        let (all, one) = (Some(ChannelsAtOnce::All), Some(ChannelsAtOnce::One));
         assert_eq!(
-            [250, 249, 150, 149, 0].map(|free| threads(40, free)),
-            [Some(8), Some(1), Some(1), None, None]
+            [250, 249, 150, 149, 0].map(|free| channels_for(bytes, 3, free)),
+            [all, one, one, None, None]
         );
-        assert_eq!([3, 4].map(|pairs| threads(pairs, 1000)), [Some(1), Some(8)]);
     }
 
     #[test]
-    fn work_has_the_threads_it_is_given() {
+    fn little_work_has_one_thread() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
-        for threads in [1, 2, 3] {
-            let found = pool.install(|| on_threads(threads, rayon::current_num_threads));
+        for (pairs, threads) in [(FEW_PAIRS - 1, 1), (FEW_PAIRS, 3)] {
+            let found = pool.install(|| on_threads(pairs, rayon::current_num_threads));
             assert_eq!(found.ok(), Some(threads));
         }
     }

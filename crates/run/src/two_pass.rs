@@ -70,7 +70,8 @@ pub(crate) fn two_pass(
         let stop = || {
             if cancel.load(Ordering::Relaxed) { Err(RunError::from(CoaddError::Cancelled)) } else { Ok(()) }
         };
-        let tiles = footprints(&members, &placed.sources, &weights_of(request, &members, &placed.sources));
+        let tiles =
+            tile_coverages(&members, &placed.sources, &weights_of(request, &members, &placed.sources));
         stop()?;
         reporter.log(format!(
             "[TwoPass] start tiles={} canvas={}x{} sigma_px={} workers={threads}",
@@ -145,7 +146,7 @@ fn stated_count(source: &Source) -> f64 {
 type Run = [u32; 3];
 
 /// The pixels of a tile on the grid.
-struct Footprint {
+struct TileCoverage {
     region: Region,
     pixels: usize,
     weight: f32,
@@ -179,7 +180,7 @@ fn run_bytes(members: &[Vec<usize>], bounds: &[Region], threads: usize) -> RunBy
     RunBytes { kept: all * size_of::<Run>(), made_with: made_with * size_of::<Run>() }
 }
 
-impl TileMask for Footprint {
+impl TileMask for TileCoverage {
     fn region(&self) -> Region {
         self.region
     }
@@ -205,7 +206,7 @@ impl TileMask for Footprint {
     }
 }
 
-fn footprints(members: &[Vec<usize>], sources: &[Source], weights: &[f32]) -> Vec<Footprint> {
+fn tile_coverages(members: &[Vec<usize>], sources: &[Source], weights: &[f32]) -> Vec<TileCoverage> {
     let tile = |(members, weight): (&Vec<usize>, &f32)| {
         let of_sources: Vec<Vec<Run>> = members.par_iter().map(|index| runs_of(&sources[*index])).collect();
         let runs = united(of_sources.concat());
@@ -213,7 +214,7 @@ fn footprints(members: &[Vec<usize>], sources: &[Source], weights: &[f32]) -> Ve
             let (width, height) = sources[*index].frame.plane_size();
             width * height
         });
-        Footprint { region: region_of(&runs), pixels: pixels.max().unwrap_or(0), weight: *weight, runs }
+        TileCoverage { region: region_of(&runs), pixels: pixels.max().unwrap_or(0), weight: *weight, runs }
     };
     members.par_iter().zip(weights).map(tile).collect()
 }

@@ -18,10 +18,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::intertile_solve::LeastSquares;
+use crate::common_blocks::for_common;
 use crate::gauge::FrameGauge;
-use crate::location::{for_common, median};
+use crate::network::linked;
 use crate::pairs::Pair;
 use crate::preview::Preview;
+use crate::robust_weight::{TUKEY, bisquare};
+use crate::statistics::{MAD_TO_SIGMA, finite_median, median, percentiles};
 
 /// The sky band of the mean of both.
 const SKY_BAND: [f64; 2] = [0.30, 0.70];
@@ -34,9 +37,8 @@ const LEAST_KEPT: usize = 8;
 const ROUNDS: usize = 6;
 /// A gain below this is taken for a failure, and is 1.
 const LEAST_GAIN: f64 = 1e-6;
-/// IRLS: rounds, Tukey's limit, least sigma of a gain.
+/// IRLS: rounds, least sigma of a gain.
 const IRLS_ROUNDS: usize = 3;
-const TUKEY: f64 = 4.685;
 const LEAST_SIGMA: f64 = 0.02;
 /// IRLS: pairs that count.
 const PAIR_GAINS: [f64; 2] = [0.5, 2.0];
@@ -44,8 +46,6 @@ const PAIR_OFFSET: f64 = 5000.0;
 /// IRLS: range of the result.
 const IRLS_GAINS: [f64; 2] = [0.90, 1.10];
 const LOOSE_OFFSET: f64 = 2000.0;
-/// MAD to standard deviation.
-const MAD_TO_SIGMA: f64 = 1.4826;
 
 /// Which unknowns are solved, and how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -118,13 +118,7 @@ pub struct IntertileLine {
 /// Gain and offset of every tile, equal in all channels; always finite.
 pub fn intertile(previews: &[Preview], pairs: &[Pair], options: &IntertileOptions) -> Vec<FrameGauge> {
     let luminances: Vec<Vec<f64>> = previews.par_iter().map(luminance).collect();
-    let medians: Vec<f64> = luminances
-        .iter()
-        .map(|values| {
-            let mut finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
-            median(&mut finite).unwrap_or(f64::NAN)
-        })
-        .collect();
+    let medians: Vec<f64> = luminances.iter().map(|values| finite_median(values)).collect();
     let one = |pair: &Pair| {
         let (mut x, mut y) = (Vec::new(), Vec::new());
         for_common(&previews[pair.a], &previews[pair.b], |i, j| {
@@ -164,9 +158,8 @@ fn luminance(preview: &Preview) -> Vec<f64> {
 pub fn sky_line(x: &[f64], y: &[f64], clip_sigma: f64) -> Option<(f64, f64)> {
     let all: Vec<(f64, f64)> =
         x.iter().copied().zip(y.iter().copied()).filter(|(x, y)| (x + y).is_finite()).collect();
-    let mut sorted: Vec<f64> = all.iter().map(|(x, y)| 0.5 * (x + y)).collect();
-    sorted.sort_by(f64::total_cmp);
-    let [low, high] = SKY_BAND.map(|share| percentile(&sorted, share));
+    let mut middles: Vec<f64> = all.iter().map(|(x, y)| 0.5 * (x + y)).collect();
+    let [low, high] = percentiles(&mut middles, SKY_BAND);
     let is_sky = |(x, y): &(f64, f64)| (low..=high).contains(&(0.5 * (x + y)));
     let mut kept: Vec<(f64, f64)> = all.iter().copied().filter(is_sky).collect();
     if kept.len() < LEAST_IN_BAND {
@@ -193,14 +186,6 @@ pub fn sky_line(x: &[f64], y: &[f64], clip_sigma: f64) -> Option<(f64, f64)> {
     Some(line)
 }
 
-/// Linear between the two nearest of sorted values; NaN without any.
-fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
-    let at = share * last as f64;
-    let (low, part) = (at.floor() as usize, at.fract());
-    sorted[low] + part * (sorted[(low + 1).min(last)] - sorted[low])
-}
-
 fn least_squares(samples: &[(f64, f64)]) -> Option<(f64, f64)> {
     let n = samples.len() as f64;
     let (sum_x, sum_y) = samples.iter().fold((0.0, 0.0), |(sx, sy), (x, y)| (sx + x, sy + y));
@@ -215,18 +200,13 @@ fn least_squares(samples: &[(f64, f64)]) -> Option<(f64, f64)> {
 
 /// Without any pair: a gain to the median of all.
 fn equal_medians(medians: &[f64]) -> Vec<[f64; 2]> {
-    let target = median_of_all(medians);
+    let target = finite_median(medians);
     let gain = |own: &f64| target / own;
     medians
         .iter()
         .map(gain)
         .map(|gain| if gain.is_finite() && gain > 0.0 { [gain, 0.0] } else { [1.0, 0.0] })
         .collect()
-}
-
-fn median_of_all(medians: &[f64]) -> f64 {
-    let mut finite: Vec<f64> = medians.iter().copied().filter(|own| own.is_finite()).collect();
-    median(&mut finite).unwrap_or(f64::NAN)
 }
 
 /// Gain and offset of every tile from the lines, with all that is done to them afterwards. `medians`: of the tiles, NaN where
@@ -239,11 +219,8 @@ pub fn from_lines(medians: &[f64], lines: &[IntertileLine], options: &IntertileO
         *gain = 1.0 + options.affine_blend * (*gain - 1.0);
         *offset *= options.affine_blend;
     }
-    let mut active = vec![false; tiles];
-    for line in lines {
-        (active[line.a], active[line.b]) = (true, true);
-    }
-    let active = active.iter().filter(|active| **active).count();
+    let has_line = linked(tiles, lines.iter().map(|line| (line.a, line.b)));
+    let active = has_line.iter().filter(|has_line| **has_line).count();
     if lines.len() <= options.max_pairs_offset_only || active <= 2 {
         for [gain, offset] in &mut found {
             *gain = 1.0;
@@ -262,7 +239,7 @@ pub fn from_lines(medians: &[f64], lines: &[IntertileLine], options: &IntertileO
 fn recenter(found: &mut [[f64; 2]], medians: &[f64], options: &IntertileOptions) {
     let corrected: Vec<f64> =
         found.iter().zip(medians).map(|([gain, offset], own)| gain * own + offset).collect();
-    let target = median_of_all(&corrected);
+    let target = finite_median(&corrected);
     let [low, high] = options.recenter_clip;
     for (own, corrected) in found.iter_mut().zip(corrected) {
         let factor = target / corrected;
@@ -287,10 +264,7 @@ pub fn solve_lines(tiles: usize, lines: &[IntertileLine], options: &IntertileOpt
         IntertileSolver::OffsetOnly => offsets_only(tiles, &both, anchor),
         IntertileSolver::Irls => irls(tiles, &both, anchor, options.prior),
     };
-    let mut has_line = vec![false; tiles];
-    for line in &both {
-        (has_line[line.a], has_line[line.b]) = (true, true);
-    }
+    let has_line = linked(tiles, both.iter().map(|line| (line.a, line.b)));
     let tidy = |(own, has_line): ([f64; 2], &bool)| {
         let [gain, offset] = own;
         if !has_line || !gain.is_finite() || !offset.is_finite() {
@@ -365,8 +339,7 @@ fn irls(tiles: usize, lines: &[IntertileLine], anchor: usize, prior: f64) -> Vec
         let mut amounts: Vec<f64> = residuals.iter().map(|own| (own - middle).abs()).collect();
         let sigma = (MAD_TO_SIGMA * median(&mut amounts).unwrap_or(0.0)).max(LEAST_SIGMA);
         for (weight, residual) in weights.iter_mut().zip(&residuals) {
-            let share = residual / (TUKEY * sigma);
-            *weight = if share.abs() < 1.0 { (1.0 - share * share).powi(2) } else { 0.0 };
+            *weight = bisquare(residual / (TUKEY * sigma));
         }
         found = gains_and_offsets(tiles, lines, anchor, &weights, prior);
     }
@@ -389,9 +362,7 @@ fn sane_lines(lines: &[IntertileLine]) -> Vec<IntertileLine> {
         return sane;
     }
     let range = |of: &dyn Fn(&IntertileLine) -> f64| {
-        let mut sorted: Vec<f64> = lines.iter().map(of).collect();
-        sorted.sort_by(f64::total_cmp);
-        [0.01, 0.99].map(|share| percentile(&sorted, share))
+        percentiles(&mut lines.iter().map(of).collect::<Vec<f64>>(), [0.01, 0.99])
     };
     within(range(&|line| line.slope), range(&|line| line.intercept))
 }

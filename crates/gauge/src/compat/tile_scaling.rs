@@ -13,9 +13,10 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::common_blocks::for_common;
 use crate::gauge::{FrameGauge, Gauge, GaugeError, Note};
-use crate::location::{for_common, median};
 use crate::preview::Preview;
+use crate::statistics::median;
 
 /// Least, middle and greatest level of the blocks of a tile.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]

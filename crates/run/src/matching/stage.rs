@@ -7,8 +7,8 @@ use zemosaic_coadd::{CoaddError, MemoryBudget, Source, Tile};
 use zemosaic_fits::FilePool;
 use zemosaic_frames::{IngestOptions, InputFile, LeftOut, Reason, ingest};
 use zemosaic_gauge::{
-    BlockGrid, CertificateJob, FrameGauge, Gauge, GaugeError, MatchMethod, NormalizeMethod, Pair, PixelNoise,
-    Preview, choose_pairs, match_frames, normalize, seam_certificate,
+    BlockGrid, CertificateJob, FrameGauge, Gauge, GaugeError, MatchJob, MatchMethod, NormalizeMethod, Pair,
+    PixelNoise, Preview, choose_pairs, match_frames, normalize, seam_certificate,
 };
 
 use super::log::MatchLog;
@@ -16,7 +16,7 @@ use super::previews::{Measuring, blocks_of, keep_good, keep_sources, threads_wit
 use super::tell::{log_metrics, note_odd_gains, warnings_of};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
-use crate::match_room::{match_threads, on_threads};
+use crate::match_room::{channels_within, on_threads};
 use crate::options::{MosaicOptions, MosaicRequest};
 use crate::plan::{Placed, PlannedRun, place_sources};
 use crate::prepare::prepare;
@@ -173,15 +173,13 @@ fn matched(
     let matching = &options.matching;
     let reference = index_of("--match-reference", matching.reference.as_deref(), &placed.sources)?;
     let pairs = choose_pairs(previews, matching);
-    let threads = match_threads(budget, &placed.sources, (previews, &pairs), matching)?;
-    drop(pairs);
+    let channels_at_once = channels_within(budget, &placed.sources, (previews, &pairs), matching)?;
+    let job = MatchJob { previews, blocks, pairs: &pairs, reference, channels_at_once };
     let longest = |preview: &Preview| preview.region.width.max(preview.region.height);
     let log = MatchLog::new(reporter, previews.iter().map(longest).max().unwrap_or(0));
     let working = reporter.working(format!("gauge: pairs and solve of {} sources", previews.len()));
-    let mut found = on_threads(threads, || {
-        log.with_heartbeat(|| match_frames(previews, blocks, reference, matching, &log))
-    })?;
-    drop(working);
+    let mut found = on_threads(pairs.len(), || log.with_heartbeat(|| match_frames(&job, matching, &log)))?;
+    drop((working, pairs));
     let ids = ids_of(&placed.sources);
     for untold in &found.undetermined {
         reporter.log(format!("gauge: not determined: {}", in_words(untold, &ids)));

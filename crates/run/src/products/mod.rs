@@ -4,7 +4,9 @@
 pub mod facts;
 pub mod frames_csv;
 pub mod gauge;
+pub mod gauge_tables;
 pub mod header;
+mod html;
 pub mod inputs_table;
 pub mod preview;
 pub mod report;
