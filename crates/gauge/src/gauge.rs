@@ -5,7 +5,7 @@ use crate::certificate::SeamCertificate;
 use crate::compat::tile_scaling::{self, ScalingRecord};
 use crate::options::{NormalizeMethod, NormalizeOptions};
 use crate::preview::Preview;
-use crate::reference;
+use crate::relative;
 use crate::report::{ChannelReport, PairReport};
 use crate::surface::Surface;
 
@@ -155,7 +155,7 @@ pub fn normalize(
         | NormalizeMethod::AdditiveScaling
         | NormalizeMethod::LinearFit
         | NormalizeMethod::LinearFitRobust
-        | NormalizeMethod::SkyMean => reference::relative(previews, sigma, reference, options),
+        | NormalizeMethod::SkyMean => relative::relative(previews, sigma, reference, options),
         NormalizeMethod::TileScaling => tile_scaling::as_gauge(previews, reference),
     }
 }

@@ -5,7 +5,7 @@
 //! Contents, in the order of the data:
 //! - [`options`]: what is asked for
 //! - [`blocks`]: blocks of the grid
-//! - `runs`: which pixels of a frame's row fall into which block
+//! - `block_runs`: which pixels of a frame's row fall into which block
 //! - [`clip`]: level of a block from its pixels
 //! - [`preview`]: the blocks of a frame
 //! - `candidates`, `aperture`, `photometry`: its stars
@@ -21,10 +21,10 @@
 //! - [`mod@solve`]: offsets from differences
 //! - [`matching`]: gains, offsets and surfaces of all frames; `channel`: of one channel; [`report`]: what is told of them
 //! - [`match_bytes`]: what that takes
-//! - `reference`: gain and offset relative to one frame
+//! - `relative`: gain and offset relative to one frame
 //! - [`surface`]: low-order surfaces over the grid
 //! - `shared_noise`: which noise pairs have in common
-//! - `shares`: how much one of several pairs at a place counts
+//! - `independent_shares`: how much one of several pairs at a place counts
 //! - [`surfaces`]: offsets and surfaces from differences of blocks
 //! - `reference_gauge`: the gauge with one frame as reference
 //! - [`mod@gauge`]: the gauge of all frames; [`normalize`]: that relative to one frame
@@ -33,6 +33,7 @@
 //!   pairs; [`level_spread`]: how far levels are spread
 
 mod aperture;
+mod block_runs;
 pub mod blocks;
 mod candidates;
 pub mod certificate;
@@ -45,6 +46,7 @@ mod deming;
 pub mod gain;
 pub mod gauge;
 pub mod graph;
+mod independent_shares;
 pub mod level_spread;
 pub mod location;
 mod log_ratio;
@@ -56,15 +58,13 @@ pub mod options;
 pub mod pairs;
 mod photometry;
 pub mod preview;
-mod reference;
 mod reference_gauge;
+mod relative;
 pub mod report;
 mod rims;
 mod robust_weight;
-mod runs;
 pub mod seam_pairs;
 mod shared_noise;
-mod shares;
 pub mod solve;
 pub mod star_list;
 mod statistics;

@@ -7,11 +7,11 @@ use zemosaic_frames::{Frame, FrameKind, PixelScratch};
 use zemosaic_image::{Background, Region};
 use zemosaic_sky::{PixelMap, Wcs};
 
+use crate::block_runs::{Nodes, Run};
 use crate::blocks::BlockGrid;
 use crate::candidates::{Candidate, Peak, choose};
 use crate::clip::clipped_mean;
 use crate::photometry::{KEPT_ROWS, StarScratch, leading_channel, measure_stars};
-use crate::runs::{Nodes, Run};
 use crate::star_list::GridStar;
 
 /// Rows read at a time.

@@ -19,6 +19,7 @@ use std::fmt;
 
 use rayon::prelude::*;
 
+use crate::independent_shares::independent_shares;
 use crate::location::PLACES;
 use crate::normal::conjugate::{self, Goal, Reached};
 use crate::normal::system::LinkBlocks;
@@ -27,7 +28,6 @@ use crate::normal::{Factor, Pattern, System, Unknowns};
 use crate::options::SurfaceOrder;
 use crate::report::SolveHealth;
 use crate::robust_weight::RobustWeight;
-use crate::shares::independent_shares;
 use crate::statistics::{median, scatter_of};
 use crate::surface::{SURFACE_TERMS, Surface};
 

@@ -154,9 +154,9 @@ fn bias_of_crowded(count: usize, fwhm_px: [f64; 2], sets: u64) -> (f64, f64) {
         let mut place = || MIDDLE[0] + rng.range(-330.0, 330.0);
         let field: Vec<(f64, f64, f64)> =
             (0..count).map(|i| (place(), place(), 2e5 / (1.0 + 100.0 * i as f64 / count as f64))).collect();
-        for index in 0..2 {
+        for (index, fwhm_px) in fwhm_px.into_iter().enumerate() {
             let frame = pointing(20.0 * index as f64, 9.0, 2.0, 0.3 * index as f64);
-            let light = light(&frame, &field, fwhm_px[index]);
+            let light = light(&frame, &field, fwhm_px);
             let noise = noise_image(SIZE.0, SIZE.1, 400.0, 8.0, 10 * set + index as u64);
             let strength = 2.0 - index as f32;
             let pixels: Vec<f32> =

@@ -3,14 +3,14 @@
 //!
 //! - [`two_pass`]: gains from the coverage of the mosaic
 //! - [`coverage_scale`]: the plane those gains are medians of
-//! - [`select`]: exact medians without a copy of the values
+//! - [`counted_median`]: exact medians without a copy of the values
 //! - [`intertile`]: gains and offsets from overlaps
 //! - `intertile_solve`: its least squares
 //! - [`tile_scaling`]: gains from one healthy tile
 
+pub mod counted_median;
 pub mod coverage_scale;
 pub mod intertile;
 mod intertile_solve;
-pub mod select;
 pub mod tile_scaling;
 pub mod two_pass;

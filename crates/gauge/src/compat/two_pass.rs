@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zemosaic_image::Region;
 
+use super::counted_median::{MedianCounts, MedianMiddle};
 use super::coverage_scale::{Bands, coverage_scale};
-use super::select::{MedianCounts, MedianMiddle};
 
 /// A mask above this is the tile.
 const LEAST_MASK: f32 = 1e-3;
