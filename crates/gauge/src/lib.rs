@@ -90,6 +90,6 @@ pub use reference_gauge::refer_to;
 pub use report::{ChannelReport, GainReport, PairReport, SolveHealth};
 pub use seam_pairs::{ChannelSeam, PairSeam, Seam};
 pub use solve::{OffsetSolution, solve_offsets};
-pub use star_list::GridStar;
+pub use star_list::{GridStar, MOST_STARS};
 pub use surface::Surface;
 pub use surfaces::{BlockDifference, SurfacePair, SurfaceSolution, Undetermined, solve_surfaces};

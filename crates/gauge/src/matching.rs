@@ -294,7 +294,9 @@ fn refer_errors_to(gauge: &mut Gauge, reference: usize) {
             error.offset[channel] = error.offset[channel].hypot(origin.offset[channel]) / own;
         }
     }
-    gauge.error[reference] = FrameError { gain: [0.0; 3], offset: [0.0; 3] };
+    // It has none against itself; what was not solved stays unknown.
+    let none = |error: f64| if error.is_nan() { error } else { 0.0 };
+    gauge.error[reference] = FrameError { gain: origin.gain.map(none), offset: origin.offset.map(none) };
 }
 
 /// Root mean square of what is a number; 0 of nothing.

@@ -3,7 +3,7 @@
 //!
 //! Candidates are the brightest pixels of blocks ([`crate::candidates`]); of each a small window is read once. The width of
 //! the images is the median over the brightest; aperture: 2.2 full widths, local sky: clipped mean of the ring of twice that area
-//! outside. A star is kept if it has the width of the others, no saturated pixel and no missing one, no neighbour of a fifth of its
+//! outside. A star is kept if it has the width of the others, no saturated pixel and no missing one, no neighbour of half its
 //! height, and lies wholly inside the frame.
 //!
 //! Fluxes are in units of the mosaic times pixels of the grid: sum of (value - sky) x flux scale x (scale of the frame over that of
@@ -20,7 +20,7 @@ use crate::aperture::{
 };
 use crate::candidates::Candidate;
 use crate::preview::PreviewJob;
-use crate::star_list::{APERTURE_STEP, GridStar};
+use crate::star_list::{APERTURE_STEP, GridStar, MOST_STARS};
 
 /// Radius of the aperture in full widths at half maximum.
 const RADIUS_FWHM: f64 = 2.2;
@@ -47,8 +47,6 @@ const LEAST_SIGMA_PX: f64 = 0.45;
 const WIDTH_RANGE: (f64, f64) = (0.4, 2.0);
 /// A neighbour within the aperture with this share of the height of the star makes it useless.
 const NEIGHBOUR: f32 = 0.5;
-/// Stars of a frame at most.
-const MOST_STARS: usize = 256;
 /// Candidates that are measured together, highest first: hardly more than are kept.
 const BATCH: usize = 272;
 /// Windows on a row, on average, from which on rows are read once for all.

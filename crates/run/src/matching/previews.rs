@@ -7,7 +7,7 @@ use zemosaic_coadd::{CoaddError, MemoryBudget, Source};
 use zemosaic_fits::{FilePool, FitsError};
 use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::{LeftOut, Reason};
-use zemosaic_gauge::{BlockGrid, GridStar, Preview, PreviewJob, PreviewScratch, measure_preview};
+use zemosaic_gauge::{BlockGrid, GridStar, MOST_STARS, Preview, PreviewJob, PreviewScratch, measure_preview};
 use zemosaic_image::Region;
 use zemosaic_sky::Wcs;
 
@@ -19,12 +19,8 @@ use crate::units::show_size;
 
 /// Share of the memory budget that previews may take.
 const PREVIEW_SHARE: u64 = 2;
-/// Stars of a preview.
-const MOST_STARS: usize = 256;
 /// Of a block in the sums of the certificate.
 const CERTIFICATE_BYTES: usize = 128;
-/// Sources that lie on each other share blocks: what the sums of a very large mosaic take.
-const MOST_CERTIFICATE_BYTES: usize = 64 << 20;
 /// What the program takes besides.
 const PROGRAM_BYTES: u64 = 24 << 20;
 
@@ -47,13 +43,11 @@ pub(super) fn threads_within(
     let held = |source: &Source| {
         blocks.covering(source.bounds).area() * source.frame.kind.channels() * 2 * size_of::<f32>()
     };
-    // The certificate has sums of all blocks of the mosaic, at most those of all sources.
-    let certificate = |source: &Source| blocks.covering(source.bounds).area() * CERTIFICATE_BYTES;
+    // The certificate has sums of all blocks of the rectangle about all sources.
+    let whole = sources.iter().map(|source| source.bounds).reduce(about);
+    let certificate = whole.map_or(0, |whole| blocks.covering(whole).area() * CERTIFICATE_BYTES);
     let stars = sources.len() * MOST_STARS * size_of::<GridStar>();
-    let previews = (sources.iter().map(held).sum::<usize>()
-        + stars
-        + sources.iter().map(certificate).sum::<usize>().min(MOST_CERTIFICATE_BYTES))
-        as u64;
+    let previews = (sources.iter().map(held).sum::<usize>() + stars + certificate) as u64;
     let each =
         sources.iter().map(|source| PreviewScratch::bytes_for(&source.frame)).max().unwrap_or(1) as u64;
     let free = budget.total_bytes.saturating_sub(PROGRAM_BYTES);
@@ -67,6 +61,13 @@ pub(super) fn threads_within(
         )));
     }
     Ok(budget.workers.clamp(1, ((free - previews) / each.max(1)).max(1) as usize))
+}
+
+/// The rectangle about two.
+fn about(a: Region, b: Region) -> Region {
+    let (x0, y0) = (a.x0.min(b.x0), a.y0.min(b.y0));
+    let (x1, y1) = (a.x1().max(b.x1()), a.y1().max(b.y1()));
+    Region { x0, y0, width: (x1 - x0) as usize, height: (y1 - y0) as usize }
 }
 
 /// What all previews share.
