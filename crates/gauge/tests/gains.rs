@@ -250,7 +250,9 @@ fn pixel_scales_are_no_gain() {
             let pixels = light(&frame, &field, 6.0 / scale_arcsec);
             let pixels: Vec<f32> = pixels.iter().map(|light| 100.0 + light).collect();
             let bayer = |header: &mut Header| {
-                pattern.into_iter().for_each(|pattern| header.set_str("BAYERPAT", pattern, ""));
+                if let Some(pattern) = pattern {
+                    header.set_str("BAYERPAT", pattern, "");
+                }
             };
             write(dir.path(), index, &frame, &pixels, bayer);
         }
