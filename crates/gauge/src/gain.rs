@@ -27,7 +27,7 @@ const OWN_SNR: f64 = 0.25;
 /// sample them (measured: 0.35 to 0.4 % for FWHM of 1.4 to 2.8 pixels).
 const SHAPE_ERROR: f64 = 4e-3;
 /// ln of the ratio of two widths up to which two frames have the same seeing.
-const ALIKE: f64 = 0.1;
+const ALIKE: f64 = 0.2;
 /// Neighbours that a star may have, as a share of its height, where the seeing differs.
 const ISOLATED: f32 = 0.2;
 /// Stars that may support a gain from structure.
@@ -79,13 +79,13 @@ pub fn pair_gains(
         .par_iter()
         .map_init(Scratch::default, |scratch, pair| of_stars(scratch, pair, ANY_FLOOR))
         .collect();
-    // A few dozen stars hardly tell their floor: it is that of a typical pair unless it is above that by more than chance.
+    // A few dozen stars hardly tell their floor: it is at least that of a typical pair.
     let mut floors: Vec<f64> =
         first.iter().flatten().filter(|found| found.used >= enough).map(|found| found.floor).collect();
     let typical = median(&mut floors).unwrap_or(0.0);
     let one = |scratch: &mut Scratch, (pair, first): (&Pair, &Option<LogRatio>)| {
         let found = match first {
-            Some(found) if !found.is_above(typical) => of_stars(scratch, pair, typical..=typical),
+            Some(found) if found.floor < typical => of_stars(scratch, pair, typical..=f64::MAX),
             found => *found,
         };
         if let Some(found) = found.filter(|found| found.used >= enough) {

@@ -30,7 +30,7 @@
 //! - [`mod@gauge`]: the gauge of all frames; [`normalize`]: that relative to one frame
 //! - [`compat`]: what ZeMosaic does, for comparison only
 //! - [`certificate`]: the steps that remain in the mosaic; `rims`: where sources end; [`seam_pairs`]: steps and gradients of
-//!   pairs; [`level_spread`]: how far levels are spread
+//!   pairs; [`level_spread()`]: how far levels are spread
 
 mod aperture;
 mod block_runs;

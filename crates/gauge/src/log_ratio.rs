@@ -12,9 +12,6 @@ use std::ops::RangeInclusive;
 use crate::robust_weight::{HUBER_ROUNDS, RobustWeight};
 use crate::statistics::median;
 
-/// Standard errors from which on more than the typical floor is no chance.
-const SIGNIFICANT: f64 = 2.5;
-
 /// Bound of a squared residual, in variances.
 const BOUND: f64 = 4.0;
 /// Squared residual, in variances, beyond which a ratio is an outlier.
@@ -42,19 +39,8 @@ pub(crate) struct LogRatio {
     pub(crate) variance: f64,
     /// The floor, as a variance.
     pub(crate) floor: f64,
-    /// What the noise says of a ratio, as a variance, on average over those that count.
-    pub(crate) noise: f64,
     /// Ratios that count.
     pub(crate) used: usize,
-}
-
-impl LogRatio {
-    /// Whether its floor is above `typical` by more than chance: the variance of n normal deviates is known to a factor of
-    /// 1 + sqrt(2 / n).
-    pub(crate) fn is_above(&self, typical: f64) -> bool {
-        let chance = 1.0 + SIGNIFICANT * (2.0 / self.used as f64).sqrt();
-        self.noise + self.floor > chance * (self.noise + typical)
-    }
 }
 
 /// Of `(ratio, variance)` with a floor within `floors`; `None` with less than two or where nothing finite comes out.
@@ -84,7 +70,7 @@ pub(crate) fn log_ratio(
             floor = floor_of(&good, mean).clamp(*floors.start(), *floors.end());
         }
         let kind = RobustWeight::of_round(round, HUBER_ROUNDS);
-        let (mut weights, mut sum, mut inverse, mut noise, mut used) = (0.0, 0.0, 0.0, 0.0, 0);
+        let (mut weights, mut sum, mut inverse, mut used) = (0.0, 0.0, 0.0, 0);
         for (ratio, variance) in ratios {
             let total = variance.max(LEAST_VARIANCE) + floor;
             let residual = ratio - mean;
@@ -92,7 +78,6 @@ pub(crate) fn log_ratio(
             if robust > 0.0 {
                 used += 1;
                 inverse += 1.0 / total;
-                noise += variance / total;
             }
             weights += robust / total;
             sum += robust / total * residual;
@@ -103,7 +88,7 @@ pub(crate) fn log_ratio(
         let step = sum / weights;
         mean += step;
         let variance = 1.0 / (EFFICIENCY * inverse);
-        found = Some(LogRatio { mean, variance, floor, noise: noise / inverse, used });
+        found = Some(LogRatio { mean, variance, floor, used });
         if round >= FLOOR_ROUNDS && step.abs() <= 1e-4 * variance.sqrt() {
             break;
         }

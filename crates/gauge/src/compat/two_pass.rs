@@ -4,7 +4,7 @@
 //! clipped; 1 where less than max(64, 0.001 x pixels of the tile) of them count. It multiplies *brightness* by a ratio of
 //! *exposure*, which has no photometric meaning: identical tiles get different gains. Never a default.
 //!
-//! Nothing is gathered: the scale takes the place of the coverage, and medians are selected by counting ([`super::select`]).
+//! Nothing is gathered: the scale takes the place of the coverage, and medians are selected by counting ([`super::counted_median`]).
 
 use rayon::prelude::*;
 use schemars::JsonSchema;
