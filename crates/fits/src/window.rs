@@ -210,13 +210,20 @@ impl Reader<'_> {
         for block in out.chunks_mut(rows * width) {
             let count = block.len() / width;
             let bytes = self.fill(at, (count - 1) * row_bytes + window_bytes, scratch)?;
-            for (row, values) in block.chunks_exact_mut(width).enumerate() {
-                let start = row * row_bytes;
-                decode(self.layout, &bytes[start..start + window_bytes], values);
-            }
+            self.decode_rows(bytes, 0, width, block);
             at += (count * row_bytes) as u64;
         }
         Ok(())
+    }
+
+    /// Samples of rows whose first is `from` bytes into each row of `bytes`.
+    fn decode_rows(&self, bytes: &[u8], from: usize, width: usize, out: &mut [f32]) {
+        let row_bytes = self.layout.row_bytes() as usize;
+        let window_bytes = width * self.layout.sample.bytes();
+        for (row, values) in out.chunks_exact_mut(width).enumerate() {
+            let start = from + row * row_bytes;
+            decode(self.layout, &bytes[start..start + window_bytes], values);
+        }
     }
 
     /// A window out of rows that are kept.
@@ -234,10 +241,7 @@ impl Reader<'_> {
         let bytes = scratch.kept.rows(of, window.y0, window.height, |row, bytes| {
             self.read_into(offset + row as u64 * layout.row_bytes(), bytes)
         })?;
-        let (from, size) = (window.x0 * layout.sample.bytes(), window.width * layout.sample.bytes());
-        for (row, values) in bytes.chunks_exact(row_bytes).zip(out.chunks_exact_mut(window.width)) {
-            decode(layout, &row[from..from + size], values);
-        }
+        self.decode_rows(bytes, window.x0 * layout.sample.bytes(), window.width, out);
         Ok(())
     }
 
