@@ -104,8 +104,26 @@ fn border_share(distance: f64, radius: f64, pitch: f64) -> f64 {
     ((radius - distance.sqrt()) / pitch + 0.5).clamp(0.0, 1.0)
 }
 
+/// Image of a star of height 1: Moffat's (1969, A&A 3, 455) with beta = 3.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moffat3 {
+    alpha_squared: f64,
+}
+
+impl Moffat3 {
+    /// With the full width at half maximum of a Gaussian of this sigma: (FWHM / 2 alpha)^2 = 2^(1 / beta) - 1.
+    pub(crate) fn of_sigma(sigma_px: f64) -> Self {
+        Self { alpha_squared: (0.5 * SIGMA_TO_FWHM * sigma_px).powi(2) / 0.259_921 }
+    }
+
+    /// Height at this squared distance.
+    pub(crate) fn at(self, distance: f64) -> f64 {
+        (1.0 + distance / self.alpha_squared).powi(-3)
+    }
+}
+
 /// What the place of a star in the pattern of a CFA does to its sum by [`flux`]: that of an image of `sigma_px` over the pixels of the
-/// colour, over its mean for all places. The image is Moffat's (1969, A&A 3, 455) with beta = 3.
+/// colour, over its mean for all places.
 pub(crate) fn place_share(
     samples: &[Sample],
     (x, y): (f64, f64),
@@ -115,11 +133,10 @@ pub(crate) fn place_share(
 ) -> f64 {
     let pitch = area.sqrt();
     let outer = aperture.radius + 0.5 * pitch;
-    // (FWHM / 2 alpha)^2 = 2^(1 / beta) - 1.
-    let alpha_squared = (0.5 * SIGMA_TO_FWHM * sigma_px).powi(2) / 0.259_921;
+    let image = Moffat3::of_sigma(sigma_px);
     let light = |dx: f64, dy: f64| {
         let distance = dx * dx + dy * dy;
-        border_share(distance, aperture.radius, pitch) * (1.0 + distance / alpha_squared).powi(-3)
+        border_share(distance, aperture.radius, pitch) * image.at(distance)
     };
     let own: f64 = samples.iter().map(|(sx, sy, _)| light(f64::from(*sx) - x, f64::from(*sy) - y)).sum();
     let reach = |at: f64| ((at - outer).ceil() as i64)..=((at + outer).floor() as i64);

@@ -27,7 +27,7 @@ const OWN_SNR: f64 = 0.25;
 /// sample them (measured: 0.35 to 0.4 % for FWHM of 1.4 to 2.8 pixels).
 const SHAPE_ERROR: f64 = 4e-3;
 /// ln of the ratio of two widths up to which two frames have the same seeing.
-const ALIKE: f64 = 0.2;
+const ALIKE: f64 = 0.05;
 /// Neighbours that a star may have, as a share of its height, where the seeing differs.
 const ISOLATED: f32 = 0.2;
 /// Stars that may support a gain from structure.

@@ -2,8 +2,8 @@
 //! of its own images, so that frames of different seeing measure the same share of the light.
 //!
 //! Candidates are the brightest pixels of blocks ([`crate::candidates`]); of each a small window is read once. The width of
-//! the images is the median over the brightest; aperture: 2.2 full widths, local sky: clipped mean of the ring of twice that area
-//! outside. A star is kept if it has the width of the others, no saturated pixel and no missing one, no neighbour of half its
+//! the images is that of most of the brightest; aperture: 1.5 full widths (2.2 of CFA frames), local sky: clipped mean of the ring of
+//! four times that area outside. A star is kept if it has the width of the others, no saturated pixel and no missing one, no neighbour of half its
 //! height, and lies wholly inside the frame.
 //!
 //! Fluxes are in units of the mosaic times pixels of the grid: sum of (value - sky) x flux scale x (scale of the frame over that of
@@ -16,27 +16,31 @@ use zemosaic_frames::{FrameKind, PixelScratch};
 use zemosaic_image::Region;
 
 use crate::aperture::{
-    Aperture, LocalSky, Moments, SIGMA_TO_FWHM, Sample, centroid, flux, local_sky, moments, place_share,
+    Aperture, LocalSky, Moffat3, Moments, SIGMA_TO_FWHM, Sample, centroid, flux, local_sky, moments,
+    place_share,
 };
 use crate::candidates::Candidate;
 use crate::preview::PreviewJob;
 use crate::star_list::{APERTURE_STEP, GridStar, MOST_STARS};
 
-/// Radius of the aperture in full widths at half maximum.
-const RADIUS_FWHM: f64 = 2.2;
+/// Radius of the aperture in full widths at half maximum, and that of a CFA frame, whose pixels of a colour are farther apart.
+const RADIUS_FWHM: f64 = 1.5;
+const CFA_RADIUS_FWHM: f64 = 2.2;
 /// Variance of a pixel's area along an axis.
 const PIXEL_VARIANCE: f64 = 1.0 / 12.0;
 /// Smallest radius, and that of a CFA frame. Larger ones would be the same for frames of different width, and the share of the light
 /// in them not.
-const LEAST_RADIUS_PX: f64 = 3.0;
-const LEAST_CFA_RADIUS_PX: f64 = 4.0;
+const LEAST_RADIUS_PX: f64 = 2.0;
+const CFA_LEAST_RADIUS_PX: f64 = 4.0;
 /// Distance of the sky's ring from the aperture, pixels.
 const GAP_PX: f64 = 1.5;
 /// Area of the ring over that of the aperture.
-const RING_AREA: f64 = 2.0;
+const RING_AREA: f64 = 4.0;
 /// Stars that the width is measured on, and half of their windows.
 const WIDTH_STARS: usize = 40;
 const WIDTH_HALF_PX: usize = 14;
+/// Largest over smallest width of the images of most stars.
+const ALIKE_WIDTHS: f64 = 1.2;
 /// Width to start with, pixels.
 const START_SIGMA_PX: f64 = 1.4;
 /// Largest width that is believed: windows must stay small.
@@ -120,12 +124,21 @@ fn on_ladder(length_px: f64) -> f64 {
 /// Inner and outer aperture of a frame with images of this width.
 fn apertures_of(sigma_px: f64, kind: FrameKind) -> [Aperture; 2] {
     let pitch = areas(kind)[0].sqrt();
-    let least = if pitch > 1.0 { LEAST_CFA_RADIUS_PX } else { LEAST_RADIUS_PX };
-    let inner = on_ladder((RADIUS_FWHM * SIGMA_TO_FWHM * without_pixel(sigma_px)).max(least));
+    let (of_fwhm, least) =
+        if pitch > 1.0 { (CFA_RADIUS_FWHM, CFA_LEAST_RADIUS_PX) } else { (RADIUS_FWHM, LEAST_RADIUS_PX) };
+    let inner = on_ladder((of_fwhm * SIGMA_TO_FWHM * without_pixel(sigma_px)).max(least));
     [inner, inner * APERTURE_STEP.exp()].map(|radius| {
         let sky_from = radius + GAP_PX * pitch;
         Aperture { radius, sky_from, sky_to: (sky_from * sky_from + RING_AREA * radius * radius).sqrt() }
     })
+}
+
+/// Median of the densest part of `widths`: those of stars are alike; those of cosmic rays, of which there may be more, are not.
+fn typical_width(widths: &mut [f64]) -> Option<f64> {
+    widths.sort_by(f64::total_cmp);
+    let alike = |first: usize| widths.partition_point(|width| *width <= ALIKE_WIDTHS * widths[first]) - first;
+    let densest = (0..widths.len()).max_by_key(|first| (alike(*first), *first))?;
+    widths.get(densest + alike(densest) / 2).copied()
 }
 
 struct Reader<'a> {
@@ -172,7 +185,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Median width of the images of the highest candidates.
+    /// Typical width of the images of the highest candidates.
     fn width(&mut self, candidates: &[Candidate]) -> Result<Option<f64>, FitsError> {
         let channel = leading_channel(self.job.frame.kind);
         let mut widths = Vec::with_capacity(WIDTH_STARS);
@@ -194,9 +207,7 @@ impl Reader<'_> {
             let found = moments(&samples[channel], start, sky.level);
             widths.extend(found.map(|found| found.sigma_px).filter(|sigma| *sigma >= LEAST_SIGMA_PX));
         }
-        let middle = widths.len() / 2;
-        widths.sort_by(f64::total_cmp);
-        Ok(widths.get(middle).map(|sigma| sigma.min(MOST_SIGMA_PX)))
+        Ok(typical_width(&mut widths).map(|sigma| sigma.min(MOST_SIGMA_PX)))
     }
 
     fn is_saturated(&self, region: Region, candidate: &Candidate, radius: f64) -> bool {
@@ -324,18 +335,19 @@ impl Reader<'_> {
     }
 }
 
-/// Height of what is highest in the aperture besides the star, over that of the star; 0 where nothing is.
+/// Height of what is highest in the aperture beside the image of the star itself, over that of the star; 0 where nothing is.
 fn neighbour(samples: &[Sample], star: (f64, f64), aperture: Aperture, sky: &LocalSky, sigma_px: f64) -> f32 {
     let own = (SIGMA_TO_FWHM * sigma_px).max(2.0).powi(2);
     let reach = aperture.radius.powi(2);
-    let (mut highest, mut beside) = (0.0_f32, 0.0_f32);
-    for (x, y, value) in samples {
+    let image = Moffat3::of_sigma(sigma_px);
+    let near = samples.iter().filter_map(|(x, y, value)| {
         let distance = (f64::from(*x) - star.0).powi(2) + (f64::from(*y) - star.1).powi(2);
-        if distance <= own {
-            highest = highest.max(value - sky.level as f32);
-        } else if distance <= reach {
-            beside = beside.max(value - sky.level as f32);
-        }
-    }
-    if beside > 0.0 { beside / highest } else { 0.0 }
+        (distance <= reach.max(own)).then_some((distance, f64::from(*value) - sky.level))
+    });
+    let highest =
+        near.clone().filter(|(distance, _)| *distance <= own).fold(0.0, |most, own| own.1.max(most));
+    let beside = near.filter(|(distance, _)| *distance > own);
+    let beside =
+        beside.fold(0.0_f64, |most, (distance, height)| most.max(height - highest * image.at(distance)));
+    if beside > 0.0 { (beside / highest) as f32 } else { 0.0 }
 }
