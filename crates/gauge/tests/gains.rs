@@ -185,6 +185,7 @@ fn neighbours_do_not_bias() {
         (1500, [2.0, 4.0], 0.02),
     ] {
         let (bias, error) = bias_of_crowded(count, fwhm_px, 4);
+        println!("{count} stars, {fwhm_px:?}: {bias:.4} +- {error:.4}");
         assert!(bias.abs() < limit && error < 0.006, "{count} stars, {fwhm_px:?}: {bias} +- {error}");
     }
 }
