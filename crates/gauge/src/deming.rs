@@ -7,6 +7,7 @@
 
 use crate::common_blocks::common_area;
 use crate::location::PLACES;
+use crate::log_ratio::SAME_NOISE;
 use crate::preview::Preview;
 use crate::robust_weight::{HUBER_ROUNDS, RobustWeight};
 
@@ -74,7 +75,12 @@ pub(crate) fn structure_gain(a: &Preview, b: &Preview, channel: usize) -> Option
         let of_distance = expected / free + excess / free.min(PLACES);
         let signal = sums.xx - sums.noise[0];
         let expected = of_distance / (slope * slope * signal);
-        let variance = blocks.jackknife(&x, &y).map_or(expected, |own| own.max(expected));
+        let variance = match blocks.jackknife(&x, &y) {
+            // Made from the same exposures: the noise is the same in both.
+            Some(own) if own < SAME_NOISE * expected => own,
+            Some(own) => own.max(expected),
+            None => expected,
+        };
         found = Some(Structure { value: slope.ln(), variance, used });
         for (index, weight) in blocks.weight.iter_mut().enumerate() {
             let noise = blocks.noise[1][index] + slope * slope * blocks.noise[0][index] + excess;

@@ -6,6 +6,10 @@
 //! without a floor. The weights let bright stars say what the floor is: faint ones do not know. The mean is weighted with
 //! 1 / (v + t) and, in rounds, 3 times with Huber's weight (k = 1.345), then with Tukey's (c = 4.685; Holland & Welsch 1977); t is
 //! renewed in each of the first.
+//!
+//! Images that were made from the same exposures (neighbouring coadds of a survey, stacks that share frames) have the same noise:
+//! their ratios scatter far less than v. Where chi2 is less than a hundredth of the degrees of freedom the variance of the mean is that
+//! of the scatter.
 
 use std::ops::RangeInclusive;
 
@@ -26,6 +30,10 @@ const HALVINGS: usize = 14;
 const EFFICIENCY: f64 = 0.95;
 /// Rounds in all.
 const ROUNDS: usize = 16;
+/// chi2 per degree of freedom below which the noise of two images is the same, and ratios that it takes to tell: of independent noise
+/// less than 1 of 10^5 pairs have so little.
+pub(crate) const SAME_NOISE: f64 = 0.01;
+const LEAST_SAME: usize = 6;
 /// Least variance of a ratio: fluxes are kept in f32.
 const LEAST_VARIANCE: f64 = 1e-14;
 
@@ -41,6 +49,8 @@ pub(crate) struct LogRatio {
     pub(crate) floor: f64,
     /// Ratios that count.
     pub(crate) used: usize,
+    /// Whether the noise is the same in both, so that the ratios scatter less than it.
+    pub(crate) is_same_noise: bool,
 }
 
 /// Of `(ratio, variance)` with a floor within `floors`; `None` with less than two or where nothing finite comes out.
@@ -70,7 +80,7 @@ pub(crate) fn log_ratio(
             floor = floor_of(&good, mean).clamp(*floors.start(), *floors.end());
         }
         let kind = RobustWeight::of_round(round, HUBER_ROUNDS);
-        let (mut weights, mut sum, mut inverse, mut used) = (0.0, 0.0, 0.0, 0);
+        let (mut weights, mut sum, mut inverse, mut squares, mut used) = (0.0, 0.0, 0.0, 0.0, 0);
         for (ratio, variance) in ratios {
             let total = variance.max(LEAST_VARIANCE) + floor;
             let residual = ratio - mean;
@@ -78,6 +88,7 @@ pub(crate) fn log_ratio(
             if robust > 0.0 {
                 used += 1;
                 inverse += 1.0 / total;
+                squares += residual * residual / total;
             }
             weights += robust / total;
             sum += robust / total * residual;
@@ -87,8 +98,11 @@ pub(crate) fn log_ratio(
         }
         let step = sum / weights;
         mean += step;
-        let variance = 1.0 / (EFFICIENCY * inverse);
-        found = Some(LogRatio { mean, variance, floor, used });
+        let chi2 = squares / used.max(2) as f64;
+        let is_same_noise = used >= LEAST_SAME && chi2 < SAME_NOISE;
+        let of_noise = 1.0 / (EFFICIENCY * inverse);
+        let variance = if is_same_noise { chi2 * of_noise + LEAST_VARIANCE } else { of_noise };
+        found = Some(LogRatio { mean, variance, floor, used, is_same_noise });
         if round >= FLOOR_ROUNDS && step.abs() <= 1e-4 * variance.sqrt() {
             break;
         }
@@ -162,9 +176,24 @@ mod tests {
     }
 
     #[test]
+    fn the_same_noise_does_not_count() {
+        let random = zemosaic_testkit::noise_image(40, 1, 0.0, 1.0, 8);
+        let of = |scatter: f64| {
+            let ratios: Vec<_> = random.iter().map(|r| (0.3 + scatter * f64::from(*r), 1e-4)).collect();
+            log_ratio(&ratios, ANY_FLOOR, &mut Vec::new()).unwrap()
+        };
+        let (same, other) = (of(1e-5), of(1e-2));
+        assert!(same.is_same_noise && !other.is_same_noise);
+        let of_same = 1e-5 / 40.0_f64.sqrt();
+        assert!((0.7..1.4).contains(&(same.variance.sqrt() / of_same)), "{same:?}");
+        assert!((same.mean - 0.3).abs() < 4.0 * of_same);
+        assert!((0.8..1.3).contains(&(other.variance.sqrt() / (1e3 * of_same))), "{other:?}");
+    }
+
+    #[test]
     fn equal_ratios_are_exact() {
         let found = log_ratio(&[(0.25, 0.0); 30], ANY_FLOOR, &mut Vec::new()).unwrap();
-        assert!((found.mean - 0.25).abs() < 1e-15 && found.variance < 1e-14 && found.used == 30);
+        assert!((found.mean - 0.25).abs() < 1e-15 && found.variance < 2e-14 && found.used == 30);
         assert_eq!(log_ratio(&[(0.25, 0.0)], ANY_FLOOR, &mut Vec::new()), None);
         assert_eq!(log_ratio(&[(f64::NAN, 1.0); 3], ANY_FLOOR, &mut Vec::new()), None);
     }

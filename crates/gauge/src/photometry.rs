@@ -2,9 +2,9 @@
 //! of its own images, so that frames of different seeing measure the same share of the light.
 //!
 //! Candidates are the brightest pixels of blocks ([`crate::candidates`]); of each a small window is read once. The width of
-//! the images is that of most of the brightest; aperture: 1.5 full widths (2.2 of CFA frames), local sky: clipped mean of the ring of
+//! the images is that of most of the brightest; aperture: 1.8 full widths (2.2 of CFA frames), local sky: clipped mean of the ring of
 //! four times that area outside. A star is kept if it has the width of the others, no saturated pixel and no missing one, no neighbour of half its
-//! height, and lies wholly inside the frame.
+//! height (of pairs of different seeing less, [`crate::gain`]), and lies wholly inside the frame.
 //!
 //! Fluxes are in units of the mosaic times pixels of the grid: sum of (value - sky) x flux scale x (scale of the frame over that of
 //! the grid)^2. One scale counts for the whole frame: a detector counts the light of a star whatever the distortion does to
@@ -24,13 +24,13 @@ use crate::preview::PreviewJob;
 use crate::star_list::{APERTURE_STEP, GridStar, MOST_STARS};
 
 /// Radius of the aperture in full widths at half maximum, and that of a CFA frame, whose pixels of a colour are farther apart.
-const RADIUS_FWHM: f64 = 1.5;
+const RADIUS_FWHM: f64 = 1.8;
 const CFA_RADIUS_FWHM: f64 = 2.2;
 /// Variance of a pixel's area along an axis.
 const PIXEL_VARIANCE: f64 = 1.0 / 12.0;
 /// Smallest radius, and that of a CFA frame. Larger ones would be the same for frames of different width, and the share of the light
 /// in them not.
-const LEAST_RADIUS_PX: f64 = 2.0;
+const LEAST_RADIUS_PX: f64 = 3.0;
 const CFA_LEAST_RADIUS_PX: f64 = 4.0;
 /// Distance of the sky's ring from the aperture, pixels.
 const GAP_PX: f64 = 1.5;
@@ -40,7 +40,7 @@ const RING_AREA: f64 = 4.0;
 const WIDTH_STARS: usize = 40;
 const WIDTH_HALF_PX: usize = 14;
 /// Largest over smallest width of the images of most stars.
-const ALIKE_WIDTHS: f64 = 1.2;
+const ALIKE_WIDTHS: f64 = 1.5;
 /// Width to start with, pixels.
 const START_SIGMA_PX: f64 = 1.4;
 /// Largest width that is believed: windows must stay small.
@@ -133,7 +133,8 @@ fn apertures_of(sigma_px: f64, kind: FrameKind) -> [Aperture; 2] {
     })
 }
 
-/// Median of the densest part of `widths`: those of stars are alike; those of cosmic rays, of which there may be more, are not.
+/// Median of the densest part of `widths`: those of stars are alike; those of cosmic rays, of which there may be more, are not. Of equally
+/// dense parts the widest.
 fn typical_width(widths: &mut [f64]) -> Option<f64> {
     widths.sort_by(f64::total_cmp);
     let alike = |first: usize| widths.partition_point(|width| *width <= ALIKE_WIDTHS * widths[first]) - first;
@@ -342,7 +343,7 @@ fn neighbour(samples: &[Sample], star: (f64, f64), aperture: Aperture, sky: &Loc
     let image = Moffat3::of_sigma(sigma_px);
     let near = samples.iter().filter_map(|(x, y, value)| {
         let distance = (f64::from(*x) - star.0).powi(2) + (f64::from(*y) - star.1).powi(2);
-        (distance <= reach.max(own)).then_some((distance, f64::from(*value) - sky.level))
+        (distance <= reach).then_some((distance, f64::from(*value) - sky.level))
     });
     let highest =
         near.clone().filter(|(distance, _)| *distance <= own).fold(0.0, |most, own| own.1.max(most));

@@ -8,7 +8,7 @@ pub const APERTURE_STEP: f64 = 0.04;
 /// Stars of a frame at most.
 pub const MOST_STARS: usize = 256;
 /// The growth from the inner to the outer aperture is believed to go on so far, in steps.
-const MOST_STEPS: f64 = 3.0;
+const MOST_STEPS: f64 = 5.0;
 
 /// A star of a frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
