@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use rayon::prelude::*;
 use serde::Serialize;
+use zemosaic_image::stats::weighted_median;
 
 use crate::deming::{Structure, structure_gain};
 use crate::log_ratio::{ANY_FLOOR, LogRatio, log_ratio};
@@ -172,7 +173,7 @@ impl Scratch {
         let radii = self.apertures(channel);
         self.width = radii[0] - radii[1];
         // What frames of equal seeing have of a neighbour is the same in both.
-        let allowed = if (radii[0] - radii[1]).abs() <= ALIKE { f32::INFINITY } else { ISOLATED };
+        let allowed = if self.width.abs() <= ALIKE { f32::INFINITY } else { ISOLATED };
         for stars in self.common.iter().filter(|stars| stars.iter().all(|star| star.neighbour <= allowed)) {
             let [first, second] = [0, 1].map(|side| stars[side].ln_flux(channel, radii[side]));
             let [va, vb] = stars.map(|star| relative_variance(&star, channel));
@@ -208,17 +209,6 @@ impl Scratch {
         let middle = (a - half).max(b + half);
         [middle + half, middle - half]
     }
-}
-
-/// The value at which half of the weight is reached.
-fn weighted_median(values: &mut [(f64, f64)]) -> Option<f64> {
-    values.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut rest = 0.5 * values.iter().map(|(_, weight)| weight).sum::<f64>();
-    let reached = values.iter().find(|(_, weight)| {
-        rest -= weight;
-        rest <= 0.0
-    });
-    reached.map(|(value, _)| *value)
 }
 
 /// Variance of the flux over its square.

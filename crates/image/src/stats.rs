@@ -39,6 +39,18 @@ pub fn mad_sigma(values: &mut [f32], centre: f32) -> f32 {
     median(values).map_or(0.0, |mad| MAD_TO_SIGMA * mad)
 }
 
+/// The first of the sorted `(value, weight)` with which half of the weight is reached. Sorts `values`.
+pub fn weighted_median(values: &mut [(f64, f64)]) -> Option<f64> {
+    values.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let known = || values.iter().filter(|(value, _)| !value.is_nan());
+    let half = known().map(|(_, weight)| weight).sum::<f64>() / 2.0;
+    let mut below = 0.0;
+    known().find_map(|(value, weight)| {
+        below += weight;
+        (below >= half).then_some(*value)
+    })
+}
+
 /// The sample at share `q` (0 to 1) of the sorted samples, no interpolation. Reorders `values`.
 pub fn percentile(values: &mut [f32], q: f64) -> Option<f32> {
     let n = compact(values);
@@ -71,6 +83,13 @@ mod tests {
         assert_eq!(median(&mut [4.0, 1.0, 2.0, 3.0]), Some(2.5));
         assert_eq!(median(&mut [f32::NAN]), None);
         assert_eq!(percentile(&mut [5.0, 1.0, f32::NAN, 3.0], 1.0), Some(5.0));
+    }
+
+    #[test]
+    fn half_of_the_weight_counts() {
+        assert_eq!(weighted_median(&mut [(3.0, 1.0), (f64::NAN, 9.0), (1.0, 1.0), (2.0, 3.0)]), Some(2.0));
+        assert_eq!(weighted_median(&mut [(5.0, 1.0), (1.0, 1.0)]), Some(1.0));
+        assert_eq!(weighted_median(&mut []), None);
     }
 
     #[test]

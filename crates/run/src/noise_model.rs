@@ -12,6 +12,7 @@ use zemosaic_coadd::Measured;
 use zemosaic_fits::FilePool;
 use zemosaic_frames::transfer::{TransferPoint, is_raw, may_be_cut, transfer_points};
 use zemosaic_frames::{Frame, NoiseModel, NoiseOrigin, gain_of};
+use zemosaic_image::stats::weighted_median;
 
 /// Frames of a camera whose blocks are looked at.
 const MOST_FRAMES: usize = 48;
@@ -147,17 +148,6 @@ fn middle(values: &mut [f64]) -> Option<f64> {
     let half = values.len() / 2;
     let upper = *values.get(half)?;
     Some(if values.len().is_multiple_of(2) { 0.5 * (values[half - 1] + upper) } else { upper })
-}
-
-/// The value at which half of the weight is reached.
-fn weighted_median(pairs: &mut [(f64, f64)]) -> Option<f64> {
-    pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
-    let half = pairs.iter().map(|(_, weight)| weight).sum::<f64>() / 2.0;
-    let mut below = 0.0;
-    pairs.iter().find_map(|(value, weight)| {
-        below += weight;
-        (below >= half).then_some(*value)
-    })
 }
 
 #[cfg(test)]
