@@ -4,7 +4,7 @@
     MB_DATA=DIR python3 panel_truth.py RUN_FOLDER [...]
 
 Stars of 8.5 to 13 mag: flux over that of the truth after one common factor per channel (1.4826 MAD), beside what noise alone
-gives in this photometry and the Cramer-Rao limit of the raw pixels (star_limit.py); colour (red and blue over green) per panel; power of
+gives in this photometry and the Cramer-Rao limit of the raw pixels (star_limit.py); colour (red and blue over green) per panel, stars weighted by their noise; power of
 mosaic minus truth at the frequency of the panels over the median of the frequencies around it, along both axes, after one common
 surface of second order.
 
@@ -106,6 +106,15 @@ def expected_scatter(sigma):
     return float(np.median([flux_ratio.mad(rng.normal(0, sigma)) for _ in range(200)]))
 
 
+def weighted_mean(values, weights):
+    """Without what is off by more than 4 standard deviations (at first of the median), and its standard error."""
+    middle = np.median(values)
+    for _ in range(4):
+        near = np.abs(values - middle) * np.sqrt(weights) < 4.0
+        middle = np.average(values[near], weights=weights[near])
+    return middle, weights[near].sum() ** -0.5
+
+
 def scatter_by_magnitude(ratio, noise, cramer_rao, mag):
     out = []
     for low, high in BINS:
@@ -153,9 +162,9 @@ def main():
         colour = {}
         for name, c in (("red", 0), ("blue", 2)):
             values = ratios[c] / ratios[1]
-            medians = np.array([np.median(values[own == p]) for p in range(len(numbers))])
-            errors = np.array([1.2533 * flux_ratio.mad(values[own == p]) / np.sqrt((own == p).sum()) for p in range(len(numbers))])
-            colour[name] = {"rms_percent": round(100 * float(medians.std()), 3), "statistical_percent": round(100 * float(np.sqrt((errors ** 2).mean())), 3)}
+            weights = 1 / (limit.noise[c][known] ** 2 + limit.noise[1][known] ** 2)
+            means, errors = np.array([weighted_mean(values[own == p], weights[own == p]) for p in range(len(numbers))]).T
+            colour[name] = {"rms_percent": round(100 * float(means.std()), 3), "statistical_percent": round(100 * float(np.sqrt((errors ** 2).mean())), 3)}
         power = [[round(p, 3) for p in panel_power(without_quadratic(residual_blocks(cube[c] / common[c], truth_cube[c], stars)), axis)] for c in range(3) for axis in (1, 0)]
         print(json.dumps({"run": folder, "stars": int(known.sum()), "common": [round(float(v), 4) for v in common],
                           "median": [round(float(np.median(r)), 4) for r in ratios], "magnitudes": BINS, "scatter_noise_cramer_rao_percent": scatter,

@@ -11,7 +11,7 @@ const CELL_BLOCKS: i64 = 4;
 /// Candidates of a cell.
 const PER_CELL: usize = 6;
 /// Candidates of a frame.
-const MOST: usize = 320;
+const MOST: usize = 1024;
 /// A candidate rises so far above the level of its block, in sigma of a pixel.
 const PEAK_SIGMA: f32 = 8.0;
 

@@ -3,6 +3,8 @@
 use rayon::prelude::*;
 
 use crate::blocks::BlockGrid;
+use crate::channel_gains::{ChannelDifference, solve_together};
+use crate::gain::GainOrigin;
 use crate::gauge::{Gauge, Untold};
 use crate::location::{Differences, Location, block_differences};
 use crate::matching::Measured;
@@ -10,7 +12,7 @@ use crate::network::linked;
 use crate::options::{MatchMethod, MatchOptions};
 use crate::pairs::Pair;
 use crate::preview::Preview;
-use crate::report::{ChannelReport, SolveHealth};
+use crate::report::ChannelReport;
 use crate::shared_noise::{PairPlaces, frame_variances, sources_of};
 use crate::solve::{Difference, Noise, OffsetSolution, solve_with_noise};
 use crate::statistics::{median, scatter_of};
@@ -47,8 +49,7 @@ pub(crate) struct ChannelGauge {
     /// NaN where nothing tells the gain, or none was asked for.
     gain_errors: Vec<f64>,
     without_gain: Vec<usize>,
-    /// Of the pairs with a gain: index, what remains, weight.
-    gains_of_pairs: Vec<(usize, f64, f64)>,
+    gains_of_pairs: Vec<PairOfGains>,
     /// `None` where only gains are asked for.
     offsets: Option<(Vec<f64>, Vec<f64>)>,
     surfaces: Option<Vec<Surface>>,
@@ -61,10 +62,22 @@ pub(crate) struct ChannelGauge {
     undetermined: Vec<Untold>,
 }
 
+/// A pair with a gain.
+struct PairOfGains {
+    /// Its index.
+    pair: usize,
+    difference: Difference,
+    /// In the last round, over 1 / (variance + excess).
+    weight: f64,
+    /// 1 / (variance + excess) with that weight; 0 of a gain that is that of the other channels.
+    precision: f64,
+    /// What remains.
+    left: f64,
+}
+
 impl ChannelJob<'_> {
-    /// Solve a channel.
-    pub(crate) fn solve(&self, channel: usize) -> ChannelGauge {
-        let mut gauge = self.gains(channel);
+    /// Solve a channel whose gains are known.
+    pub(crate) fn solve(&self, channel: usize, mut gauge: ChannelGauge) -> ChannelGauge {
         gauge.differences = self.sky_differences(channel, &gauge.gains);
         let method = self.options.method;
         // Surfaces have errors of their own, and offsets that are not asked for have none.
@@ -75,7 +88,7 @@ impl ChannelJob<'_> {
         });
         let noise = sources.as_ref().map_or(Noise::NotAsked, Noise::Shared);
         let solution = solve_with_noise(self.previews.len(), &gauge.differences, noise);
-        gauge.report = report_of(&solution, gauge.report.health);
+        gauge.report = report_of(&solution, &gauge.report);
         if method == MatchMethod::Surface {
             let found = self.surfaces(channel, &gauge.gains, &solution);
             gauge.take_surfaces(found, channel);
@@ -90,7 +103,7 @@ impl ChannelJob<'_> {
     }
 
     /// Log gains, from the pairs that tell one.
-    fn gains(&self, channel: usize) -> ChannelGauge {
+    pub(crate) fn gains(&self, channel: usize) -> ChannelGauge {
         let frames = self.previews.len();
         let mut gauge = ChannelGauge {
             gains: vec![1.0; frames],
@@ -130,9 +143,18 @@ impl ChannelJob<'_> {
                 gauge.without_gain.push(frame);
             }
         }
-        let left = differences.iter().map(|difference| solution.residual(difference));
-        let of_pairs = pairs.into_iter().zip(left).zip(&solution.weight);
-        gauge.gains_of_pairs = of_pairs.map(|((pair, left), weight)| (pair, left, *weight)).collect();
+        let is_own = |pair: usize| {
+            self.measured[pair][channel].gain.is_some_and(|gain| gain.origin != GainOrigin::Channels)
+        };
+        let of_pair = |((pair, difference), weight): ((usize, Difference), &f64)| PairOfGains {
+            pair,
+            difference,
+            weight: *weight,
+            precision: if is_own(pair) { solution.precision(&difference, *weight) } else { 0.0 },
+            left: solution.residual(&difference),
+        };
+        let of_pairs = pairs.into_iter().zip(differences).zip(&solution.weight);
+        gauge.gains_of_pairs = of_pairs.map(of_pair).collect();
         gauge
     }
 
@@ -248,9 +270,9 @@ impl ChannelGauge {
                 frame.surface[channel] = surfaces[index];
             }
         }
-        for (pair, left, weight) in self.gains_of_pairs {
-            if let Some(report) = &mut gauge.pairs[pair].gain[channel] {
-                (report.remaining, report.weight) = (left, weight);
+        for own in self.gains_of_pairs {
+            if let Some(report) = &mut gauge.pairs[own.pair].gain[channel] {
+                (report.remaining, report.weight) = (own.left, own.weight);
             }
         }
         for (own, (difference, weight)) in
@@ -263,6 +285,51 @@ impl ChannelGauge {
         gauge.undetermined.extend(self.undetermined);
         gauge.channels.push(self.report);
         gauge.part = self.part;
+    }
+}
+
+/// The gains of `channels` held together ([`crate::channel_gains`]), and their errors: the error that all channels together leave, and of
+/// what a channel has beyond it the share that the data determine.
+pub(crate) fn hold_gains_together(channels: &mut [ChannelGauge]) {
+    let [first, second, third] = channels else { return };
+    let frames = first.gains.len();
+    // A pair that tells a gain in one channel has one in all.
+    let own = first.gains_of_pairs.iter().zip(&second.gains_of_pairs).zip(&third.gains_of_pairs);
+    let of_pair = |((first, second), third): ((&PairOfGains, &PairOfGains), &PairOfGains)| {
+        let all = [first, second, third];
+        ChannelDifference {
+            a: first.difference.a,
+            b: first.difference.b,
+            value: all.map(|own| own.difference.value),
+            weight: all.map(|own| own.precision),
+        }
+    };
+    let differences: Vec<ChannelDifference> = own.map(of_pair).collect();
+    if differences.is_empty() {
+        return;
+    }
+    let alone: Vec<[f64; 3]> =
+        (0..frames).map(|frame| [&*first, &*second, &*third].map(|own| own.gains[frame].ln())).collect();
+    let found = solve_together(frames, &differences, &alone);
+    if !found.log_gain.iter().flatten().all(|gain| gain.is_finite()) {
+        return;
+    }
+    for (frame, log_gains) in found.log_gain.iter().enumerate() {
+        let variance_of = |own: &ChannelGauge| (own.gain_errors[frame] / own.gains[frame]).powi(2);
+        let together = channels.iter().map(|own| variance_of(own).recip()).sum::<f64>().recip();
+        for (own, log_gain) in channels.iter_mut().zip(log_gains) {
+            let variance = together + found.determined * (variance_of(own) - together);
+            own.gains[frame] = log_gain.exp();
+            own.gain_errors[frame] = own.gains[frame] * variance.sqrt();
+        }
+    }
+    for (channel, own) in channels.iter_mut().enumerate() {
+        for pair in &mut own.gains_of_pairs {
+            let log_gain = |frame: usize| found.log_gain[frame][channel];
+            pair.left = pair.difference.value + log_gain(pair.difference.a) - log_gain(pair.difference.b);
+        }
+        own.report.colour_width = Some(found.width);
+        own.report.health = own.report.health.with(found.health);
     }
 }
 
@@ -301,14 +368,15 @@ fn typical_excess(mut signed: Vec<f64>, frames: usize) -> f64 {
     (middle - MEDIAN_ERROR * scatter_of(&amounts) / independent.sqrt()).max(0.0)
 }
 
-fn report_of(solution: &OffsetSolution, gains: SolveHealth) -> ChannelReport {
+fn report_of(solution: &OffsetSolution, gains: &ChannelReport) -> ChannelReport {
     ChannelReport {
         chi2: solution.chi2,
         degrees_of_freedom: solution.degrees_of_freedom,
         systematic: solution.excess.sqrt(),
         rounds: solution.rounds,
         iterations: solution.iterations,
-        health: gains.with(solution.health),
+        health: gains.health.with(solution.health),
+        colour_width: gains.colour_width,
         // Of all pairs when all channels are done.
         ..ChannelReport::default()
     }

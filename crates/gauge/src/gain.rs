@@ -24,6 +24,8 @@ const WIDTH_FLOOR: f64 = 1e-4;
 /// Least signal to noise in a channel over that in the best of the star: what is chosen by the noise of its own channel is brighter
 /// there by chance.
 const OWN_SNR: f64 = 0.25;
+/// Least signal to noise in the best channel, where those above `star_snr` are too few.
+const LEAST_SNR: f64 = 7.0;
 /// Error of a gain per ln of the ratio of the widths: images of other widths are not quite of one shape, because pixels
 /// sample them (measured: 0.1 to 1.2 %, rms 0.6 %, for FWHM of 1 to 5 pixels and Moffat's beta of 2 to 5).
 const SHAPE_ERROR: f64 = 6e-3;
@@ -68,12 +70,15 @@ pub fn pair_gains(
     channel: usize,
     options: &MatchOptions,
 ) -> Vec<Option<PairGain>> {
-    let usable: Vec<Vec<&GridStar>> =
-        previews.par_iter().map(|preview| usable_stars(preview, channel, options.star_snr)).collect();
     let enough = options.min_stars.max(2);
     let least_stars = enough.min(FEW_STARS);
+    let least_snr = options.star_snr.min(LEAST_SNR);
+    let usable: Vec<Vec<&GridStar>> =
+        previews.par_iter().map(|preview| usable_stars(preview, channel, least_snr)).collect();
     let of_stars = |scratch: &mut Scratch, pair: &Pair, floors: RangeInclusive<f64>| {
-        scratch.fill(&usable[pair.a], &usable[pair.b], channel);
+        scratch.find_common(&usable[pair.a], &usable[pair.b]);
+        scratch.choose(options.star_snr, enough);
+        scratch.fill(channel);
         scratch.ratio(least_stars, floors)
     };
     let first: Vec<Option<LogRatio>> = pairs
@@ -135,16 +140,22 @@ fn with_few_stars(structure: Structure, stars: Option<LogRatio>) -> PairGain {
 /// Stars of a frame that are bright enough in any channel, by y.
 fn usable_stars(preview: &Preview, channel: usize, snr: f64) -> Vec<&GridStar> {
     let is_usable = |star: &&GridStar| {
-        let is_above = |channel: usize, snr: f64| {
-            let (flux, variance) = (f64::from(star.flux[channel]), f64::from(star.variance[channel]));
-            flux.is_finite() && flux > 0.0 && flux >= snr * variance.sqrt()
-        };
-        let is_bright = (0..star.flux.len()).any(|channel| is_above(channel, snr));
-        is_bright && is_above(channel, OWN_SNR * snr) && star.y_px.is_finite()
+        let own = snr_of(star, channel);
+        own.is_finite() && own > 0.0 && own >= OWN_SNR * snr && best_snr(star) >= snr && star.y_px.is_finite()
     };
     let mut stars: Vec<&GridStar> = preview.stars.iter().filter(is_usable).collect();
     stars.sort_by(|a, b| a.y_px.total_cmp(&b.y_px).then(a.x_px.total_cmp(&b.x_px)));
     stars
+}
+
+/// Signal to noise of a star in a channel; infinite without noise.
+fn snr_of(star: &GridStar, channel: usize) -> f64 {
+    f64::from(star.flux[channel]) / f64::from(star.variance[channel]).sqrt()
+}
+
+/// That of the best channel.
+fn best_snr(star: &GridStar) -> f64 {
+    (0..star.flux.len()).map(|channel| snr_of(star, channel)).fold(0.0, f64::max)
 }
 
 #[derive(Default)]
@@ -159,10 +170,9 @@ struct Scratch {
 }
 
 impl Scratch {
-    /// Log ratios of the stars that are each other's nearest.
-    fn fill(&mut self, a: &[&GridStar], b: &[&GridStar], channel: usize) {
+    /// The stars that are each other's nearest.
+    fn find_common(&mut self, a: &[&GridStar], b: &[&GridStar]) {
         self.common.clear();
-        self.ratios.clear();
         let Some(shared) = shared_band(a, b) else { return };
         for star in a.iter().filter(|star| star.y_px >= shared.0 && star.y_px <= shared.1) {
             let Some(other) = nearest(b, star) else { continue };
@@ -170,6 +180,20 @@ impl Scratch {
                 self.common.push([**star, *other]);
             }
         }
+    }
+
+    /// Keep the common stars of this signal to noise in the best channel of both frames and, where they are less than `enough`, the
+    /// next best.
+    fn choose(&mut self, snr: f64, enough: usize) {
+        let of = |stars: &[GridStar; 2]| best_snr(&stars[0]).min(best_snr(&stars[1]));
+        self.common.sort_by(|a, b| of(b).total_cmp(&of(a)));
+        let bright = self.common.partition_point(|stars| of(stars) >= snr);
+        self.common.truncate(bright.max(enough));
+    }
+
+    /// Their log ratios.
+    fn fill(&mut self, channel: usize) {
+        self.ratios.clear();
         let radii = self.apertures(channel);
         self.width = radii[0] - radii[1];
         // What frames of equal seeing have of a neighbour is the same in both.

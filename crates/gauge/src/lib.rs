@@ -19,13 +19,14 @@
 //! - `normal`: the sparse systems of all pairs
 //! - `log_ratio`, `deming`, [`gain`]: by how much it differs in strength; `colour`: in all channels
 //! - [`mod@solve`]: offsets from differences
-//! - [`matching`]: gains, offsets and surfaces of all frames; `channel`: of one channel; [`report`]: what is told of them
+//! - [`matching`]: gains, offsets and surfaces of all frames; `channel`: of one channel; `channel_gains`: gains of all channels;
+//!   [`report`]: what is told of them
 //! - [`match_bytes`]: what that takes
 //! - `relative`: gain and offset relative to one frame
 //! - [`surface`]: low-order surfaces over the grid
 //! - `shared_noise`: which noise pairs have in common
 //! - `independent_shares`: how much one of several pairs at a place counts
-//! - [`surfaces`]: offsets and surfaces from differences of blocks
+//! - [`surfaces`]: offsets and surfaces from differences of blocks; `prior_width`: how large surfaces and colours are
 //! - `reference_gauge`: the gauge with one frame as reference
 //! - [`mod@gauge`]: the gauge of all frames; [`normalize`]: that relative to one frame
 //! - [`compat`]: what ZeMosaic does, for comparison only
@@ -38,6 +39,7 @@ pub mod blocks;
 mod candidates;
 pub mod certificate;
 mod channel;
+mod channel_gains;
 pub mod clip;
 mod colour;
 pub mod common_blocks;
@@ -58,6 +60,7 @@ pub mod options;
 pub mod pairs;
 mod photometry;
 pub mod preview;
+mod prior_width;
 mod reference_gauge;
 mod relative;
 pub mod report;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use crate::blocks::BlockGrid;
-use crate::channel::{ChannelGauge, ChannelJob};
+use crate::channel::{ChannelJob, hold_gains_together};
 use crate::colour::together;
 use crate::compat::intertile::intertile;
 use crate::gain::{PairGain, pair_gains};
@@ -98,10 +98,10 @@ pub fn match_frames(job: &MatchJob<'_>, options: &MatchOptions, observer: &dyn M
         let places = places_of(previews, &pairs);
         let job =
             ChannelJob { previews, blocks, pairs: &pairs, measured: &measured, places: &places, options };
-        let solved: Vec<ChannelGauge> = match channels_at_once {
-            ChannelsAtOnce::All => (0..channels).into_par_iter().map(|channel| job.solve(channel)).collect(),
-            ChannelsAtOnce::One => (0..channels).map(|channel| job.solve(channel)).collect(),
-        };
+        let all: Vec<usize> = (0..channels).collect();
+        let mut with_gains = in_channels(all, channels_at_once, |channel, _| job.gains(channel));
+        hold_gains_together(&mut with_gains);
+        let solved = in_channels(with_gains, channels_at_once, |channel, gains| job.solve(channel, gains));
         for (channel, solved) in solved.into_iter().enumerate() {
             solved.put_into(&mut gauge, channel);
         }
@@ -116,6 +116,22 @@ pub fn match_frames(job: &MatchJob<'_>, options: &MatchOptions, observer: &dyn M
     }
     finish(previews, blocks, &pairs, channels, &mut gauge);
     gauge
+}
+
+/// `solve` of the number and the part of each channel.
+fn in_channels<T: Send, R: Send>(
+    parts: Vec<T>,
+    at_once: ChannelsAtOnce,
+    solve: impl Fn(usize, T) -> R + Sync,
+) -> Vec<R> {
+    match at_once {
+        ChannelsAtOnce::All => {
+            parts.into_par_iter().enumerate().map(|(channel, own)| solve(channel, own)).collect()
+        }
+        ChannelsAtOnce::One => {
+            parts.into_iter().enumerate().map(|(channel, own)| solve(channel, own)).collect()
+        }
+    }
 }
 
 /// The pairs of `chosen` that are not among `kept`, by their frames: those of most such pairs first.

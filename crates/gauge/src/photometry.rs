@@ -83,7 +83,9 @@ pub(crate) fn measure_stars(
     let apertures = apertures_of(sigma_px, job.frame.kind);
     let half = (apertures[1].sky_to + 1.0).ceil() as usize;
     let mut stars: Vec<GridStar> = Vec::new();
-    for batch in candidates.chunks(BATCH) {
+    // Where most of the highest are no stars (cosmic rays, hot pixels) all others are looked at too.
+    let (first, rest) = candidates.split_at(BATCH.min(candidates.len()));
+    for batch in [first, rest] {
         for star in reader.batch(batch, half, sigma_px, apertures)?.into_iter().flatten() {
             if stars.len() < MOST_STARS && !stars.iter().any(|own| is_same(own, &star)) {
                 stars.push(star);

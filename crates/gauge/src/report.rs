@@ -50,6 +50,9 @@ pub struct ChannelReport {
     pub rms_after: f64,
     /// Standard deviation of what offsets alone cannot explain, the same for all pairs (gradients of frames).
     pub systematic: f64,
+    /// By how much the logs of a frame's gains differ from channel to channel, as a standard deviation from the data; `None` of gains that
+    /// are not held together.
+    pub colour_width: Option<f64>,
     /// Rounds of reweighting.
     pub rounds: usize,
     /// Iterations of conjugate gradients in all rounds.

@@ -68,6 +68,8 @@ pub struct OffsetSolution {
     pub weight: Vec<f64>,
     /// Scatter of the residuals beyond the variances, as a variance.
     pub excess: f64,
+    /// Median variance of a difference.
+    pub typical: f64,
     /// Sum of residual^2 / variance, without the excess.
     pub chi2: f64,
     /// Pairs less what is free of the offsets.
@@ -84,6 +86,11 @@ impl OffsetSolution {
     /// What remains of a pair's difference.
     pub fn residual(&self, difference: &Difference) -> f64 {
         difference.value + self.offsets[difference.a] - self.offsets[difference.b]
+    }
+
+    /// What a difference with this weight counts: weight / (variance + excess).
+    pub(crate) fn precision(&self, difference: &Difference, weight: f64) -> f64 {
+        weight / (within(difference.variance, self.typical) + self.excess)
     }
 }
 
@@ -191,7 +198,9 @@ pub(crate) fn solve_with_noise(
     noise: Noise<'_>,
 ) -> OffsetSolution {
     let mut fit = Fit::new(frames, differences);
+    let typical = median(&mut differences.iter().map(|d| d.variance).collect::<Vec<_>>()).unwrap_or(1.0);
     let mut solution = OffsetSolution {
+        typical,
         offsets: vec![0.0; frames],
         error: Vec::new(),
         weight: vec![1.0; differences.len()],
@@ -203,11 +212,9 @@ pub(crate) fn solve_with_noise(
         health: SolveHealth::default(),
         part: fit.pattern.part.clone(),
     };
-    let typical = median(&mut differences.iter().map(|d| d.variance).collect::<Vec<_>>()).unwrap_or(1.0);
     let mut huber_rounds = HUBER_ROUNDS;
     for round in 0..ROUNDS {
-        let within = |variance: f64| variance.max(LEAST_SHARE * typical).min(MOST_SHARE * typical);
-        let weighed = |(weight, d): (&f64, &Difference)| weight / (within(d.variance) + solution.excess);
+        let weighed = |(weight, d): (&f64, &Difference)| solution.precision(d, *weight);
         fit.weigh(differences, solution.weight.iter().zip(differences).map(weighed));
         solution.iterations += fit.solve(ROUGH_TOLERANCE);
         let offsets = fit.offsets();
@@ -237,6 +244,11 @@ pub(crate) fn solve_with_noise(
     solution.error = fit.errors(noise);
     solution.chi2 = differences.iter().fold(0.0, |sum, d| sum + solution.residual(d).powi(2) / d.variance);
     solution
+}
+
+/// A variance that counts beside others of which `typical` is the median.
+fn within(variance: f64, typical: f64) -> f64 {
+    variance.max(LEAST_SHARE * typical).min(MOST_SHARE * typical)
 }
 
 /// Excess and weights from the residuals.

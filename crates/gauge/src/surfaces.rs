@@ -26,6 +26,7 @@ use crate::normal::system::LinkBlocks;
 use crate::normal::variance::{PROBES, ROUGH_PROBES, variances};
 use crate::normal::{Factor, Pattern, System, Unknowns};
 use crate::options::SurfaceOrder;
+use crate::prior_width::next_width;
 use crate::report::SolveHealth;
 use crate::robust_weight::RobustWeight;
 use crate::statistics::{median, scatter_of};
@@ -51,10 +52,6 @@ const LEAST_WIDTH: f64 = 1e-3;
 const UNDETERMINED: f64 = 0.9;
 /// Terms of an order of which the data determine less than this share are not named one by one.
 const LEAST_DETERMINED: f64 = 0.1;
-/// Steps of the prior's width in one round, as a logarithm of its square.
-const WIDEST_STEP: f64 = 4.0;
-/// Widening of those steps where the fixed point is slow.
-const FASTEST_STEP: f64 = 8.0;
 
 /// A block that two frames have in common.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -323,14 +320,9 @@ impl<'a, const K: usize> Problem<'a, K> {
         for (order, (gamma, all)) in orders::<K>().into_iter().zip(self.determined) {
             let squares =
                 self.unknowns.iter().flat_map(|own| &own[order.clone()]).fold(0.0, |sum, c| sum + c * c);
-            if gamma <= 0.0 || squares <= 0.0 {
-                continue;
+            for width in &mut self.prior[order] {
+                *width = next_width(*width, squares, gamma, all).max(least);
             }
-            let width = self.prior[order.start];
-            // Near the fixed point a step of MacKay's goes gamma / all of the way.
-            let speed = (0.8 * all / gamma).clamp(1.0, FASTEST_STEP);
-            let step = (speed * (squares / gamma / width).ln()).clamp(-WIDEST_STEP, WIDEST_STEP);
-            self.prior[order].fill((width * step.exp()).max(least));
         }
     }
 

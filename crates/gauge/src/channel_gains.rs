@@ -1,0 +1,140 @@
+//! The log gains of a frame in its channels hold together: haze and exposure dim all colours nearly alike, and how nearly the frames
+//! themselves tell. With g_fc the log gain of frame f in channel c, minimise
+//!
+//! sum over pairs and channels of w (d_ab + g_ac - g_bc)^2 + sum over frames of |g_f - mean of g_f|^2 / tau^2
+//!
+//! with the weights w that the channels have by themselves ([`crate::solve`]). tau, how much the colours of frames differ, is the fixed
+//! point tau^2 = sum of |g_f - mean of g_f|^2 / gamma of MacKay (1992, Neural Computation 4, 415), gamma the number of colour terms that
+//! the data determine, as for surfaces ([`crate::surfaces`]). Frames whose colours differ by more than the noise keep them; where what differs
+//! could be noise, all channels together say what the gain is. The unknowns of a frame are the mean over its channels and two colours,
+//! orthonormal combinations of its log gains. In each connected part they have mean zero.
+
+use crate::normal::conjugate::{self, Goal};
+use crate::normal::system::LinkBlocks;
+use crate::normal::variance::{ROUGH_PROBES, variances};
+use crate::normal::{Factor, Pattern, System, Unknowns};
+use crate::prior_width::next_width;
+use crate::report::SolveHealth;
+use crate::statistics::median;
+
+/// Channels.
+const CHANNELS: usize = 3;
+/// Block products that an exact factor may take.
+pub(crate) const EXACT_PRODUCTS: usize = 12_000_000;
+/// Rounds at most.
+const ROUNDS: usize = 12;
+/// Change of ln tau^2 at which they end.
+const SETTLED: f64 = 0.02;
+/// First tau over the scatter of the colours that channels by themselves have.
+const FIRST_WIDTH: f64 = 3.0;
+/// Least tau over the error of a typical pair: keeps the matrix well conditioned.
+const LEAST_WIDTH: f64 = 1e-3;
+/// Residual of the solution over the right-hand side.
+const TOLERANCE: f64 = 1e-12;
+
+/// What a pair says of its log gains.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct ChannelDifference {
+    pub(crate) a: usize,
+    pub(crate) b: usize,
+    /// Log gain per channel.
+    pub(crate) value: [f64; CHANNELS],
+    /// 1 / variance per channel; 0 where it was not measured.
+    pub(crate) weight: [f64; CHANNELS],
+}
+
+/// Log gains of all channels.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ChannelGains {
+    /// By frame and channel, to be added to the logarithm of its values; mean zero in each connected part.
+    pub(crate) log_gain: Vec<[f64; CHANNELS]>,
+    /// tau.
+    pub(crate) width: f64,
+    /// Share of the colours that the data determine, 0 to 1.
+    pub(crate) determined: f64,
+    pub(crate) health: SolveHealth,
+}
+
+/// Channel c is the sum over k of `COLOURS[c][k]` times unknown k.
+fn combinations() -> [Unknowns<CHANNELS>; CHANNELS] {
+    let (third, half, sixth) = (3.0_f64.recip().sqrt(), 0.5_f64.sqrt(), 6.0_f64.recip().sqrt());
+    [[third, half, sixth], [third, 0.0, -2.0 * sixth], [third, -half, sixth]]
+}
+
+/// Of `frames` frames; `alone`: the log gains that each channel has by itself.
+pub(crate) fn solve_together(
+    frames: usize,
+    differences: &[ChannelDifference],
+    alone: &[[f64; CHANNELS]],
+) -> ChannelGains {
+    let links: Vec<(usize, usize)> = differences.iter().map(|own| (own.a, own.b)).collect();
+    let pattern = Pattern::new(frames, &links, EXACT_PRODUCTS);
+    let told = system_of(&pattern, differences);
+    let free = ((CHANNELS - 1) * (frames - pattern.size.len())) as f64;
+    let weights = differences.iter().flat_map(|own| own.weight).filter(|weight| *weight > 0.0);
+    let typical = median(&mut weights.map(f64::recip).collect::<Vec<_>>()).unwrap_or(1.0);
+    let least = LEAST_WIDTH * LEAST_WIDTH * typical;
+    let mut x = vec![[0.0; CHANNELS]; frames];
+    for (place, own) in pattern.place.iter().zip(alone) {
+        x[*place] = unknowns_of(own);
+    }
+    let mut width = (FIRST_WIDTH * FIRST_WIDTH * squares_of(&x) / free.max(1.0)).max(least);
+    let (mut determined, mut health) = (1.0, SolveHealth::default());
+    for round in 1..=ROUNDS {
+        let mut system = told.clone();
+        system.add_prior(&[0.0, width.recip(), width.recip()]);
+        let factor = Factor::new(&pattern, &system);
+        let parts = (&pattern, &system, &factor);
+        let goal = Goal { tolerance: TOLERANCE, iterations: 10 * frames + 100 };
+        let reached = conjugate::solve(parts, &system.right, &mut x, goal);
+        health = SolveHealth::of(reached.is_solved, pattern.is_exact, Some(&factor));
+        let known = |own: &Unknowns<CHANNELS>| own[1..].iter().map(|own| 1.0 - own / width).sum::<f64>();
+        let gamma = variances(parts, ROUGH_PROBES).iter().map(known).sum::<f64>().clamp(0.0, free);
+        determined = if free > 0.0 { gamma / free } else { 1.0 };
+        let next = next_width(width, squares_of(&x), gamma, free).max(least);
+        if round == ROUNDS || (next / width).ln().abs() <= SETTLED {
+            break;
+        }
+        width = next;
+    }
+    let log_gain = pattern.to_nodes(&x).iter().map(gains_of).collect();
+    ChannelGains { log_gain, width: width.sqrt(), determined, health }
+}
+
+/// Sum of the squares of the colours.
+fn squares_of(x: &[Unknowns<CHANNELS>]) -> f64 {
+    x.iter().flat_map(|own| &own[1..]).fold(0.0, |sum, colour| sum + colour * colour)
+}
+
+fn unknowns_of(gains: &[f64; CHANNELS]) -> Unknowns<CHANNELS> {
+    let combinations = combinations();
+    std::array::from_fn(|k| (0..CHANNELS).fold(0.0, |sum, c| sum + combinations[c][k] * gains[c]))
+}
+
+fn gains_of(own: &Unknowns<CHANNELS>) -> [f64; CHANNELS] {
+    combinations().map(|terms| terms.iter().zip(own).fold(0.0, |sum, (term, own)| sum + term * own))
+}
+
+/// What the pairs say.
+fn system_of(pattern: &Pattern, differences: &[ChannelDifference]) -> System<CHANNELS> {
+    let combinations = combinations();
+    let mut system = System::new(pattern);
+    for (link, own) in differences.iter().enumerate() {
+        let mut sums = LinkBlocks::NOTHING;
+        for ((terms, weight), value) in combinations.iter().zip(own.weight).zip(own.value) {
+            for i in 0..CHANNELS {
+                let weighed = weight * terms[i];
+                for j in 0..CHANNELS {
+                    let product = weighed * terms[j];
+                    sums.aa[i][j] += product;
+                    sums.bb[i][j] += product;
+                    sums.ab[i][j] -= product;
+                }
+                sums.a[i] -= weighed * value;
+                sums.b[i] += weighed * value;
+            }
+        }
+        system.add(pattern, link, &sums);
+    }
+    system
+}
