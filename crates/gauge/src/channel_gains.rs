@@ -97,6 +97,8 @@ pub(crate) fn solve_together(
         }
         width = next;
     }
+    // A colour that all frames of a part have in common is held by the prior alone, too weakly for the digits of the solution.
+    pattern.centre_lanes(&mut x);
     let log_gain = pattern.to_nodes(&x).iter().map(gains_of).collect();
     ChannelGains { log_gain, width: width.sqrt(), determined, health }
 }
@@ -137,4 +139,117 @@ fn system_of(pattern: &Pattern, differences: &[ChannelDifference]) -> System<CHA
         system.add(pattern, link, &sums);
     }
     system
+}
+
+#[cfg(test)]
+mod tests {
+    use zemosaic_testkit::rng::Rng;
+
+    use super::*;
+
+    const FRAMES: usize = 60;
+    /// Errors of a pair in the channels.
+    const ERRORS: [f64; CHANNELS] = [0.02, 0.01, 0.03];
+
+    struct Made {
+        truth: Vec<[f64; CHANNELS]>,
+        differences: Vec<ChannelDifference>,
+    }
+
+    /// Frames whose colours differ by `colours`, and pairs with `noise` times the errors.
+    fn make(seed: u64, colours: f64, noise: f64) -> Made {
+        let mut rng = Rng::for_keys(seed, &[1]);
+        let mut truth: Vec<[f64; CHANNELS]> = Vec::new();
+        for _ in 0..FRAMES {
+            let level = 0.2 * rng.normal();
+            truth.push(std::array::from_fn(|_| level + colours * rng.normal()));
+        }
+        for channel in 0..CHANNELS {
+            let mean = truth.iter().map(|own| own[channel]).sum::<f64>() / FRAMES as f64;
+            truth.iter_mut().for_each(|own| own[channel] -= mean);
+        }
+        let mut differences = Vec::new();
+        for a in 0..FRAMES {
+            for step in [1, 2, 7, 19] {
+                let b = (a + step) % FRAMES;
+                let measured =
+                    |c: usize, rng: &mut Rng| truth[b][c] - truth[a][c] + noise * ERRORS[c] * rng.normal();
+                let value = std::array::from_fn(|c| measured(c, &mut rng));
+                differences.push(ChannelDifference {
+                    a,
+                    b,
+                    value,
+                    weight: ERRORS.map(|error| error.powi(-2)),
+                });
+            }
+        }
+        Made { truth, differences }
+    }
+
+    /// The log gains of every channel by itself.
+    fn alone(made: &Made) -> Vec<[f64; CHANNELS]> {
+        let of_channel = |c: usize| {
+            let own = |d: &ChannelDifference| crate::solve::Difference {
+                a: d.a,
+                b: d.b,
+                value: d.value[c],
+                variance: d.weight[c].recip(),
+            };
+            let differences: Vec<_> = made.differences.iter().map(own).collect();
+            crate::solve::solve_offsets(FRAMES, &differences).offsets
+        };
+        let all: [Vec<f64>; CHANNELS] = std::array::from_fn(of_channel);
+        (0..FRAMES).map(|frame| std::array::from_fn(|c| all[c][frame])).collect()
+    }
+
+    fn rms(found: &[[f64; CHANNELS]], truth: &[[f64; CHANNELS]], of: impl Fn([f64; CHANNELS]) -> f64) -> f64 {
+        let squares = found.iter().zip(truth).map(|(a, b)| of(std::array::from_fn(|c| a[c] - b[c])).powi(2));
+        (squares.sum::<f64>() / FRAMES as f64).sqrt()
+    }
+
+    #[test]
+    fn colours_that_are_noise_go_and_others_stay() {
+        for seed in 0..4 {
+            let blue = |own: [f64; CHANNELS]| own[2] - own[1];
+            let made = make(seed, 0.0, 1.0);
+            let before = alone(&made);
+            let found = solve_together(FRAMES, &made.differences, &before);
+            let (own, together) = (rms(&before, &made.truth, blue), rms(&found.log_gain, &made.truth, blue));
+            assert!(together < 0.35 * own && found.width < 5e-3, "{seed}: {own} {together} {}", found.width);
+            // The faintest channel has the gain of the others.
+            assert!(rms(&found.log_gain, &made.truth, |d| d[2]) < 0.5 * rms(&before, &made.truth, |d| d[2]));
+            let made = make(seed, 0.1, 1.0);
+            let before = alone(&made);
+            let found = solve_together(FRAMES, &made.differences, &before);
+            let (own, together) = (rms(&before, &made.truth, blue), rms(&found.log_gain, &made.truth, blue));
+            assert!(together < 1.02 * own, "{seed}: {own} {together}");
+            assert!((0.08..0.12).contains(&found.width) && found.determined > 0.9, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn without_noise_it_is_exact() {
+        let made = make(9, 0.1, 0.0);
+        for scale in [1.0, 1e10] {
+            let scaled =
+                |d: &ChannelDifference| ChannelDifference { weight: d.weight.map(|w| scale * w), ..*d };
+            let differences: Vec<_> = made.differences.iter().map(scaled).collect();
+            let found = solve_together(FRAMES, &differences, &made.truth);
+            let error =
+                (0..CHANNELS).map(|c| rms(&found.log_gain, &made.truth, |d| d[c])).fold(0.0, f64::max);
+            // The prior pulls by the share (error / tau)^2.
+            assert!(error < 2e-2 / scale && found.health.is_well(), "{scale}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_channel_that_is_not_measured_follows() {
+        let mut made = make(3, 0.0, 1.0);
+        made.differences.iter_mut().for_each(|own| own.weight[2] = 0.0);
+        let found = solve_together(FRAMES, &made.differences, &vec![[0.0; CHANNELS]; FRAMES]);
+        assert!(rms(&found.log_gain, &made.truth, |d| d[2]) < 0.01);
+        // A frame without a pair stays; no pair at all is no problem.
+        let found = solve_together(2, &[], &[[0.0; CHANNELS]; 2]);
+        assert_eq!(found.log_gain, [[0.0; CHANNELS]; 2]);
+    }
 }

@@ -6,6 +6,7 @@
 //! - for each channel that is being solved, a network of K unknowns: F (32 K^2 + 96 K + 400), P (8 K^2 + 300), and for each
 //!   entry of the factor 16 K^2 + 24. A factor that takes W products has sqrt(2 W F) entries at most (Cauchy-Schwarz over
 //!   its columns); one without fill has P, and none has more than F (F - 1) / 2
+//! - gains of three channels held together, while no channel is being solved: a network of 3 unknowns, 400 F and 250 P besides
 //! - the sources of the noise that pairs share: 280 P (32 parts of 8 B, and where they start), and 1,200 F for the sums of 8 rows
 //! - surfaces: P (24 K^2 + 16 K + 300) for the sums of pairs, and 128 B: of a block 64 for place, difference and variance in
 //!   a list that grew by doubling, and 64 for weights and residuals, or shares and their keys, which come before
@@ -17,7 +18,7 @@ use crate::compat::intertile::IntertileSolver;
 use crate::options::{MatchMethod, MatchOptions, SurfaceOrder};
 use crate::pairs::Pair;
 use crate::preview::Preview;
-use crate::{solve, surfaces};
+use crate::{channel_gains, solve, surfaces};
 
 /// A block of a pair while surfaces are solved.
 const BLOCK_BYTES: usize = 128;
@@ -43,6 +44,11 @@ impl MatchBytes {
         let mut channel = network(frames, links, 1, solve::EXACT_PRODUCTS)
             + links * PAIR_SOURCE_BYTES
             + frames * FRAME_SOURCE_BYTES;
+        let together = if channels == 3 && options.method.has_gain() {
+            network(frames, links, channels, channel_gains::EXACT_PRODUCTS) + frames * 400 + links * 250
+        } else {
+            0
+        };
         match options.method {
             MatchMethod::None => (shared, channel) = (0, 0),
             MatchMethod::Offset | MatchMethod::Gain | MatchMethod::Full => {}
@@ -66,6 +72,8 @@ impl MatchBytes {
                 channel = 0;
             }
         }
+        // Before channels are solved: what it takes beyond one of them.
+        shared += together.saturating_sub(channel);
         Self { shared: shared as u64, channel: channel as u64 }
     }
 

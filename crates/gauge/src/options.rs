@@ -78,7 +78,7 @@ pub struct MatchOptions {
     pub pairs_per_frame: usize,
     /// Common stars that a gain from stars alone needs where structure tells one too; of pairs without structure 6 count.
     pub min_stars: usize,
-    /// Signal to noise that a star needs.
+    /// Signal to noise that a star needs; where a pair has fewer than `min_stars` of them, the next best down to 7.
     pub star_snr: f64,
     /// Of `zemosaic`.
     pub intertile: IntertileOptions,

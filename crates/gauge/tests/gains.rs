@@ -196,6 +196,42 @@ fn neighbours_do_not_bias() {
     }
 }
 
+/// Where the overlap has no star of the usual signal to noise the best ones there are tell, without bias though their logarithms are
+/// skew and the noise of the frames is not the same.
+#[test]
+fn few_faint_stars_tell() {
+    let (mut found_errors, mut chi2s) = (Vec::new(), Vec::new());
+    for set in 0..40 {
+        let dir = tempfile::tempdir().unwrap();
+        let mut rng = Rng::for_keys(21, &[set]);
+        let mut place = || MIDDLE[0] + rng.range(-170.0, 170.0);
+        let field: Vec<(f64, f64, f64)> =
+            (0..40).map(|i| (place(), place(), 1100.0 + 18.0 * f64::from(i))).collect();
+        for index in 0..2 {
+            let frame = pointing(9.0 * index as f64, -7.0 * index as f64, index as f64, 0.0);
+            let noise = noise_image(SIZE.0, SIZE.1, 400.0, [8.0, 11.0][index], 900 + 2 * set + index as u64);
+            let light = light(&frame, &field, 3.0);
+            let pixels: Vec<f32> =
+                light.iter().zip(noise).map(|(light, noise)| light * gain(index) as f32 + noise).collect();
+            write(dir.path(), index, &frame, &pixels, |_| {});
+        }
+        let (previews, pairs) = (previews(dir.path()), all_pairs(2));
+        let bright = |star: &&GridStar| star.flux[0] > 20.0 * star.variance[0].sqrt();
+        assert!(previews.iter().all(|own| own.stars.iter().filter(bright).count() < 6), "all are faint");
+        let found = pair_gains(&previews, &pairs, 0, &MatchOptions::default());
+        let (errors, chi2) = errors(&found, &pairs, gain);
+        assert_eq!(errors.len(), 1, "set {set}: {found:?}");
+        found_errors.extend(errors);
+        chi2s.push(chi2);
+    }
+    let n = found_errors.len() as f64;
+    let mean = found_errors.iter().sum::<f64>() / n;
+    let error = (found_errors.iter().map(|e| (e - mean).powi(2)).sum::<f64>() / n / n).sqrt();
+    assert!(error < 5e-3 && mean.abs() < 3.0 * error, "bias {mean} +- {error}");
+    let chi2 = chi2s.iter().sum::<f64>() / n;
+    assert!((0.4..1.7).contains(&chi2), "chi2 {chi2}");
+}
+
 #[test]
 fn colours_have_gains_of_their_own() {
     let dir = tempfile::tempdir().unwrap();
