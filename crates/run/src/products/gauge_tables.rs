@@ -112,7 +112,7 @@ fn add_seams(table: &mut Columns, pairs: &[PairReport], seams: &SeamCertificate)
 }
 
 /// The table SEAMS: the pieces of joins, each with the source that ends there (a row of INPUTS from 1, or the number of a
-/// tile) and its place as FITS counts pixels.
+/// tile), of several that which has most of the step, how many end there, and its place as FITS counts pixels.
 pub fn seams_table(gauge: &GaugeFacts, unit: Option<&str>) -> Option<TableSpec> {
     let seams = gauge.seams().filter(|seams| !seams.joins.is_empty())?;
     let joins = &seams.joins;
@@ -124,6 +124,7 @@ pub fn seams_table(gauge: &GaugeFacts, unit: Option<&str>) -> Option<TableSpec> 
     };
     let (noun, number) = numbering(gauge);
     table.whole(noun, |row| number(joins[row].source));
+    table.whole("SOURCES", |row| joins[row].sources);
     for (name, of) in [("X", (|join| join.x_px) as fn(&JoinElement) -> f64), ("Y", |join| join.y_px)] {
         let data = ColumnData::F64(joins.iter().map(|join| of(join) + 1.0).collect());
         table.done.push(Column { name: name.into(), unit: Some("pix".into()), data });
@@ -173,10 +174,15 @@ mod tests {
         assert!(close(&figures(&table, "NOISE"), 5.0 / 2f64.sqrt()));
         assert!(close(&figures(&table, "ALONG_AFTER"), 0.0));
         let seams = seams_table(&facts, None).unwrap();
-        assert_eq!(figures(&seams, "INPUT"), [[3.0; 6], [7.0; 6]].concat());
-        assert_eq!(figures(&seams, "X"), [[160.5; 6], [96.5; 6]].concat());
-        assert!(figures(&seams, "STEP_BEFORE")[..6].iter().all(|step| (step - 5.0).abs() < 1e-5));
-        assert!(figures(&seams, "STEP_AFTER")[6..].iter().all(|step| (step + 0.2).abs() < 1e-5));
+        // Six rows, each with the left side of the second and the right side of the first.
+        assert_eq!(figures(&seams, "INPUT"), [[7.0, 3.0]; 6].concat());
+        assert_eq!(figures(&seams, "SOURCES"), [1.0; 12]);
+        assert_eq!(figures(&seams, "X"), [[96.5, 160.5]; 6].concat());
+        let steps = figures(&seams, "STEP_BEFORE").into_iter().zip(figures(&seams, "STEP_AFTER"));
+        for (row, (before, after)) in steps.enumerate() {
+            let sign = if row % 2 == 0 { -1.0 } else { 1.0 };
+            assert!((before - 5.0 * sign).abs() < 1e-5 && (after - 0.2 * sign).abs() < 1e-5);
+        }
         // A gauge that is no match has neither gains nor seams.
         let plain = GaugeFacts { matched: None, ..facts };
         assert!(seams_table(&plain, None).is_none());
@@ -187,7 +193,7 @@ mod tests {
     fn of_tiles_tables_give_their_numbers() {
         let facts = matched(Subject::Tiles);
         assert_eq!(figures(&gauge_table(&facts, None), "TILE_B"), [7.0]);
-        assert_eq!(figures(&seams_table(&facts, None).unwrap(), "TILE")[0], 3.0);
+        assert_eq!(figures(&seams_table(&facts, None).unwrap(), "TILE")[0], 7.0);
         assert!(facts.frame_errors().is_none() && matched(Subject::Frames).frame_errors().is_some());
     }
 }

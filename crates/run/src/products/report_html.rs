@@ -288,8 +288,12 @@ fn seams(page: &mut String, facts: &Facts, matched: &MatchFacts) {
     if !matched.worst_joins.is_empty() {
         page.push_str("<p>Largest steps:</p>\n");
         let row = |join: &crate::products::gauge::WorstJoin| {
+            let others = match join.sources {
+                0 | 1 => String::new(),
+                several => format!(" and {} more", several - 1),
+            };
             vec![
-                escape(&join.source),
+                escape(&join.source) + &others,
                 format!("{:.0}", join.x_px + 1.0),
                 format!("{:.0}", join.y_px + 1.0),
                 figure(join.sigmas_before),
