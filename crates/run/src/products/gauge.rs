@@ -128,6 +128,8 @@ pub struct WorstPair {
     pub channel: usize,
     /// Common blocks.
     pub blocks: usize,
+    /// Those of them that the difference was made of.
+    pub blocks_used: usize,
     /// Difference as measured.
     pub before: f64,
     /// What remains.
@@ -286,6 +288,7 @@ fn worst_pairs(pairs: &[PairReport], name: impl Fn(usize) -> String) -> Vec<Wors
             b: name(pair.b),
             channel,
             blocks: pair.blocks,
+            blocks_used: pair.blocks_used,
             before: pair.before[channel],
             after: pair.after[channel],
             error: pair.error[channel],
@@ -346,6 +349,7 @@ pub(crate) mod tests {
             a: 0,
             b: 1,
             blocks: 24,
+            blocks_used: 8,
             before: vec![10.0],
             after: vec![0.4],
             error: vec![0.1],

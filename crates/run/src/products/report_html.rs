@@ -227,14 +227,14 @@ fn fit(page: &mut String, facts: &Facts, gauge: &GaugeFacts) {
             escape(&pair.a),
             escape(&pair.b),
             channel_name(facts.channels, pair.channel).to_owned(),
-            pair.blocks.to_string(),
+            format!("{} of {}", pair.blocks_used, pair.blocks),
             figure(pair.before),
             figure(pair.after),
             figure(pair.error),
         ]
     };
     let rows: Vec<Vec<String>> = gauge.worst_pairs.iter().map(row).collect();
-    table(page, &["One", "other", "channel", "blocks", "before", "after", "error"], 3, &rows);
+    table(page, &["One", "other", "channel", "blocks used", "before", "after", "error"], 3, &rows);
 }
 
 fn seams(page: &mut String, facts: &Facts, matched: &MatchFacts) {
