@@ -1,27 +1,30 @@
 //! The seam certificate: how large the steps are that remain in a mosaic where its sources end, in units of the noise that
 //! one sees there. It is made of the previews alone and does not ask how the gauge was found.
 //!
-//! A **join** is a side between two blocks of the grid of which a source has the one (b) and not the other, while other
-//! sources go on there. Where the source ends, the mosaic makes the step
+//! A **join** is a side between two blocks of the grid at which sources end, while others go on there. The mosaic with all sources that
+//! end at the same place on the same side, less that without them, is the step
 //!
 //! ```text
-//! w_i / sum w x (L_i - mean of the others' L)
+//! sum of w_i (L_i - mean of the L that stay) / sum of all w
 //! ```
 //!
-//! at b, w being the weights of the sources and L their corrected levels: the median over the blocks of the source within 64
-//! pixels along the side and inwards, as a step is one of the level and single blocks differ by their stars. It is set against the noise of a
-//! pixel of the mosaic there, sqrt(sum w^2 sigma^2) / sum w (1 / sqrt(sum w) for weights of inverse variance). A mosaic passes
-//! where in every channel 95 % of the length of all joins has a step below 0.3 of that noise.
+//! w being the weights of the sources and L their corrected levels (`rim_steps.rs`); that of sources that end on the other side of
+//! the join is taken away, and the steps of joins a block apart add up where that is more (`joins.rs`). Where
+//! sources end and others begin that share no whole block, the step is that between planes (`abutting.rs`).
+//! It is set against the noise of a pixel of the mosaic there, sqrt(sum w^2 sigma^2) / sum w (1 / sqrt(sum w) for weights of inverse
+//! variance). A mosaic passes where in every channel 95 % of the length of all joins was measured and has a step below 0.3 of that
+//! noise.
 
-use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::block_sums::BlockSums;
 use crate::blocks::BlockGrid;
 use crate::gauge::FrameGauge;
+use crate::joins::for_joins;
 use crate::level_spread::LevelSpread;
 use crate::pairs::Pair;
 use crate::preview::Preview;
-use crate::rims::{BlockSums, rims_of};
+use crate::rims::Sources;
 use crate::seam_pairs::{PairSeam, seams_of_pairs};
 
 /// Step over the local noise of a pixel that is not seen.
@@ -30,8 +33,6 @@ pub const STEP_LIMIT: f64 = 0.3;
 pub const SHARE_LIMIT: f64 = 0.95;
 /// Joins that are kept one by one: the largest of them.
 const MOST_JOINS: usize = 100_000;
-/// Sources whose rims are held at a time.
-const SOURCES_AT_ONCE: usize = 256;
 
 /// What a source puts into a pixel of the mosaic, per channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,15 +77,18 @@ pub enum Side {
 /// A piece of a join as long as a side of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct JoinElement {
-    /// Index of the source that ends here.
+    /// Index of the source that ends here; of several that which has most of the step.
     pub source: usize,
+    /// How many sources end here, on either side.
+    pub sources: usize,
     /// Middle of the side, pixels of the grid.
     pub x_px: f64,
     /// Middle of the side, pixels of the grid.
     pub y_px: f64,
-    /// Which side of its block it is.
+    /// On which side of its block the source ends.
     pub side: Side,
-    /// Step of the mosaic per channel before, in its unit; NaN in channels there are not.
+    /// Step of the mosaic per channel before, in its unit: level on the source's side less that beyond; NaN in channels there
+    /// are not, and where it was not measured.
     pub step_before: [f64; 3],
     /// Step after.
     pub step_after: [f64; 3],
@@ -109,11 +113,11 @@ impl JoinElement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Verdict {
-    /// [`SHARE_LIMIT`] of the length is below the limit.
+    /// [`SHARE_LIMIT`] of the length was measured and is below the limit.
     Pass,
-    /// Less of it is.
+    /// More than the rest of it was measured and is not.
     Fail,
-    /// Less than half of the length could be measured.
+    /// What could not be measured decides.
     Unknown,
 }
 
@@ -133,9 +137,10 @@ impl Verdict {
 pub struct SeamSummary {
     /// Length of the joins that were measured, pixels of the grid.
     pub join_px: f64,
-    /// Length of those that were not: the source has no block in common with another there, or no noise is known.
+    /// Length of those that were not: sources that end there have no block in common with those that go on and the levels on either
+    /// side do not tell, or no noise is known.
     pub unmeasured_px: f64,
-    /// Share of the length with a step below [`STEP_LIMIT`] of the noise, before.
+    /// Share of the measured length with a step below [`STEP_LIMIT`] of the noise, before.
     pub share_below_before: f64,
     /// The same after.
     pub share_below_after: f64,
@@ -162,7 +167,8 @@ pub struct SeamCertificate {
     pub overall: SeamSummary,
     /// Spread of the levels of the sources, per channel.
     pub inter_tile: Vec<LevelSpread>,
-    /// Pieces of joins, by source; of more than 100,000 those with the largest steps after.
+    /// Pieces of joins: those that stand by row, then those that lie by column; of more than 100,000 those with the largest steps
+    /// after.
     #[serde(skip)]
     pub joins: Vec<JoinElement>,
     /// All pieces, also those that are not kept.
@@ -170,6 +176,14 @@ pub struct SeamCertificate {
     /// The pairs that were asked for.
     #[serde(skip)]
     pub pairs: Vec<PairSeam>,
+}
+
+impl SeamSummary {
+    /// Share of the length of all joins that was not measured; 0 of no joins.
+    pub fn unmeasured_share(&self) -> f64 {
+        let all = self.join_px + self.unmeasured_px;
+        if all > 0.0 { self.unmeasured_px / all } else { 0.0 }
+    }
 }
 
 impl SeamCertificate {
@@ -180,27 +194,22 @@ impl SeamCertificate {
 }
 
 /// The certificate of a mosaic. Time goes with the blocks of all sources and with the pairs given, memory with the blocks
-/// that the mosaic has.
+/// that the mosaic has and the lines of blocks that sources have.
 pub fn seam_certificate(job: &CertificateJob<'_>) -> SeamCertificate {
     let channels = job.previews.first().map_or(0, Preview::channels);
     let sums = BlockSums::new(job);
     let mut tallies = vec![Tally::default(); channels];
     let (mut joins, mut join_elements) = (Vec::new(), 0);
-    let sources: Vec<usize> = (0..job.previews.len()).collect();
-    for some in sources.chunks(SOURCES_AT_ONCE) {
-        let found: Vec<Vec<JoinElement>> =
-            some.par_iter().map(|source| rims_of(job, &sums, *source)).collect();
-        for element in found.into_iter().flatten() {
-            join_elements += 1;
-            for (channel, tally) in tallies.iter_mut().enumerate() {
-                tally.add(&element, channel);
-            }
-            joins.push(element);
+    for_joins(&Sources { job, sums: &sums }, |element| {
+        join_elements += 1;
+        for (channel, tally) in tallies.iter_mut().enumerate() {
+            tally.add(&element, channel);
         }
+        joins.push(element);
         if joins.len() > 2 * MOST_JOINS {
             keep_largest(&mut joins);
         }
-    }
+    });
     keep_largest(&mut joins);
     let (pairs, inter_tile) = seams_of_pairs(job, &sums);
     let block_px = job.blocks.block_px as f64;
@@ -282,12 +291,14 @@ impl Tally {
         let count = self.measured.max(1) as f64;
         let share = |which: usize| if self.measured == 0 { 1.0 } else { self.below[which] as f64 / count };
         let rms = |which: usize| (self.squares[which] / count).sqrt();
-        let verdict = if self.measured < self.unmeasured {
-            Verdict::Unknown
-        } else if share(1) >= SHARE_LIMIT {
+        let all = (self.measured + self.unmeasured) as f64;
+        let verdict = if self.below[1] as f64 >= SHARE_LIMIT * all {
             Verdict::Pass
-        } else {
+        } else if ((self.below[1] + self.unmeasured) as f64) < SHARE_LIMIT * all {
+            // Even were all steps that could not be measured small.
             Verdict::Fail
+        } else {
+            Verdict::Unknown
         };
         SeamSummary {
             join_px: self.measured as f64 * block_px,

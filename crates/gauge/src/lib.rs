@@ -30,11 +30,14 @@
 //! - `reference_gauge`: the gauge with one frame as reference
 //! - [`mod@gauge`]: the gauge of all frames; [`normalize`]: that relative to one frame
 //! - [`compat`]: what ZeMosaic does, for comparison only
-//! - [`certificate`]: the steps that remain in the mosaic; `rims`: where sources end; [`seam_pairs`]: steps and gradients of
-//!   pairs; [`level_spread()`]: how far levels are spread
+//! - [`certificate`]: the steps that remain in the mosaic; `block_sums`: its blocks; `rims`: where sources end; `rim_steps`: the steps
+//!   there; `joins`: what ends on both sides; `abutting`: without common blocks; [`seam_pairs`]: steps and gradients of pairs;
+//!   [`level_spread()`]: how far levels are spread
 
+mod abutting;
 mod aperture;
 mod block_runs;
+mod block_sums;
 pub mod blocks;
 mod candidates;
 pub mod certificate;
@@ -49,6 +52,7 @@ pub mod gain;
 pub mod gauge;
 pub mod graph;
 mod independent_shares;
+mod joins;
 pub mod level_spread;
 pub mod location;
 mod log_ratio;
@@ -64,6 +68,7 @@ mod prior_width;
 mod reference_gauge;
 mod relative;
 pub mod report;
+mod rim_steps;
 mod rims;
 mod robust_weight;
 pub mod seam_pairs;

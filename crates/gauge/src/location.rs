@@ -53,6 +53,8 @@ pub struct Location {
     pub signed_excess: f64,
     /// Standard error of that where there is nothing on top.
     pub excess_error: f64,
+    /// Differences that it was made of.
+    pub samples: usize,
 }
 
 impl Location {
@@ -144,7 +146,9 @@ impl Differences {
                 break;
             }
         }
-        let found = Location { mean, variance, excess, noise: own, share, signed_excess, excess_error };
+        let samples = self.value.len();
+        let found =
+            Location { mean, variance, excess, noise: own, share, signed_excess, excess_error, samples };
         variance.is_finite().then_some(found)
     }
 

@@ -197,6 +197,8 @@ fn report_of(pair: &Pair, measured: &[Measured]) -> PairReport {
         a: pair.a,
         b: pair.b,
         blocks: pair.blocks,
+        // The same blocks in every channel.
+        blocks_used: measured.iter().find_map(|own| own.raw).map_or(0, |raw| raw.samples),
         before: measured.iter().map(|own| own.raw.map_or(f64::NAN, |raw| raw.mean)).collect(),
         after: vec![f64::NAN; channels],
         error: measured.iter().map(|own| own.raw.map_or(f64::NAN, |raw| raw.variance.sqrt())).collect(),

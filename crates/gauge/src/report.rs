@@ -87,6 +87,8 @@ pub struct PairReport {
     pub b: usize,
     /// Common blocks.
     pub blocks: usize,
+    /// Those of them that the difference was made of ([`crate::common_area`]); 0 where there is none.
+    pub blocks_used: usize,
     /// Level of the first less that of the second.
     pub before: Vec<f64>,
     /// What remains of it with the offsets.

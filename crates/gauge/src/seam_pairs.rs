@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::block_sums::{BlockSums, centre_px};
 use crate::blocks::place_in;
 use crate::certificate::CertificateJob;
 use crate::common_blocks::for_common;
@@ -11,7 +12,6 @@ use crate::level_spread::{LevelSpread, level_spread};
 use crate::location::Differences;
 use crate::pairs::Pair;
 use crate::preview::Preview;
-use crate::rims::{BlockSums, centre_px};
 use crate::robust_weight::RobustWeight;
 use crate::solve::Difference;
 use crate::statistics::{MAD_TO_SIGMA, median};

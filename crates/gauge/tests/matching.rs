@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 use zemosaic_gauge::{
     BlockGrid, ChannelsAtOnce, FrameGauge, Gauge, GridStar, MatchJob, MatchMethod, MatchOptions, Preview,
-    Surface, choose_pairs, match_frames,
+    Surface, block_differences, choose_pairs, match_frames,
 };
 use zemosaic_image::Region;
 use zemosaic_testkit::fit_residual;
@@ -573,4 +573,30 @@ fn frames_of_dropped_pairs_are_named() {
     let named = found.undetermined.iter().any(|own| own.what.contains("terms of order") && own.frames == [9]);
     let common = found.undetermined.iter().find(|own| own.what.contains("common to all frames")).unwrap();
     assert!(named && common.frames.len() == 10, "{:?}", found.undetermined);
+}
+
+/// Of the common blocks of a pair those at the rim are left out where enough remain: the pair tells of how many it is.
+#[test]
+fn pairs_tell_how_many_blocks_they_are_of() {
+    let at = |x0: i64, width: usize| Region { x0, y0: 0, width, height: 9 };
+    // In common with the first: columns 4 to 11. Their rim is odd, and inside it is 3 higher.
+    let is_inner = |x: i64, y: i64| (5..11).contains(&x) && (1..8).contains(&y);
+    let own = |x: i64, y: i64| sky(x, y) as f64 + if is_inner(x, y) { 3.0 } else { 7.0 };
+    let previews = [
+        preview(at(0, 12), |x, y| sky(x, y) as f64),
+        preview(at(4, 12), own),
+        preview(at(14, 12), |x, y| sky(x, y) as f64),
+    ];
+    let found = solve(&previews, MatchMethod::Offset, None);
+    let pairs: Vec<_> =
+        found.pairs.iter().map(|pair| (pair.a, pair.b, pair.blocks, pair.blocks_used)).collect();
+    assert_eq!(pairs, [(0, 1, 8 * 9, 6 * 7), (1, 2, 2 * 9, 2 * 9)]);
+    for pair in &found.pairs {
+        let common: Vec<f64> = block_differences(&previews[pair.a], &previews[pair.b], 0, (1.0, 1.0), BLOCKS)
+            .into_iter()
+            .map(|(.., value, _)| value)
+            .collect();
+        assert_eq!(common.len(), pair.blocks_used);
+        assert!(common.iter().all(|value| (value - pair.before[0]).abs() < 1e-9), "{pair:?}");
+    }
 }

@@ -1,6 +1,6 @@
 //! What the user should know of a gauge, and the figures that ZeMosaic's users look for.
 
-use zemosaic_gauge::{ChannelReport, Gauge, Note, SeamCertificate, Verdict};
+use zemosaic_gauge::{ChannelReport, Gauge, Note, SeamCertificate, SeamSummary, Verdict};
 
 use crate::events::{Reporter, Warning};
 use crate::products::gauge::{GaugeFacts, PartFacts, some_of};
@@ -97,15 +97,43 @@ fn not_solved(facts: &GaugeFacts) -> Vec<String> {
 }
 
 fn steps_remain(facts: &GaugeFacts) -> Option<Warning> {
-    let seams = facts.seams().filter(|seams| seams.verdict() == Verdict::Fail)?;
+    let seams = facts.seams()?;
     let all = &seams.overall;
-    let message = format!(
-        "steps remain: {:.1} % of the length of all joins is below 0.3 sigma (95 % wanted), the largest step is {:.1} sigma; \
-         report.html shows where. Where gradients differ from frame to frame --match surface takes them away",
-        100.0 * all.share_below_after,
-        all.largest_after
-    );
+    let measured = if all.unmeasured_px > 0.0 { "measured " } else { "" };
+    let message = match seams.verdict() {
+        Verdict::Fail => format!(
+            "steps remain: {:.1} % of the {measured}length of all joins is below 0.3 sigma (95 % wanted), the largest step is {:.1} \
+             sigma{}; report.html shows where. Where gradients differ from frame to frame --match surface takes them away",
+            100.0 * all.share_below_after,
+            all.largest_after,
+            not_measured(all)
+        ),
+        // Without any noise there is nothing that steps could be compared with.
+        Verdict::Unknown if seams.joins.iter().any(|join| join.noise[0] > 0.0) => {
+            let rest = if all.join_px > 0.0 {
+                format!("; {:.1} % of the rest is below 0.3 sigma", 100.0 * all.share_below_after)
+            } else {
+                String::new()
+            };
+            format!(
+                "whether steps remain is not known{}: frames overlap by less than a block of {} px there{rest}. report.html shows \
+                 where",
+                not_measured(all),
+                seams.block_px
+            )
+        }
+        Verdict::Unknown | Verdict::Pass => return None,
+    };
     Some(Warning { code: "W-SEAMS", message })
+}
+
+/// How much of the joins could not be measured, after a comma; nothing where all was.
+fn not_measured(all: &SeamSummary) -> String {
+    if all.unmeasured_px == 0.0 {
+        return String::new();
+    }
+    let share = 100.0 * all.unmeasured_share();
+    format!(", {share:.1} % of the length of all joins ({:.0} px) could not be measured", all.unmeasured_px)
 }
 
 /// A gain that differs from the median by more than this factor is worth a word.
@@ -150,15 +178,16 @@ pub(super) fn log_metrics(reporter: &Reporter, certificate: &SeamCertificate) {
     }
     let all = &certificate.overall;
     if all.join_px == 0.0 {
-        reporter.log(format!("seams: {}", all.verdict.name()));
+        reporter.log(format!("seams: {}{}", all.verdict.name(), not_measured(all)));
         return;
     }
     reporter.log(format!(
-        "seams: {:.1} % of {:.0} px of joins have a step below 0.3 sigma (before: {:.1} %), the largest is {:.2} sigma: {}",
+        "seams: {:.1} % of {:.0} px of joins have a step below 0.3 sigma (before: {:.1} %), the largest is {:.2} sigma{}: {}",
         100.0 * all.share_below_after,
         all.join_px,
         100.0 * all.share_below_before,
         all.largest_after,
+        not_measured(all),
         all.verdict.name()
     ));
 }
@@ -228,6 +257,28 @@ mod tests {
             "{:?}",
             told(&facts)
         );
+    }
+
+    #[test]
+    fn what_could_not_be_measured_is_told() {
+        let mut facts = matched(Subject::Frames);
+        let mut with = |verdict: Verdict, unmeasured_px: f64| {
+            let seams = facts.matched.as_mut().and_then(|own| own.seams.as_mut()).unwrap();
+            (seams.overall.verdict, seams.overall.unmeasured_px) = (verdict, unmeasured_px);
+            told(&facts)
+        };
+        assert_eq!(with(Verdict::Pass, 8.0), [""; 0]);
+        let found = with(Verdict::Unknown, 64.0);
+        assert!(
+            found[0].contains("is not known, 25.0 % of the length of all joins (64 px) could"),
+            "{found:?}"
+        );
+        assert!(found[0].contains("a block of 16 px there; 100.0 % of the rest"), "{found:?}");
+        let found = with(Verdict::Fail, 64.0);
+        assert!(found[0].contains("% of the measured length of all joins is"), "{found:?}");
+        assert!(found[0].contains("sigma, 25.0 % of the length of all joins (64 px) could not"), "{found:?}");
+        let found = with(Verdict::Fail, 0.0);
+        assert!(!found[0].contains("measured"), "{found:?}");
     }
 
     #[test]

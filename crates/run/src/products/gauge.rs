@@ -103,8 +103,10 @@ pub struct MatchFacts {
 /// A piece of a join with a large step.
 #[derive(Debug, Clone, Serialize)]
 pub struct WorstJoin {
-    /// The source that ends there.
+    /// The source that ends there; of several that which has most of the step.
     pub source: String,
+    /// How many end there.
+    pub sources: usize,
     /// Place, pixels of the grid from 0.
     pub x_px: f64,
     /// Place, pixels of the grid from 0.
@@ -126,6 +128,8 @@ pub struct WorstPair {
     pub channel: usize,
     /// Common blocks.
     pub blocks: usize,
+    /// Those of them that the difference was made of.
+    pub blocks_used: usize,
     /// Difference as measured.
     pub before: f64,
     /// What remains.
@@ -214,13 +218,18 @@ impl GaugeFacts {
         header.set_str("ZMMATCH", self.method, "match of all sources at once");
         let Some(seams) = self.seams() else { return };
         header.set_str("ZMSEAM", seams.verdict().name(), "95 % of all joins below 0.3 sigma");
+        header.set_f64(
+            "ZMSEAMU",
+            100.0 * seams.overall.unmeasured_share(),
+            "[%] of the length of joins not measured",
+        );
         if seams.overall.join_px == 0.0 {
             return;
         }
         header.set_f64(
             "ZMSEAMP",
             100.0 * seams.overall.share_below_after,
-            "[%] of the length of joins below 0.3 sigma",
+            "[%] of the measured length below 0.3 sigma",
         );
         header.set_f64("ZMSEAMX", seams.overall.largest_after, "largest step of a join, sigma of a pixel");
     }
@@ -279,6 +288,7 @@ fn worst_pairs(pairs: &[PairReport], name: impl Fn(usize) -> String) -> Vec<Wors
             b: name(pair.b),
             channel,
             blocks: pair.blocks,
+            blocks_used: pair.blocks_used,
             before: pair.before[channel],
             after: pair.after[channel],
             error: pair.error[channel],
@@ -294,6 +304,7 @@ fn worst_joins(seams: &SeamCertificate, sources: &MatchSources) -> Vec<WorstJoin
     joins.sort_by(|a, b| b.1[1].total_cmp(&a.1[1]));
     let worst = |(join, [before, after]): (&JoinElement, [f64; 2])| WorstJoin {
         source: sources.ids.get(join.source).cloned().unwrap_or_default(),
+        sources: join.sources,
         x_px: join.x_px,
         y_px: join.y_px,
         sigmas_before: before,
@@ -338,6 +349,7 @@ pub(crate) mod tests {
             a: 0,
             b: 1,
             blocks: 24,
+            blocks_used: 8,
             before: vec![10.0],
             after: vec![0.4],
             error: vec![0.1],
@@ -407,7 +419,7 @@ pub(crate) mod tests {
         matched(Subject::Frames).write_cards(&mut header);
         assert_eq!(header.get_str("ZMMATCH").as_deref(), Some("full"));
         assert_eq!(header.get_str("ZMSEAM").as_deref(), Some("PASS"));
-        assert_eq!(header.get_f64("ZMSEAMP"), Some(100.0));
+        assert_eq!((header.get_f64("ZMSEAMP"), header.get_f64("ZMSEAMU")), (Some(100.0), Some(0.0)));
         let largest = header.get_f64("ZMSEAMX").unwrap();
         assert!((largest - 0.2 * 2f64.sqrt() / 5.0).abs() < 1e-5, "{largest}");
         assert!(header.get_str("ZMNORM").is_none());
@@ -420,6 +432,7 @@ pub(crate) mod tests {
         assert_eq!(section["match"]["seams"]["overall"]["verdict"], "PASS");
         assert_eq!(section["match"]["seams"]["overall"]["join_px"], 192.0);
         assert!(section["match"]["seams"].get("joins").is_none() && section.get("all_pairs").is_none());
-        assert_eq!(section["match"]["worst_joins"][0]["source"], "a & b");
+        let worst = &section["match"]["worst_joins"][0];
+        assert!(worst["sources"] == 1 && (worst["source"] == "a & b" || worst["source"] == "c"));
     }
 }

@@ -52,6 +52,7 @@ pub fn gauge_table(gauge: &GaugeFacts, unit: Option<&str>) -> TableSpec {
     table.whole(&format!("{noun}_A"), |row| number(pairs[row].a));
     table.whole(&format!("{noun}_B"), |row| number(pairs[row].b));
     table.whole("BLOCKS", |row| pairs[row].blocks);
+    table.whole("BLOCKS_USED", |row| pairs[row].blocks_used);
     let value = |values: &[f64], channel: usize| values.get(channel).copied().unwrap_or(f64::NAN);
     table.levels("BEFORE", |row, channel| value(&pairs[row].before, channel));
     table.levels("AFTER", |row, channel| value(&pairs[row].after, channel));
@@ -68,17 +69,25 @@ pub fn gauge_table(gauge: &GaugeFacts, unit: Option<&str>) -> TableSpec {
         table.per_channel("LOGGAIN_LEFT", None, gain(|own| own.remaining));
         table.per_channel("LOGGAIN_N", None, gain(|own| own.samples as f64));
         table.per_channel("LOGGAIN_W", None, gain(|own| own.weight));
-        // 1 where it is of stars, 0 where of structure.
-        table.per_channel(
-            "LOGGAIN_STARS",
-            None,
-            gain(|own| f64::from(u8::from(own.origin == GainOrigin::Stars))),
-        );
+        let channels = table.channels;
+        let of = (0..pairs.len()).map(|row| origins_of(&pairs[row].gain, channels)).collect();
+        table.done.push(Column { name: "LOGGAIN_OF".into(), unit: None, data: ColumnData::Text(of) });
     }
     if let Some(seams) = seams {
         add_seams(&mut table, pairs, seams);
     }
     TableSpec { extname: "GAUGE".into(), columns: table.done }
+}
+
+/// What the gains of a pair are of, a letter per channel: stars (S), structure of blocks (B), the other channels (C), nothing (-).
+fn origins_of(gain: &[Option<GainReport>], channels: usize) -> String {
+    let letter = |channel: usize| match gain.get(channel).and_then(Option::as_ref).map(|own| own.origin) {
+        Some(GainOrigin::Stars) => 'S',
+        Some(GainOrigin::Structure) => 'B',
+        Some(GainOrigin::Channels) => 'C',
+        None => '-',
+    };
+    (0..channels).map(letter).collect()
 }
 
 /// Steps and gradients of the pairs.
@@ -112,7 +121,7 @@ fn add_seams(table: &mut Columns, pairs: &[PairReport], seams: &SeamCertificate)
 }
 
 /// The table SEAMS: the pieces of joins, each with the source that ends there (a row of INPUTS from 1, or the number of a
-/// tile) and its place as FITS counts pixels.
+/// tile), of several that which has most of the step, how many end there, and its place as FITS counts pixels.
 pub fn seams_table(gauge: &GaugeFacts, unit: Option<&str>) -> Option<TableSpec> {
     let seams = gauge.seams().filter(|seams| !seams.joins.is_empty())?;
     let joins = &seams.joins;
@@ -124,6 +133,7 @@ pub fn seams_table(gauge: &GaugeFacts, unit: Option<&str>) -> Option<TableSpec> 
     };
     let (noun, number) = numbering(gauge);
     table.whole(noun, |row| number(joins[row].source));
+    table.whole("SOURCES", |row| joins[row].sources);
     for (name, of) in [("X", (|join| join.x_px) as fn(&JoinElement) -> f64), ("Y", |join| join.y_px)] {
         let data = ColumnData::F64(joins.iter().map(|join| of(join) + 1.0).collect());
         table.done.push(Column { name: name.into(), unit: Some("pix".into()), data });
@@ -162,21 +172,48 @@ mod tests {
         }
     }
 
+    fn texts(table: &TableSpec, name: &str) -> Vec<String> {
+        let column = table.columns.iter().find(|column| column.name == name).unwrap();
+        match &column.data {
+            ColumnData::Text(values) => values.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn gains_tell_what_they_are_of() {
+        let gain = |origin: GainOrigin| {
+            Some(GainReport { log_gain: 0.1, error: 0.1, origin, samples: 9, remaining: 0.0, weight: 1.0 })
+        };
+        let of = [gain(GainOrigin::Structure), gain(GainOrigin::Stars), gain(GainOrigin::Channels)];
+        assert_eq!(
+            [origins_of(&of, 3), origins_of(&[None], 3), origins_of(&of[1..], 2)],
+            ["BSC", "---", "SC"]
+        );
+    }
+
     #[test]
     fn tables_have_the_pairs_and_the_joins() {
         let facts = matched(Subject::Frames);
         let table = gauge_table(&facts, Some("adu"));
         assert_eq!((figures(&table, "INPUT_A"), figures(&table, "INPUT_B")), (vec![3.0], vec![7.0]));
+        assert_eq!((figures(&table, "BLOCKS"), figures(&table, "BLOCKS_USED")), (vec![24.0], vec![8.0]));
         assert_eq!((figures(&table, "LOGGAIN"), figures(&table, "LOGGAIN_N")), (vec![0.02], vec![31.0]));
+        assert_eq!(texts(&table, "LOGGAIN_OF"), ["S"]);
         let close = |found: &[f64], expected: f64| (found[0] - expected).abs() < 1e-5;
         assert!(close(&figures(&table, "STEP_BEFORE"), 10.0) && close(&figures(&table, "STEP_AFTER"), 0.4));
         assert!(close(&figures(&table, "NOISE"), 5.0 / 2f64.sqrt()));
         assert!(close(&figures(&table, "ALONG_AFTER"), 0.0));
         let seams = seams_table(&facts, None).unwrap();
-        assert_eq!(figures(&seams, "INPUT"), [[3.0; 6], [7.0; 6]].concat());
-        assert_eq!(figures(&seams, "X"), [[160.5; 6], [96.5; 6]].concat());
-        assert!(figures(&seams, "STEP_BEFORE")[..6].iter().all(|step| (step - 5.0).abs() < 1e-5));
-        assert!(figures(&seams, "STEP_AFTER")[6..].iter().all(|step| (step + 0.2).abs() < 1e-5));
+        // Six rows, each with the left side of the second and the right side of the first.
+        assert_eq!(figures(&seams, "INPUT"), [[7.0, 3.0]; 6].concat());
+        assert_eq!(figures(&seams, "SOURCES"), [1.0; 12]);
+        assert_eq!(figures(&seams, "X"), [[96.5, 160.5]; 6].concat());
+        let steps = figures(&seams, "STEP_BEFORE").into_iter().zip(figures(&seams, "STEP_AFTER"));
+        for (row, (before, after)) in steps.enumerate() {
+            let sign = if row % 2 == 0 { -1.0 } else { 1.0 };
+            assert!((before - 5.0 * sign).abs() < 1e-5 && (after - 0.2 * sign).abs() < 1e-5);
+        }
         // A gauge that is no match has neither gains nor seams.
         let plain = GaugeFacts { matched: None, ..facts };
         assert!(seams_table(&plain, None).is_none());
@@ -187,7 +224,7 @@ mod tests {
     fn of_tiles_tables_give_their_numbers() {
         let facts = matched(Subject::Tiles);
         assert_eq!(figures(&gauge_table(&facts, None), "TILE_B"), [7.0]);
-        assert_eq!(figures(&seams_table(&facts, None).unwrap(), "TILE")[0], 3.0);
+        assert_eq!(figures(&seams_table(&facts, None).unwrap(), "TILE")[0], 7.0);
         assert!(facts.frame_errors().is_none() && matched(Subject::Frames).frame_errors().is_some());
     }
 }

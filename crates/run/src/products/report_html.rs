@@ -227,14 +227,14 @@ fn fit(page: &mut String, facts: &Facts, gauge: &GaugeFacts) {
             escape(&pair.a),
             escape(&pair.b),
             channel_name(facts.channels, pair.channel).to_owned(),
-            pair.blocks.to_string(),
+            format!("{} of {}", pair.blocks_used, pair.blocks),
             figure(pair.before),
             figure(pair.after),
             figure(pair.error),
         ]
     };
     let rows: Vec<Vec<String>> = gauge.worst_pairs.iter().map(row).collect();
-    table(page, &["One", "other", "channel", "blocks", "before", "after", "error"], 3, &rows);
+    table(page, &["One", "other", "channel", "blocks used", "before", "after", "error"], 3, &rows);
 }
 
 fn seams(page: &mut String, facts: &Facts, matched: &MatchFacts) {
@@ -288,8 +288,12 @@ fn seams(page: &mut String, facts: &Facts, matched: &MatchFacts) {
     if !matched.worst_joins.is_empty() {
         page.push_str("<p>Largest steps:</p>\n");
         let row = |join: &crate::products::gauge::WorstJoin| {
+            let others = match join.sources {
+                0 | 1 => String::new(),
+                several => format!(" and {} more", several - 1),
+            };
             vec![
-                escape(&join.source),
+                escape(&join.source) + &others,
                 format!("{:.0}", join.x_px + 1.0),
                 format!("{:.0}", join.y_px + 1.0),
                 figure(join.sigmas_before),

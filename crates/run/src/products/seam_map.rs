@@ -137,6 +137,7 @@ mod tests {
         let (before, after) = ([3.0 * step, f64::NAN, f64::NAN], [step, f64::NAN, f64::NAN]);
         JoinElement {
             source: 0,
+            sources: 1,
             x_px,
             y_px,
             side,
