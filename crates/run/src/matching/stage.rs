@@ -192,14 +192,8 @@ fn matched(
     let pairs: Vec<Pair> =
         found.pairs.iter().map(|pair| Pair { a: pair.a, b: pair.b, blocks: pair.blocks }).collect();
     let after = &found.frames;
-    let certificate = seam_certificate(&CertificateJob {
-        previews,
-        blocks,
-        before: &before,
-        after,
-        pairs: &pairs,
-        noise: &noise,
-    });
+    let job = CertificateJob { previews, blocks, before: &before, after, pairs: &pairs, noise: &noise };
+    let certificate = log.with_heartbeat(|| seam_certificate(&job));
     log_metrics(reporter, &certificate);
     note_odd_gains(&mut found);
     found.certificate = Some(certificate);
