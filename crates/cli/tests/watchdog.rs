@@ -106,6 +106,36 @@ fn commands_without_a_run_folder_have_a_watchdog() {
     assert!(text.contains("doing: detect: f1.fits"), "{text}");
 }
 
+/// A command line that says nothing to be done ends as every run does, for programs that read events.
+#[test]
+fn usage_errors_have_a_last_event() {
+    let dir = folder();
+    let input = mono_frames(dir.path(), 2);
+    let out = dir.path().join("out");
+    let cases: [(&[&str], &str); 4] = [
+        (&["--match", "full", "--normalize", "sky-mean", "--json"], "--normalize"),
+        (&["--kernel", "nonsense", "--json"], "nonsense"),
+        (&["--json", "--no-such-flag"], "--no-such-flag"),
+        (&["--pixfrac", "0.5", "--json"], "--pixfrac"),
+    ];
+    for (flags, names) in cases {
+        let ran = mosaic(&[&input], &out, flags);
+        ran.expect(2, names);
+        let last: serde_json::Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
+        assert_eq!((&last["event"], &last["code"]), (&"failed".into(), &"E-USAGE".into()), "{last}");
+        assert_eq!(last["exit_code"], 2);
+        let message = last["message"].as_str().unwrap();
+        assert!(message.contains(names) && !message.contains("Usage:"), "{message}");
+    }
+    assert!(!out.exists());
+    // Nobody reads events, or the command has none.
+    for (command, flags) in [("mosaic", &["--no-such-flag"][..]), ("check", &["--json", "--no-such-flag"])] {
+        let ran = run(program().arg(command).arg(&input).args(flags));
+        assert!(ran.code == 2 && ran.stdout.is_empty(), "{ran:?}");
+    }
+    assert!(run(program().args(["mosaic", "--json", "--help"])).stdout.contains("Usage"));
+}
+
 #[test]
 fn without_a_watchdog_nothing_is_written() {
     let dir = folder();
