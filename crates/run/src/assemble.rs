@@ -15,7 +15,7 @@ use zemosaic_image::Region;
 use crate::classic::MadeTiles;
 use crate::error::{ExitCode, RunError};
 use crate::events::{Reporter, Stage, Warning};
-use crate::mosaic::{Observer, RunOutcome, SPILL_PREFIX};
+use crate::mosaic::{Observer, RunOutcome};
 use crate::options::MosaicRequest;
 use crate::output::{publish_mosaic, stage_mosaic};
 use crate::plan::{Placed, PlannedRun, rejecting};
@@ -28,6 +28,7 @@ use crate::products::report_html::report_html;
 use crate::products::staged::StagedFiles;
 use crate::products::{PRODUCT_NAMES, frames_csv::frames_csv, preview::preview_png, run_toml::run_toml};
 use crate::rgb_equalize::equalize_product;
+use crate::run_folder::SPILL_PREFIX;
 
 /// The merge of the tiles that were made.
 pub(crate) fn merge_work(tiles: MadeTiles, planned: &PlannedRun) -> Result<Work, RunError> {

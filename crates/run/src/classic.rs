@@ -16,7 +16,7 @@ use zemosaic_sky::Grid;
 use crate::assemble::product_hdus;
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
-use crate::mosaic::{Observer, SPILL_PREFIX};
+use crate::mosaic::Observer;
 use crate::options::{Existing, MosaicRequest, TileKeeping};
 use crate::output::is_own;
 use crate::plan::{Placed, PlannedRun, rejecting};
@@ -26,6 +26,7 @@ use crate::products::tile_file::tile_planes;
 use crate::products::tile_header::{TileCards, tile_header};
 use crate::products::{TILES_FOLDER, tile_name};
 use crate::rgb_equalize::{asked, equalize_product};
+use crate::run_folder::SPILL_PREFIX;
 use crate::tiles::{TileJob, tile_jobs};
 
 /// Master tiles, ready to be merged.

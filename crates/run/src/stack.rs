@@ -12,16 +12,15 @@ use crate::assemble::{exit_code_of, peak_memory_bytes};
 use crate::classic::{TileMaker, add_figures, record_of};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
-use crate::mosaic::{
-    MAX_OPEN_FILES, Observer, RunFolder, RunOutcome, SPILL_PREFIX, gather_facts, prepare_sources,
-};
+use crate::mosaic::{MAX_OPEN_FILES, Observer, RunOutcome, gather_facts, prepare_sources};
 use crate::options::{Existing, MosaicRequest};
 use crate::output::refuse_inputs;
-use crate::plan::plan_run;
+use crate::plan::{look_at_inputs, plan_inputs};
 use crate::products::facts::Facts;
 use crate::products::report::{Costs, report_json};
 use crate::products::staged::StagedFiles;
 use crate::products::{frames_csv::frames_csv, run_toml::run_toml, tile_name};
+use crate::run_folder::{RunFolder, spill_in};
 use crate::scan::no_usable;
 use crate::tiles::tile_jobs;
 
@@ -89,17 +88,22 @@ pub(crate) fn stack_all(
     {
         return Err(RunError::Exists { path: path.clone() });
     }
-    let mut planned = plan_run(request, reporter, cancel)?;
-    let products: Vec<PathBuf> = [&path].into_iter().chain(&tables).cloned().collect();
-    refuse_inputs(request, &planned.layout, &products)?;
-    planned.forecast(&request.options)?;
-    let folder = match &target {
-        Target::Folder(_) => RunFolder::open(request, reporter)?,
-        Target::File(path) => {
-            RunFolder::without_log((spill_beside(request, path)?, path.as_path()), request, reporter)
-        }
+    let mut folder = match &target {
+        Target::Folder(_) => RunFolder::watched(request, reporter),
+        Target::File(path) => RunFolder::of_file(path, request, reporter),
     };
-    let spill = &folder.spill;
+    let looked = look_at_inputs(request, reporter)?;
+    let products: Vec<PathBuf> = [&path].into_iter().chain(&tables).cloned().collect();
+    refuse_inputs(request, &looked.scan.frames, &looked.scan.left_out, &products)?;
+    if request.solves_frames() {
+        folder.open_logs()?;
+    }
+    let mut planned = plan_inputs(request, looked, reporter, cancel)?;
+    planned.forecast(&request.options)?;
+    let spill = match &target {
+        Target::Folder(_) => folder.open()?,
+        Target::File(path) => spill_beside(request, path)?,
+    };
     let pool = FilePool::new(MAX_OPEN_FILES);
     let placed = prepare_sources(request, &mut planned, spill.path(), &pool, reporter, cancel)?;
     let mut facts = gather_facts(request, &planned, &placed)?;
@@ -184,7 +188,5 @@ fn write_tables(
 fn spill_beside(request: &MosaicRequest, path: &Path) -> Result<tempfile::TempDir, RunError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).map_err(RunError::output(parent))?;
-    let root = request.spill.as_deref().unwrap_or(parent);
-    std::fs::create_dir_all(root).map_err(RunError::output(root))?;
-    tempfile::Builder::new().prefix(SPILL_PREFIX).tempdir_in(root).map_err(RunError::output(root))
+    spill_in(request.spill.as_deref().unwrap_or(parent))
 }
