@@ -27,7 +27,7 @@ use crate::products::report::{Costs, report_json};
 use crate::products::report_html::report_html;
 use crate::products::staged::StagedFiles;
 use crate::products::{PRODUCT_NAMES, frames_csv::frames_csv, preview::preview_png, run_toml::run_toml};
-use crate::rgb_equalize::equalize_product;
+use crate::rgb_equalize::{equalize_product, line_of};
 use crate::run_folder::SPILL_PREFIX;
 
 /// The merge of the tiles that were made.
@@ -216,7 +216,7 @@ impl Product {
             stage_seconds,
             seconds: reporter.elapsed_s(),
         };
-        reporter.stage(Stage::Finish, 1, || self.finish(request, costs, warnings))
+        reporter.stage(Stage::Finish, 1, || self.finish(request, costs, warnings, reporter))
     }
 
     /// Everything complete, then names: first the tiles, then preview, tables and report, last the mosaic itself.
@@ -225,11 +225,13 @@ impl Product {
         request: &MosaicRequest,
         mut costs: Costs,
         warnings: Vec<Warning>,
+        reporter: &Reporter,
     ) -> Result<RunOutcome, RunError> {
         let Self { planned, planes, mut facts, writer, work, staging, .. } = self;
         if request.options.rgb_equalize.of_mosaic() {
             let size = (facts.grid.width, facts.grid.height);
             facts.rgb_equalize = equalize_product(&writer, &planes, size, facts.channels)?;
+            reporter.log(line_of("mosaic", &facts.rgb_equalize));
         }
         let png = preview_png(&writer, facts.grid.width, facts.grid.height, facts.channels)?
             .map_err(|error| RunError::Encode { what: "the preview", message: error.to_string() })?;

@@ -11,6 +11,7 @@ use zemosaic_coadd::{
 };
 use zemosaic_fits::{FilePool, Header, ProductWriter};
 use zemosaic_gauge::FrameGauge;
+use zemosaic_image::rgb_equalize::{RgbDecision, RgbEqualize};
 use zemosaic_sky::Grid;
 
 use crate::assemble::product_hdus;
@@ -25,7 +26,7 @@ use crate::products::inputs_table::inputs_table;
 use crate::products::tile_file::tile_planes;
 use crate::products::tile_header::{TileCards, tile_header};
 use crate::products::{TILES_FOLDER, tile_name};
-use crate::rgb_equalize::{asked, equalize_product};
+use crate::rgb_equalize::{asked, equalize_product, line_of};
 use crate::run_folder::SPILL_PREFIX;
 use crate::tiles::{TileJob, tile_jobs};
 
@@ -89,6 +90,13 @@ pub(crate) struct MadeTile {
     pub patches: usize,
 }
 
+impl MadeTile {
+    /// What RGB equalisation did to it, where it was asked for.
+    pub(crate) fn rgb_equalize(&self) -> Option<RgbEqualize> {
+        Some(self.facts.rgb_equalize).filter(|found| found.decision != RgbDecision::Disabled)
+    }
+}
+
 impl TileMaker<'_> {
     /// Coadd the frames of `job` into the file `path`; `None`, and no file, when none of them has any data there.
     ///
@@ -130,6 +138,7 @@ impl TileMaker<'_> {
         if options.rgb_equalize.of_tiles() {
             let size = (job.region.width, job.region.height);
             facts.rgb_equalize = equalize_product(&writer, &planes, size, channels)?;
+            observer.log(line_of(&format!("tile {}", job.number), &facts.rgb_equalize));
         }
         facts.summary.merge(CoaddSummary {
             depth_histogram: summary.depth_histogram.clone(),
@@ -169,6 +178,7 @@ impl TileMaker<'_> {
             (tile, summary)
         };
         add_figures(&mut record, &summary);
+        record.rgb_equalize = tile.as_ref().and_then(MadeTile::rgb_equalize);
         if tile.is_none() {
             record.file = None;
         }
@@ -259,6 +269,7 @@ pub(crate) fn make_tiles(
             }
             all.merge(summary);
             records.push(record);
+            reporter.log(format!("MASTER_TILE_COUNT_UPDATE:{}/{}", records.len(), jobs.len()));
         }
         Ok::<(), RunError>(())
     })?;

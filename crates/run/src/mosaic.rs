@@ -220,10 +220,30 @@ pub(crate) fn prepare_sources(
     }
     gauge_frames(request, planned, &mut placed, pool, reporter, cancel)?;
     two_pass(request, planned, &mut placed, reporter, cancel)?;
-    if let Some(gauge) = placed.gauge.as_mut().filter(|_| request.options.two_pass.is_some()) {
-        gauge.forget_seams();
-    }
+    forget_what_changes(request, planned, &mut placed, reporter);
     Ok(placed)
+}
+
+/// What comes after the match and changes frames by different factors leaves nothing of what was certified of their joins.
+fn forget_what_changes(
+    request: &MosaicRequest,
+    planned: &PlannedRun,
+    placed: &mut Placed,
+    reporter: &Reporter,
+) {
+    let Some(gauge) = &mut placed.gauge else { return };
+    if request.options.two_pass.is_some() {
+        gauge.forget_seams();
+        gauge.forget_errors();
+    }
+    // A single tile has one factor per channel, which no ratio of a step to its noise shows.
+    let tiles_differ = planned.tiles.tiles.len() > 1 && planned.layout.channels == 3;
+    if request.options.rgb_equalize.of_tiles() && tiles_differ && gauge.seams().is_some() {
+        gauge.forget_seams();
+        reporter.log(
+            "seams: not certified: --rgb-equalize gives every master tile factors of its own after the match",
+        );
+    }
 }
 
 pub(crate) fn announce(planned: &PlannedRun, plan: &PatchPlan, sources: &[Source], reporter: &Reporter) {
@@ -313,6 +333,11 @@ impl<'a> Observer<'a> {
             total,
             warnings: Mutex::default(),
         }
+    }
+
+    /// A line of the log.
+    pub(crate) fn log(&self, line: String) {
+        self.reporter.log(line);
     }
 
     /// What was worth a warning.

@@ -122,6 +122,7 @@ pub(crate) fn stack_all(
     let mut record = record_of(job, request);
     record.file = path.file_name().map(|name| name.to_string_lossy().into_owned());
     add_figures(&mut record, &summary);
+    record.rgb_equalize = made.rgb_equalize();
     let mut warnings = std::mem::take(&mut planned.warnings);
     warnings.extend(observer.into_warnings());
     for warning in placed.warnings(facts.channels) {

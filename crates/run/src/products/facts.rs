@@ -116,6 +116,9 @@ pub struct TileRecord {
     pub read_failures: usize,
     /// Ids of patches that failed.
     pub failed_patches: Vec<usize>,
+    /// What RGB equalisation did to it, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rgb_equalize: Option<RgbEqualize>,
     /// Why there is no such tile.
     pub missing: Option<String>,
 }

@@ -190,6 +190,12 @@ impl GaugeFacts {
         if let Some(matched) = &mut self.matched {
             matched.seams = None;
             matched.worst_joins.clear();
+        }
+    }
+
+    /// Gains and offsets are not those that were solved for.
+    pub fn forget_errors(&mut self) {
+        if let Some(matched) = &mut self.matched {
             matched.errors.clear();
         }
     }
