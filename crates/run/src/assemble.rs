@@ -9,7 +9,7 @@ use zemosaic_coadd::sink::Rejecting;
 use zemosaic_coadd::{
     CoaddJob, DepthPlanes, MergeJob, PatchPlan, ProductPlane, ProductSink, Tile, coadd, merge, plan_merge,
 };
-use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, Overwrite, ProductWriter};
+use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, Overwrite, ProductWriter, TableSpec};
 use zemosaic_image::Region;
 
 use crate::classic::MadeTiles;
@@ -26,6 +26,7 @@ use crate::products::inputs_table::inputs_table;
 use crate::products::report::{Costs, report_json};
 use crate::products::report_html::report_html;
 use crate::products::staged::StagedFiles;
+use crate::products::tiles_table::tiles_table;
 use crate::products::{PRODUCT_NAMES, frames_csv::frames_csv, preview::preview_png, run_toml::run_toml};
 use crate::rgb_equalize::{equalize_product, line_of};
 use crate::run_folder::SPILL_PREFIX;
@@ -83,6 +84,16 @@ pub(crate) fn product_hdus(
         HduSpec { header: header(*plane, index), data }
     };
     planes.iter().enumerate().map(hdu).collect()
+}
+
+/// The tables of a product whose rows of INPUTS are those that were matched.
+pub(crate) fn tables_of(facts: &Facts) -> Vec<TableSpec> {
+    let mut tables = vec![inputs_table(facts)];
+    let with_pairs = facts.gauge.as_ref().filter(|gauge| gauge.pairs > 0);
+    tables.extend(with_pairs.map(|gauge| gauge_table(gauge, facts.unit().as_deref())));
+    tables.extend(tiles_table(facts));
+    tables.extend(facts.gauge.as_ref().and_then(|gauge| seams_table(gauge, facts.unit().as_deref())));
+    tables
 }
 
 /// A product in the making.
@@ -253,11 +264,7 @@ impl Product {
             staged.add(&request.out.join(name), bytes)?;
         }
         let written = writer.path().to_path_buf();
-        let mut tables = vec![inputs_table(&facts)];
-        let with_pairs = facts.gauge.as_ref().filter(|gauge| gauge.pairs > 0);
-        tables.extend(with_pairs.map(|gauge| gauge_table(gauge, facts.unit().as_deref())));
-        tables.extend(facts.gauge.as_ref().and_then(|gauge| seams_table(gauge, facts.unit().as_deref())));
-        writer.finish_with_tables(headers, tables)?;
+        writer.finish_with_tables(headers, tables_of(&facts))?;
         let complete = stage_mosaic(request, written, staging.path())?;
         let tiles = match work {
             Work::Merge { tiles, .. } => tiles.publish(request)?,

@@ -13,6 +13,7 @@ use zemosaic_fits::{
 };
 use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::{IngestOptions, InputFile, LeftOut, MapSource, discover, time};
+use zemosaic_gauge::FrameGauge;
 use zemosaic_image::Region;
 use zemosaic_stars::GateMode;
 
@@ -385,6 +386,10 @@ fn merge_tiles(
     {
         let place = (spill.path(), &pool);
         facts.gauge = match_tiles(request, &mut planned, &mut tiles.tiles, files, place, reporter, cancel)?;
+        if let Some(gauge) = &facts.gauge {
+            let applied: Vec<FrameGauge> = tiles.tiles.iter().map(|tile| tile.gauge).collect();
+            gauge.note_tiles(&mut facts.tiles, &applied, facts.channels);
+        }
     }
     let product = Product::begin(request, planned, Placed::default(), facts, work, spill.path())?;
     product.run(request, &pool, reporter, cancel)

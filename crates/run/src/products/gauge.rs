@@ -3,9 +3,11 @@
 use serde::Serialize;
 use zemosaic_fits::Header;
 use zemosaic_gauge::{
-    ChannelReport, FrameError, Gauge, JoinElement, MatchMethod, NormalizeMethod, PairReport, SeamCertificate,
-    Untold,
+    ChannelReport, FrameError, FrameGauge, Gauge, JoinElement, MatchMethod, NormalizeMethod, PairReport,
+    SeamCertificate, Untold,
 };
+
+use crate::products::facts::{TileGauge, TileRecord};
 
 /// Pairs and joins that the report names.
 const WORST: usize = 10;
@@ -211,6 +213,17 @@ impl GaugeFacts {
         (!matched.errors.is_empty()).then_some(&matched.errors)
     }
 
+    /// Note in the records of tiles that were matched what was done to each; `applied` are their gauges by number from 1.
+    pub fn note_tiles(&self, records: &mut [TileRecord], applied: &[FrameGauge], channels: usize) {
+        let Some(matched) = self.matched.as_ref().filter(|own| own.subject == Subject::Tiles) else { return };
+        for (source, number) in matched.numbers.iter().enumerate() {
+            let record = records.iter_mut().find(|record| record.number == *number);
+            if let (Some(record), Some(gauge)) = (record, applied.get(number - 1)) {
+                record.gauge = Some(TileGauge::of(gauge, matched.errors.get(source), channels));
+            }
+        }
+    }
+
     /// The cards of the mosaic.
     pub fn write_cards(&self, header: &mut Header) {
         if self.matched.is_none() {
@@ -311,8 +324,7 @@ fn worst_joins(seams: &SeamCertificate, sources: &MatchSources) -> Vec<WorstJoin
 #[cfg(test)]
 pub(crate) mod tests {
     use zemosaic_gauge::{
-        BlockGrid, CertificateJob, FrameGauge, GainOrigin, GainReport, Pair, PixelNoise, Preview,
-        seam_certificate,
+        BlockGrid, CertificateJob, GainOrigin, GainReport, Pair, PixelNoise, Preview, seam_certificate,
     };
     use zemosaic_image::Region;
 
