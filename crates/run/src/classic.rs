@@ -14,11 +14,11 @@ use zemosaic_gauge::FrameGauge;
 use zemosaic_image::rgb_equalize::{RgbDecision, RgbEqualize};
 use zemosaic_sky::Grid;
 
-use crate::assemble::product_hdus;
+use crate::assemble::{product_hdus, tables_of};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
 use crate::mosaic::Observer;
-use crate::options::{Existing, MosaicRequest, TileKeeping};
+use crate::options::{Existing, MosaicRequest, RunCommand, TileKeeping};
 use crate::output::is_own;
 use crate::plan::{Placed, PlannedRun, rejecting};
 use crate::products::facts::{Facts, TileRecord, input_hash, time_facts};
@@ -153,7 +153,12 @@ impl TileMaker<'_> {
             .enumerate()
             .map(|(index, plane)| (index, tile_header(*plane, index, &facts, options, &cards)))
             .collect();
-        writer.finish_with_tables(headers, vec![inputs_table(&facts)])?;
+        // Of several tiles none has all the frames that rows of the other tables count.
+        let tables = match request.run_command {
+            RunCommand::Stack => tables_of(&facts),
+            RunCommand::Mosaic | RunCommand::Run => vec![inputs_table(&facts)],
+        };
+        writer.finish_with_tables(headers, tables)?;
         let tile =
             Tile { region: job.region, planes: tile_planes(&path)?, path, gauge: FrameGauge::default() };
         Ok((Some(MadeTile { tile, facts, patches: plan.patches.len() }), summary))
@@ -198,7 +203,7 @@ impl TileMaker<'_> {
             used,
             left_out: Vec::new(),
             grid: Grid { wcs, width: job.region.width, height: job.region.height },
-            gauge: run.gauge.clone(),
+            gauge: run.gauge.as_ref().map(|gauge| gauge.seen_from(x0, y0)),
             solve: run.solve.clone(),
             depth: run.depth,
             rgb_equalize: asked(self.request.options.rgb_equalize.of_tiles()),

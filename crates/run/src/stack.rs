@@ -13,11 +13,12 @@ use crate::classic::{TileMaker, add_figures, record_of};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
 use crate::mosaic::{MAX_OPEN_FILES, Observer, RunOutcome, gather_facts, prepare_sources};
-use crate::options::{Existing, MosaicRequest};
+use crate::options::{Existing, MosaicRequest, RunCommand};
 use crate::output::refuse_inputs;
 use crate::plan::{look_at_inputs, plan_inputs};
 use crate::products::facts::Facts;
 use crate::products::report::{Costs, report_json};
+use crate::products::report_html::report_html;
 use crate::products::staged::StagedFiles;
 use crate::products::{frames_csv::frames_csv, run_toml::run_toml, tile_name};
 use crate::run_folder::{RunFolder, spill_in};
@@ -25,7 +26,7 @@ use crate::scan::no_usable;
 use crate::tiles::tile_jobs;
 
 /// Tables beside the tile in a folder.
-const TABLES: [&str; 3] = ["frames.csv", "run.toml", "report.json"];
+const TABLES: [&str; 4] = ["frames.csv", "run.toml", "report.json", "report.html"];
 
 /// Endings of the file of a stack.
 const ENDINGS: [&str; 3] = ["fits", "fit", "fts"];
@@ -70,6 +71,18 @@ impl Target {
             Self::Folder(folder) => folder.join(tile_name(1)),
         }
     }
+}
+
+/// A warning that names the page of a run, as it is to be told of what `request` makes: a stack into a file has no page, but
+/// its file has the tables.
+pub(crate) fn with_place_of_figures(request: &MosaicRequest, message: String) -> String {
+    let is_file = || matches!(Target::of(&request.out), Ok(Target::File(_)));
+    if request.run_command == RunCommand::Stack && is_file() {
+        return message
+            .replace("report.html shows where", "table SEAMS of the file shows where")
+            .replace("that report.html names as those that", "in table GAUGE of the file that");
+    }
+    message
 }
 
 /// Make the master tile that `request` asks for.
@@ -130,6 +143,8 @@ pub(crate) fn stack_all(
         warnings.push(warning);
     }
     facts.grid = made.facts.grid;
+    facts.gauge = made.facts.gauge;
+    facts.rgb_equalize = made.facts.rgb_equalize;
     facts.summary = summary;
     facts.tiles = vec![record];
     if !tables.is_empty() {
@@ -179,7 +194,8 @@ fn write_tables(
     let toml = run_toml(request, costs.memory_budget_bytes)?;
     let report = report_json(facts, costs, warnings)?;
     let mut staged = StagedFiles::default();
-    for (path, text) in tables.iter().zip([csv, toml, report]) {
+    let page = report_html(facts, warnings);
+    for (path, text) in tables.iter().zip([csv, toml, report, page]) {
         staged.add(path, text.as_bytes())?;
     }
     staged.publish()

@@ -187,6 +187,21 @@ impl GaugeFacts {
         }
     }
 
+    /// The same with places of joins as a cut-out of the grid counts them, whose first pixel is (x0, y0) there.
+    #[must_use]
+    pub fn seen_from(&self, x0: f64, y0: f64) -> Self {
+        let mut own = self.clone();
+        if let Some(matched) = &mut own.matched {
+            for join in matched.seams.iter_mut().flat_map(|seams| &mut seams.joins) {
+                (join.x_px, join.y_px) = (join.x_px - x0, join.y_px - y0);
+            }
+            for join in &mut matched.worst_joins {
+                (join.x_px, join.y_px) = (join.x_px - x0, join.y_px - y0);
+            }
+        }
+        own
+    }
+
     /// What was certified is not what becomes of the values.
     pub fn forget_seams(&mut self) {
         if let Some(matched) = &mut self.matched {
