@@ -268,6 +268,8 @@ fn the_log_has_the_lines_that_zemosaics_users_know() {
         assert!(log.contains(&format!("[Intertile] progress pairs_done={pairs}/{pairs}\n")), "{log}");
         let lines = log.matches("[Intertile] progress pairs_done=").count() as u64;
         assert_eq!(lines, pairs.div_ceil(25), "{log}");
+        let samples = format!("gauge: channel L: {pairs} pairs, gains of ");
+        assert_eq!(log.matches(&samples).count(), 1, "{log}");
         let metric = "[GRID][METRICS] Inter-tile median stddev (channel L): ";
         let figures: Vec<&str> = log.lines().filter_map(|line| Some(line.split_once(metric)?.1)).collect();
         assert_eq!(figures.len(), 3, "{log}");

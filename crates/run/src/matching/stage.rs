@@ -13,14 +13,14 @@ use zemosaic_gauge::{
 
 use super::log::MatchLog;
 use super::previews::{Measuring, blocks_of, keep_good, keep_sources, threads_within};
-use super::tell::{log_metrics, note_odd_gains, warnings_of};
+use super::tell::{log_metrics, log_samples, note_odd_gains, warnings_of};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
 use crate::match_room::{channels_within, on_threads};
 use crate::options::{MosaicOptions, MosaicRequest};
 use crate::plan::{Placed, PlannedRun, place_sources};
 use crate::prepare::prepare;
-use crate::products::gauge::{GaugeFacts, MatchSources, Subject, in_words};
+use crate::products::gauge::{GaugeFacts, MatchSources, Subject, UntoldFacts};
 use crate::scan::{no_usable, tell_left_out};
 use crate::stack::with_place_of_figures;
 
@@ -185,9 +185,10 @@ fn matched(
     let working = reporter.working(format!("gauge: pairs and solve of {} sources", previews.len()));
     let mut found = on_threads(pairs.len(), || log.with_heartbeat(|| match_frames(&job, matching, &log)))?;
     drop((working, pairs));
+    log_samples(reporter, &found);
     let ids = ids_of(&placed.sources);
     for untold in &found.undetermined {
-        reporter.log(format!("gauge: not determined: {}", in_words(untold, &ids)));
+        reporter.log(format!("gauge: not determined: {}", UntoldFacts::of(untold, &ids).in_words()));
     }
     let _working = reporter.working("gauge: certificate of the seams");
     set_gauges(placed, &found);
