@@ -303,6 +303,7 @@ fn stacks_on_one_grid_are_tiles_of_its_mosaic() {
         "logs",
         "logs/run.log",
         "master_tile_001.fits",
+        "report.html",
         "report.json",
         "run.toml",
     ];

@@ -7,7 +7,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::*;
-use zemosaic_fits::ImageData;
+use zemosaic_fits::{ColumnData, ImageData, read_table};
 use zemosaic_testkit::rng::Rng;
 use zemosaic_testkit::tan::Parity;
 use zemosaic_testkit::{TanFrame, fit_residual, noise_image, star_image, write_test_frame};
@@ -268,6 +268,8 @@ fn the_log_has_the_lines_that_zemosaics_users_know() {
         assert!(log.contains(&format!("[Intertile] progress pairs_done={pairs}/{pairs}\n")), "{log}");
         let lines = log.matches("[Intertile] progress pairs_done=").count() as u64;
         assert_eq!(lines, pairs.div_ceil(25), "{log}");
+        let samples = format!("gauge: channel L: {pairs} pairs, gains of ");
+        assert_eq!(log.matches(&samples).count(), 1, "{log}");
         let metric = "[GRID][METRICS] Inter-tile median stddev (channel L): ";
         let figures: Vec<&str> = log.lines().filter_map(|line| Some(line.split_once(metric)?.1)).collect();
         assert_eq!(figures.len(), 3, "{log}");
@@ -363,6 +365,34 @@ fn medians_at_the_sides(path: &Path) -> (f64, f64) {
     (of(20), of(width - 60))
 }
 
+/// What was done to each tile is in TILES, in the report and in the history: offsets that take `steps` away.
+#[track_caller]
+fn assert_tiles_are_told_of(path: &Path, steps: [f64; 2]) {
+    let mosaic = Mosaic::open(path);
+    let columns = read_table(path, mosaic.hdu("TILES")).unwrap();
+    let data = |name: &str| &columns.iter().find(|column| column.name == name).unwrap().data;
+    let values = |name: &str| match data(name) {
+        ColumnData::F64(values) | ColumnData::F64Array { values, .. } => values.clone(),
+        other => unreachable!("{name} has {other:?}"),
+    };
+    assert_eq!(*data("TILE"), ColumnData::I32(vec![1, 2]));
+    assert_eq!(*data("FILE"), ColumnData::Text(vec!["one.fits".into(), "two.fits".into()]));
+    let (gain, offset) = (values("GAIN"), values("OFFSET"));
+    let level = |tile: usize, raw: f64| gain[tile] * raw + offset[tile];
+    let [one, two] = [0, 1].map(|tile| level(tile, LEVEL_ADU + steps[tile]));
+    assert!((one - two).abs() < 5.0 && (offset[0] - offset[1]).abs() > 1.0, "{gain:?} {offset:?}");
+    assert!(values("OFFSET_ERR").iter().all(|error| *error > 0.0), "{columns:?}");
+    let report = report(path.parent().unwrap());
+    for tile in 0..2 {
+        let own = &report["tiles"][tile]["gauge"];
+        assert!((own["gain"][0].as_f64().unwrap() - gain[tile]).abs() < 1e-12, "{own}");
+        assert!((own["offset"][0].as_f64().unwrap() - offset[tile]).abs() < 1e-9, "{own}");
+        assert!(own["offset_error"][0].as_f64().unwrap() > 0.0, "{own}");
+    }
+    let cards = String::from_utf8_lossy(&mosaic.header("SCI").to_bytes()).into_owned();
+    assert!(cards.contains("zemosaic gauge: full") && cards.contains("table TILES"), "{cards}");
+}
+
 #[test]
 fn tiles_of_several_runs_are_matched_and_those_of_one_are_not() {
     let dir = folder();
@@ -400,8 +430,10 @@ fn tiles_of_several_runs_are_matched_and_those_of_one_are_not() {
     let (left, right) = medians_at_the_sides(&two);
     assert!((left - right).abs() < 5.0, "{left} {right}");
     assert!((0.5 * (left + right) - LEVEL_ADU - 150.0).abs() < 10.0, "{left} {right}");
+    assert_tiles_are_told_of(&two, [0.0, 300.0]);
     let none = merged(&tiles, "two-none", &["--match", "none"]);
     assert_eq!(is_matched(&none), None);
+    assert!(report(none.parent().unwrap())["tiles"][0].get("gauge").is_none());
     let (left, right) = medians_at_the_sides(&none);
     assert!(((left - right).abs() - 300.0).abs() < 5.0, "{left} {right}");
     // Tiles of one run are matched where it is asked for.

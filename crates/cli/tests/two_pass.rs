@@ -36,6 +36,28 @@ fn frames_get_gains_from_coverage_and_are_told_of() {
     assert!(gains(&out("narrow")).iter().all(|gain| (gain - 1.0).abs() <= 1.0001e-4));
 }
 
+/// What its threads work at is told when it stands still.
+#[test]
+fn a_stall_is_told_with_what_was_under_way() {
+    let dir = folder();
+    let input = mono_frames(&dir.path().join("in"), 3);
+    for what in [
+        "two-pass: outline of f1.fits",
+        "two-pass: coverage of the canvas",
+        "two-pass: blur of rows 64",
+        "two-pass: gains",
+    ] {
+        let out = dir.path().join("out");
+        let mut command = program();
+        command.arg("mosaic").arg(&input).arg("-o").arg(&out).args(["--watchdog", "0.3", "--force"]);
+        command.args(["--two-pass-coverage-renorm", "--two-pass-sigma", "30"]);
+        command.env("ZEMOSAIC_TEST_STALL", format!("{what}=1.5"));
+        run(&mut command).expect(0, "W-STALLED");
+        let text = std::fs::read_to_string(out.join("logs/stall_1.txt")).unwrap();
+        assert!(text.contains(&format!("doing: {what}")), "{what}: {text}");
+    }
+}
+
 #[test]
 fn frames_of_one_tile_get_one_gain() {
     let dir = folder();

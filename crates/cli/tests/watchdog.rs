@@ -55,6 +55,68 @@ fn a_stalled_worker_is_told_of() {
     assert_tidy(&out);
 }
 
+/// From the first header on, before there is a run folder.
+#[test]
+fn stages_before_the_plan_have_a_watchdog() {
+    let dir = folder();
+    let input = mono_frames(dir.path(), 3);
+    let started = |out: &Path, what: &str, flags: &[&str]| {
+        let mut command = program();
+        command.arg("run").arg(&input).arg("-o").arg(out).args(["--watchdog", "0.3"]).args(flags);
+        command.env("ZEMOSAIC_TEST_STALL", what);
+        command
+    };
+    let text_of = |out: &Path| std::fs::read_to_string(out.join("logs/stall_1.txt")).unwrap();
+    for (what, name) in [("ingest:", "ingest"), ("detect: f1.fits", "detect"), ("plan:", "plan")] {
+        let out = dir.path().join(name);
+        run(&mut started(&out, &format!("{what}=1.5"), &[])).expect(0, "W-STALLED");
+        assert!(text_of(&out).contains(&format!("doing: {what}")), "{}", text_of(&out));
+        let told = events(&out);
+        assert!(told.iter().any(|event| event["event"] == "stalled"), "{told:?}");
+        assert_eq!(told.last().unwrap()["event"], "finished");
+        let ends = dir.path().join(format!("{name}-ends"));
+        run(&mut started(&ends, &format!("{what}=30"), &["--on-stall", "abort"])).expect(1, "E-STALLED");
+        assert!(text_of(&ends).contains(&format!("doing: {what}")), "{}", text_of(&ends));
+        let told = events(&ends);
+        assert_eq!(told.first().unwrap()["event"], "run-started", "{told:?}");
+        assert_eq!(told.last().unwrap()["code"], "E-STALLED", "{told:?}");
+    }
+    // What is refused before it is solved has written nothing.
+    let out = dir.path().join("refused");
+    let empty = dir.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    run(program().arg("run").arg(&empty).arg("-o").arg(&out)).expect(3, "E-INPUT-NONE");
+    assert!(!out.exists());
+}
+
+/// Killed while stars are looked for, the log says so.
+#[cfg(unix)]
+#[test]
+fn a_run_killed_before_the_plan_leaves_a_true_last_event() {
+    let dir = folder();
+    let input = mono_frames(dir.path(), 3);
+    let out = dir.path().join("out");
+    let mut command = program();
+    command.arg("run").arg(&input).arg("-o").arg(&out).env("ZEMOSAIC_TEST_STALL", "detect: f1.fits=60");
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let begun = |told: &[serde_json::Value]| told.iter().any(|event| event["stage"] == "detect");
+    for _ in 0..600 {
+        if begun(&events(&out)) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let told = events(&out);
+    let last = told.last().unwrap();
+    assert_eq!(told[0]["event"], "run-started");
+    assert!(
+        begun(&told) && ["stage-started", "progress"].contains(&last["event"].as_str().unwrap()),
+        "{told:?}"
+    );
+}
+
 /// The pair loop of a match has a watchdog too, and its count never goes back.
 #[test]
 fn a_stalled_pair_is_told_of() {
@@ -104,6 +166,36 @@ fn commands_without_a_run_folder_have_a_watchdog() {
     let told = listing(&scratch).into_iter().find(|path| path.to_string_lossy().contains("_stall_1.txt"));
     let text = std::fs::read_to_string(scratch.join(told.unwrap())).unwrap();
     assert!(text.contains("doing: detect: f1.fits"), "{text}");
+}
+
+/// A command line that says nothing to be done ends as every run does, for programs that read events.
+#[test]
+fn usage_errors_have_a_last_event() {
+    let dir = folder();
+    let input = mono_frames(dir.path(), 2);
+    let out = dir.path().join("out");
+    let cases: [(&[&str], &str); 4] = [
+        (&["--match", "full", "--normalize", "sky-mean", "--json"], "--normalize"),
+        (&["--kernel", "nonsense", "--json"], "nonsense"),
+        (&["--json", "--no-such-flag"], "--no-such-flag"),
+        (&["--pixfrac", "0.5", "--json"], "--pixfrac"),
+    ];
+    for (flags, names) in cases {
+        let ran = mosaic(&[&input], &out, flags);
+        ran.expect(2, names);
+        let last: serde_json::Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
+        assert_eq!((&last["event"], &last["code"]), (&"failed".into(), &"E-USAGE".into()), "{last}");
+        assert_eq!(last["exit_code"], 2);
+        let message = last["message"].as_str().unwrap();
+        assert!(message.contains(names) && !message.contains("Usage:"), "{message}");
+    }
+    assert!(!out.exists());
+    // Nobody reads events, or the command has none.
+    for (command, flags) in [("mosaic", &["--no-such-flag"][..]), ("check", &["--json", "--no-such-flag"])] {
+        let ran = run(program().arg(command).arg(&input).args(flags));
+        assert!(ran.code == 2 && ran.stdout.is_empty(), "{ran:?}");
+    }
+    assert!(run(program().args(["mosaic", "--json", "--help"])).stdout.contains("Usage"));
 }
 
 #[test]

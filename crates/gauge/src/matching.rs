@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use crate::blocks::BlockGrid;
-use crate::channel::{ChannelJob, hold_gains_together};
+use crate::channel::{ChannelGauge, ChannelJob, hold_gains_together};
 use crate::colour::together;
 use crate::compat::intertile::intertile;
 use crate::gain::{PairGain, pair_gains};
@@ -35,6 +35,8 @@ pub trait MatchObserver: Sync {
     fn pairs_chosen(&self, _pairs: usize, _threads: usize) {}
     /// A pair is measured; so many of all are done.
     fn pair_done(&self, _done: usize, _pairs: usize) {}
+    /// Something else is done: gains of all pairs of a channel, its gains, its solution, or what remains of a pair.
+    fn piece_done(&self) {}
 }
 
 /// Nobody is told.
@@ -99,9 +101,14 @@ pub fn match_frames(job: &MatchJob<'_>, options: &MatchOptions, observer: &dyn M
         let job =
             ChannelJob { previews, blocks, pairs: &pairs, measured: &measured, places: &places, options };
         let all: Vec<usize> = (0..channels).collect();
-        let mut with_gains = in_channels(all, channels_at_once, |channel, _| job.gains(channel));
+        let told = |solved: ChannelGauge| {
+            observer.piece_done();
+            solved
+        };
+        let mut with_gains = in_channels(all, channels_at_once, |channel, _| told(job.gains(channel)));
         hold_gains_together(&mut with_gains);
-        let solved = in_channels(with_gains, channels_at_once, |channel, gains| job.solve(channel, gains));
+        let solved =
+            in_channels(with_gains, channels_at_once, |channel, gains| told(job.solve(channel, gains)));
         for (channel, solved) in solved.into_iter().enumerate() {
             solved.put_into(&mut gauge, channel);
         }
@@ -114,7 +121,7 @@ pub fn match_frames(job: &MatchJob<'_>, options: &MatchOptions, observer: &dyn M
         refer_to(&mut gauge.frames, &gauge.part, reference);
         gauge.reference = Some(reference);
     }
-    finish(previews, blocks, &pairs, channels, &mut gauge);
+    finish(previews, blocks, &pairs, &mut gauge, observer);
     gauge
 }
 
@@ -218,11 +225,13 @@ fn measure_pairs(
     let done = AtomicUsize::new(0);
     let gains: Vec<Vec<Option<PairGain>>> = (0..channels)
         .map(|channel| {
-            if options.method.has_gain() {
+            let found = if options.method.has_gain() {
                 pair_gains(previews, pairs, channel, options)
             } else {
                 vec![None; pairs.len()]
-            }
+            };
+            observer.piece_done();
+            found
         })
         .collect();
     let one = |scratch: &mut Differences, (index, pair): (usize, &Pair)| -> Vec<Measured> {
@@ -271,7 +280,14 @@ fn with_meaning(
 }
 
 /// What remains of every pair, and frames that nothing links.
-fn finish(previews: &[Preview], blocks: BlockGrid, pairs: &[Pair], channels: usize, gauge: &mut Gauge) {
+fn finish(
+    previews: &[Preview],
+    blocks: BlockGrid,
+    pairs: &[Pair],
+    gauge: &mut Gauge,
+    observer: &dyn MatchObserver,
+) {
+    let channels = previews.first().map_or(0, Preview::channels);
     let frames = &gauge.frames;
     let remaining = |scratch: &mut Differences, pair: &Pair| -> Vec<f64> {
         let of = |channel: usize, scratch: &mut Differences| {
@@ -279,7 +295,9 @@ fn finish(previews: &[Preview], blocks: BlockGrid, pairs: &[Pair], channels: usi
             scratch.fill_corrected(a, b, channel, blocks);
             scratch.location(0.0).map_or(f64::NAN, |found| found.mean)
         };
-        (0..channels).map(|channel| of(channel, scratch)).collect()
+        let found = (0..channels).map(|channel| of(channel, scratch)).collect();
+        observer.piece_done();
+        found
     };
     let after: Vec<Vec<f64>> = pairs.par_iter().map_init(Differences::default, remaining).collect();
     for (report, after) in gauge.pairs.iter_mut().zip(after) {

@@ -1,10 +1,12 @@
 //! The match of all frames, from previews to gauges, against the gains, offsets and gradients the previews were made with.
 //! Levels and fluxes of the exact sets are whole numbers below 2^24, which f32 holds exactly.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rayon::prelude::*;
 use zemosaic_gauge::{
-    BlockGrid, ChannelsAtOnce, FrameGauge, Gauge, GridStar, MatchJob, MatchMethod, MatchOptions, Preview,
-    Surface, block_differences, choose_pairs, match_frames,
+    BlockGrid, ChannelsAtOnce, FrameGauge, Gauge, GridStar, MatchJob, MatchMethod, MatchObserver,
+    MatchOptions, Preview, Surface, block_differences, choose_pairs, match_frames,
 };
 use zemosaic_image::Region;
 use zemosaic_testkit::fit_residual;
@@ -498,6 +500,39 @@ fn bits_do_not_depend_on_threads() {
         let one_by_one = || gauge(ChannelsAtOnce::One);
         assert!(expected == on(4, &one_by_one), "case {case}, {:?}, channel by channel", options.method);
     }
+}
+
+/// Of a match of 100,000 frames a watchdog hears between the pairs and the end.
+#[test]
+fn steps_besides_the_pairs_are_told_of() {
+    struct Counts {
+        pairs: AtomicUsize,
+        pieces: AtomicUsize,
+    }
+    impl MatchObserver for Counts {
+        fn pair_done(&self, _: usize, _: usize) {
+            self.pairs.fetch_add(1, Ordering::Relaxed);
+        }
+        fn piece_done(&self) {
+            self.pieces.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let previews = noisy(3);
+    let options = MatchOptions::default();
+    let pairs = choose_pairs(&previews, &options);
+    let job = MatchJob {
+        previews: &previews,
+        blocks: BLOCKS,
+        pairs: &pairs,
+        reference: None,
+        channels_at_once: ChannelsAtOnce::All,
+    };
+    let counts = Counts { pairs: AtomicUsize::new(0), pieces: AtomicUsize::new(0) };
+    match_frames(&job, &options, &counts);
+    // Of each channel gains of the pairs, gains, solution; of each pair what remains.
+    let channels = previews[0].channels();
+    assert_eq!(counts.pairs.into_inner(), pairs.len());
+    assert_eq!(counts.pieces.into_inner(), 3 * channels + pairs.len());
 }
 
 #[test]

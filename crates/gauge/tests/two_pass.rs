@@ -1,7 +1,11 @@
 //! Two-pass coverage renormalisation against its definition, and against what is known of ZeMosaic's.
 #![allow(clippy::unwrap_used)]
 
-use zemosaic_gauge::compat::coverage_scale::{Bands, coverage_scale, coverage_scale_definition};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use zemosaic_gauge::compat::coverage_scale::{
+    Bands, ScaleProgress, coverage_scale, coverage_scale_definition,
+};
 use zemosaic_gauge::compat::two_pass::{
     TileMask, TwoPassError, TwoPassGain, TwoPassOptions, coverage_gains, coverage_of,
 };
@@ -109,6 +113,24 @@ fn scales_are_those_of_the_definition() {
         }
         assert!(expected.iter().any(|value| *value > 0.5 && *value < 2.0));
     }
+}
+
+/// A band of a wide Gaussian takes long: whoever looks on hears of every row and strip of columns.
+#[test]
+fn pieces_of_bands_are_told_of() {
+    let options = TwoPassOptions { sigma_px: 4.0, ..TwoPassOptions::default() };
+    let (pieces, bands) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let told = |progress: ScaleProgress| match progress {
+        ScaleProgress::Piece => pieces.fetch_add(1, Ordering::Relaxed),
+        ScaleProgress::Rows(_) => bands.fetch_add(1, Ordering::Relaxed),
+    };
+    let mut plane = vec![1.0_f32; 40 * 20];
+    coverage_scale(&mut plane, (40, 20), &options, Bands { rows: 8 }, &|progress| {
+        told(progress);
+    })
+    .unwrap();
+    // 20 rows, and 3 strips of 16 columns in each of 3 bands.
+    assert_eq!((pieces.into_inner(), bands.into_inner()), (20 + 3 * 3, 3));
 }
 
 #[test]

@@ -9,13 +9,13 @@ use zemosaic_coadd::sink::Rejecting;
 use zemosaic_coadd::{
     CoaddJob, DepthPlanes, MergeJob, PatchPlan, ProductPlane, ProductSink, Tile, coadd, merge, plan_merge,
 };
-use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, Overwrite, ProductWriter};
+use zemosaic_fits::{DataSpec, FilePool, HduSpec, Header, Overwrite, ProductWriter, TableSpec};
 use zemosaic_image::Region;
 
 use crate::classic::MadeTiles;
 use crate::error::{ExitCode, RunError};
 use crate::events::{Reporter, Stage, Warning};
-use crate::mosaic::{Observer, RunOutcome, SPILL_PREFIX};
+use crate::mosaic::{Observer, RunOutcome};
 use crate::options::MosaicRequest;
 use crate::output::{publish_mosaic, stage_mosaic};
 use crate::plan::{Placed, PlannedRun, rejecting};
@@ -26,8 +26,10 @@ use crate::products::inputs_table::inputs_table;
 use crate::products::report::{Costs, report_json};
 use crate::products::report_html::report_html;
 use crate::products::staged::StagedFiles;
+use crate::products::tiles_table::tiles_table;
 use crate::products::{PRODUCT_NAMES, frames_csv::frames_csv, preview::preview_png, run_toml::run_toml};
-use crate::rgb_equalize::equalize_product;
+use crate::rgb_equalize::{equalize_product, line_of};
+use crate::run_folder::SPILL_PREFIX;
 
 /// The merge of the tiles that were made.
 pub(crate) fn merge_work(tiles: MadeTiles, planned: &PlannedRun) -> Result<Work, RunError> {
@@ -82,6 +84,16 @@ pub(crate) fn product_hdus(
         HduSpec { header: header(*plane, index), data }
     };
     planes.iter().enumerate().map(hdu).collect()
+}
+
+/// The tables of a product whose rows of INPUTS are those that were matched.
+pub(crate) fn tables_of(facts: &Facts) -> Vec<TableSpec> {
+    let mut tables = vec![inputs_table(facts)];
+    let with_pairs = facts.gauge.as_ref().filter(|gauge| gauge.pairs > 0);
+    tables.extend(with_pairs.map(|gauge| gauge_table(gauge, facts.unit().as_deref())));
+    tables.extend(tiles_table(facts));
+    tables.extend(facts.gauge.as_ref().and_then(|gauge| seams_table(gauge, facts.unit().as_deref())));
+    tables
 }
 
 /// A product in the making.
@@ -215,7 +227,7 @@ impl Product {
             stage_seconds,
             seconds: reporter.elapsed_s(),
         };
-        reporter.stage(Stage::Finish, 1, || self.finish(request, costs, warnings))
+        reporter.stage(Stage::Finish, 1, || self.finish(request, costs, warnings, reporter))
     }
 
     /// Everything complete, then names: first the tiles, then preview, tables and report, last the mosaic itself.
@@ -224,11 +236,13 @@ impl Product {
         request: &MosaicRequest,
         mut costs: Costs,
         warnings: Vec<Warning>,
+        reporter: &Reporter,
     ) -> Result<RunOutcome, RunError> {
         let Self { planned, planes, mut facts, writer, work, staging, .. } = self;
         if request.options.rgb_equalize.of_mosaic() {
             let size = (facts.grid.width, facts.grid.height);
             facts.rgb_equalize = equalize_product(&writer, &planes, size, facts.channels)?;
+            reporter.log(line_of("mosaic", &facts.rgb_equalize));
         }
         let png = preview_png(&writer, facts.grid.width, facts.grid.height, facts.channels)?
             .map_err(|error| RunError::Encode { what: "the preview", message: error.to_string() })?;
@@ -250,11 +264,7 @@ impl Product {
             staged.add(&request.out.join(name), bytes)?;
         }
         let written = writer.path().to_path_buf();
-        let mut tables = vec![inputs_table(&facts)];
-        let with_pairs = facts.gauge.as_ref().filter(|gauge| gauge.pairs > 0);
-        tables.extend(with_pairs.map(|gauge| gauge_table(gauge, facts.unit().as_deref())));
-        tables.extend(facts.gauge.as_ref().and_then(|gauge| seams_table(gauge, facts.unit().as_deref())));
-        writer.finish_with_tables(headers, tables)?;
+        writer.finish_with_tables(headers, tables_of(&facts))?;
         let complete = stage_mosaic(request, written, staging.path())?;
         let tiles = match work {
             Work::Merge { tiles, .. } => tiles.publish(request)?,

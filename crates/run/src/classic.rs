@@ -11,13 +11,14 @@ use zemosaic_coadd::{
 };
 use zemosaic_fits::{FilePool, Header, ProductWriter};
 use zemosaic_gauge::FrameGauge;
+use zemosaic_image::rgb_equalize::{RgbDecision, RgbEqualize};
 use zemosaic_sky::Grid;
 
-use crate::assemble::product_hdus;
+use crate::assemble::{product_hdus, tables_of};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
-use crate::mosaic::{Observer, SPILL_PREFIX};
-use crate::options::{Existing, MosaicRequest, TileKeeping};
+use crate::mosaic::Observer;
+use crate::options::{Existing, MosaicRequest, RunCommand, TileKeeping};
 use crate::output::is_own;
 use crate::plan::{Placed, PlannedRun, rejecting};
 use crate::products::facts::{Facts, TileRecord, input_hash, time_facts};
@@ -25,7 +26,8 @@ use crate::products::inputs_table::inputs_table;
 use crate::products::tile_file::tile_planes;
 use crate::products::tile_header::{TileCards, tile_header};
 use crate::products::{TILES_FOLDER, tile_name};
-use crate::rgb_equalize::{asked, equalize_product};
+use crate::rgb_equalize::{asked, equalize_product, line_of};
+use crate::run_folder::SPILL_PREFIX;
 use crate::tiles::{TileJob, tile_jobs};
 
 /// Master tiles, ready to be merged.
@@ -88,6 +90,13 @@ pub(crate) struct MadeTile {
     pub patches: usize,
 }
 
+impl MadeTile {
+    /// What RGB equalisation did to it, where it was asked for.
+    pub(crate) fn rgb_equalize(&self) -> Option<RgbEqualize> {
+        Some(self.facts.rgb_equalize).filter(|found| found.decision != RgbDecision::Disabled)
+    }
+}
+
 impl TileMaker<'_> {
     /// Coadd the frames of `job` into the file `path`; `None`, and no file, when none of them has any data there.
     ///
@@ -129,6 +138,7 @@ impl TileMaker<'_> {
         if options.rgb_equalize.of_tiles() {
             let size = (job.region.width, job.region.height);
             facts.rgb_equalize = equalize_product(&writer, &planes, size, channels)?;
+            observer.log(line_of(&format!("tile {}", job.number), &facts.rgb_equalize));
         }
         facts.summary.merge(CoaddSummary {
             depth_histogram: summary.depth_histogram.clone(),
@@ -143,7 +153,12 @@ impl TileMaker<'_> {
             .enumerate()
             .map(|(index, plane)| (index, tile_header(*plane, index, &facts, options, &cards)))
             .collect();
-        writer.finish_with_tables(headers, vec![inputs_table(&facts)])?;
+        // Of several tiles none has all the frames that rows of the other tables count.
+        let tables = match request.run_command {
+            RunCommand::Stack => tables_of(&facts),
+            RunCommand::Mosaic | RunCommand::Run => vec![inputs_table(&facts)],
+        };
+        writer.finish_with_tables(headers, tables)?;
         let tile =
             Tile { region: job.region, planes: tile_planes(&path)?, path, gauge: FrameGauge::default() };
         Ok((Some(MadeTile { tile, facts, patches: plan.patches.len() }), summary))
@@ -168,6 +183,7 @@ impl TileMaker<'_> {
             (tile, summary)
         };
         add_figures(&mut record, &summary);
+        record.rgb_equalize = tile.as_ref().and_then(MadeTile::rgb_equalize);
         if tile.is_none() {
             record.file = None;
         }
@@ -187,7 +203,7 @@ impl TileMaker<'_> {
             used,
             left_out: Vec::new(),
             grid: Grid { wcs, width: job.region.width, height: job.region.height },
-            gauge: run.gauge.clone(),
+            gauge: run.gauge.as_ref().map(|gauge| gauge.seen_from(x0, y0)),
             solve: run.solve.clone(),
             depth: run.depth,
             rgb_equalize: asked(self.request.options.rgb_equalize.of_tiles()),
@@ -258,6 +274,7 @@ pub(crate) fn make_tiles(
             }
             all.merge(summary);
             records.push(record);
+            reporter.log(format!("MASTER_TILE_COUNT_UPDATE:{}/{}", records.len(), jobs.len()));
         }
         Ok::<(), RunError>(())
     })?;

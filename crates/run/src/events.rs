@@ -239,6 +239,19 @@ impl Voice {
     pub(crate) fn desk(&self) -> &Desk {
         &self.desk
     }
+
+    /// See [`Reporter::open_log`].
+    pub(crate) fn open_log(&self, folder: &Path) -> std::io::Result<()> {
+        let events =
+            File::options().write(true).create(true).truncate(false).open(folder.join(EVENTS_NAME))?;
+        events.try_lock()?;
+        events.set_len(0)?;
+        let logs = folder.join(LOGS_FOLDER);
+        std::fs::create_dir_all(&logs)?;
+        let text = File::create(logs.join("run.log"))?;
+        let logs = Logs { events: BufWriter::new(events), text: BufWriter::new(text) };
+        self.sender.send(Message::Open(logs)).map_err(std::io::Error::other)
+    }
 }
 
 /// How long the last event of a run that ends at once may take.
@@ -284,15 +297,7 @@ impl Reporter {
     /// # Errors
     /// When a file cannot be made; [`std::io::ErrorKind::WouldBlock`] when another run holds it.
     pub fn open_log(&self, folder: &Path) -> std::io::Result<()> {
-        let events =
-            File::options().write(true).create(true).truncate(false).open(folder.join(EVENTS_NAME))?;
-        events.try_lock()?;
-        events.set_len(0)?;
-        let logs = folder.join(LOGS_FOLDER);
-        std::fs::create_dir_all(&logs)?;
-        let text = File::create(logs.join("run.log"))?;
-        let logs = Logs { events: BufWriter::new(events), text: BufWriter::new(text) };
-        self.voice.sender.send(Message::Open(logs)).map_err(std::io::Error::other)
+        self.voice.open_log(folder)
     }
 
     /// Tell of `event`.

@@ -13,6 +13,7 @@ use zemosaic_fits::{
 };
 use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::{IngestOptions, InputFile, LeftOut, MapSource, discover, time};
+use zemosaic_gauge::FrameGauge;
 use zemosaic_image::Region;
 use zemosaic_stars::GateMode;
 
@@ -23,7 +24,7 @@ use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage, Warning};
 use crate::layout::Layout;
 use crate::matching::match_tiles;
-use crate::mosaic::{MAX_OPEN_FILES, RunFolder, RunOutcome, one_group};
+use crate::mosaic::{MAX_OPEN_FILES, RunOutcome, one_group_in};
 use crate::options::MosaicRequest;
 use crate::output::{refuse_existing, refuse_inputs_as_products};
 use crate::plan::{Placed, PlannedRun, check_disk, memory_budget, product_bytes_of};
@@ -32,6 +33,7 @@ use crate::products::facts::{Facts, TileRecord, input_hash, parameter_hash, time
 use crate::products::tile_file::{Opened, TileFile, open_tile};
 use crate::products::tile_inputs::frames_of_tile;
 use crate::rgb_equalize::asked;
+use crate::run_folder::RunFolder;
 use crate::scan::{no_input, tell_left_out};
 use crate::tiles::TilesPlan;
 
@@ -192,6 +194,8 @@ pub(crate) fn from_tiles(
     cancel: &AtomicBool,
 ) -> Result<RunOutcome, RunError> {
     refuse_existing(request, &request.out)?;
+    let folder = RunFolder::watched(request, reporter);
+    let opening = reporter.working("ingest: headers and frames of the master tiles");
     let files = tile_inputs(&request.inputs, &request.all_excluded(), &request.options.ingest)?;
     let (mut tiles, mut own, mut left_out, mut foreign, mut warnings) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -213,6 +217,7 @@ pub(crate) fn from_tiles(
         }
     }
     warnings.extend(twice(&tiles));
+    drop(opening);
     let unlike = tiles.iter().find_map(|(id, tile)| unlike_first(&tiles[0], id, tile));
     foreign.extend(unlike);
     foreign.extend(asked_for(request));
@@ -223,14 +228,14 @@ pub(crate) fn from_tiles(
         reporter.warn(warning);
     }
     if !foreign.is_empty() || tiles.is_empty() {
-        let (mut outcome, _) = one_group(request, reporter, cancel)?;
+        let (mut outcome, _) = one_group_in(folder, request, reporter, cancel)?;
         outcome.warnings.splice(0..0, warnings);
         return Ok(outcome);
     }
     for item in &left_out {
         tell_left_out(reporter, item);
     }
-    merge_tiles(request, (tiles, &own), left_out, warnings, reporter, cancel)
+    merge_tiles((request, folder), (tiles, &own), left_out, warnings, reporter, cancel)
 }
 
 /// The first option that was given and a merge would not heed.
@@ -315,7 +320,7 @@ fn wants_match(request: &MosaicRequest, tiles: &[(String, TileFile)]) -> bool {
 
 /// Add up tiles of one grid, which lie in `files`.
 fn merge_tiles(
-    request: &MosaicRequest,
+    (request, mut folder): (&MosaicRequest, RunFolder<'_>),
     (tiles, files): (Vec<(String, TileFile)>, &[InputFile]),
     left_out: Vec<LeftOut>,
     mut warnings: Vec<Warning>,
@@ -350,7 +355,7 @@ fn merge_tiles(
         warnings,
     };
     check_disk(request, &planned)?;
-    refuse_inputs_as_products(request, &planned.layout)?;
+    refuse_inputs_as_products(request, &[], &planned.layout.left_out)?;
     let rule = tiles[0].1.rule;
     let made = MadeTiles {
         tiles: tiles.into_iter().map(|(_, tile)| tile.tile).collect(),
@@ -374,15 +379,19 @@ fn merge_tiles(
             spill_bytes: 0,
         });
     }
-    let folder = RunFolder::open(request, reporter)?;
+    let spill = folder.open()?;
     let pool = FilePool::new(MAX_OPEN_FILES);
     if let Work::Merge { tiles, .. } = &mut work
         && wants_match
     {
-        let place = (folder.spill.path(), &pool);
+        let place = (spill.path(), &pool);
         facts.gauge = match_tiles(request, &mut planned, &mut tiles.tiles, files, place, reporter, cancel)?;
+        if let Some(gauge) = &facts.gauge {
+            let applied: Vec<FrameGauge> = tiles.tiles.iter().map(|tile| tile.gauge).collect();
+            gauge.note_tiles(&mut facts.tiles, &applied, facts.channels);
+        }
     }
-    let product = Product::begin(request, planned, Placed::default(), facts, work, folder.spill.path())?;
+    let product = Product::begin(request, planned, Placed::default(), facts, work, spill.path())?;
     product.run(request, &pool, reporter, cancel)
 }
 

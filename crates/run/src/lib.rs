@@ -49,6 +49,7 @@ pub mod products;
 pub mod quality;
 pub mod quality_report;
 pub mod rgb_equalize;
+mod run_folder;
 pub mod scan;
 pub mod solve;
 mod stack;

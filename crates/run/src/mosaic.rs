@@ -18,24 +18,22 @@ use crate::camera::know_cameras;
 use crate::classic::make_tiles;
 use crate::desk::Working;
 use crate::error::{ExitCode, RunError};
-use crate::events::{EVENTS_NAME, Event, Reporter, Stage, Warning};
+use crate::events::{Event, Reporter, Stage, Warning};
 use crate::existing::from_tiles;
 use crate::matching::gauge_frames;
 use crate::options::{GroupChoice, InputKind, MosaicRequest, RunCommand};
 use crate::output::{refuse_existing, refuse_inputs_as_products};
-use crate::plan::{Placed, PlannedRun, place_sources, plan_run};
+use crate::plan::{Placed, PlannedRun, look_at_inputs, place_sources, plan_inputs};
 use crate::prepare::prepare;
 use crate::products::facts::{Facts, input_hash, noise_correlation, parameter_hash, time_facts, used_frame};
 use crate::products::gauge::GaugeFacts;
 use crate::quality::{judge_quality, reuse_quality};
 use crate::rgb_equalize::asked;
+use crate::run_folder::RunFolder;
 use crate::scan::tell_left_out;
 use crate::stack::stack_all;
 use crate::two_pass::two_pass;
-use crate::watchdog::{StallFiles, Watchdog};
 
-/// How the folders of unpacked copies begin.
-pub(crate) const SPILL_PREFIX: &str = ".spill-";
 /// Files kept open at once.
 pub(crate) const MAX_OPEN_FILES: usize = 200;
 
@@ -131,12 +129,25 @@ pub(crate) fn one_group(
     cancel: &AtomicBool,
 ) -> Result<(RunOutcome, usize), RunError> {
     refuse_existing(request, &request.out)?;
-    let mut planned = plan_run(request, reporter, cancel)?;
-    refuse_inputs_as_products(request, &planned.layout)?;
+    one_group_in(RunFolder::watched(request, reporter), request, reporter, cancel)
+}
+
+/// As [`one_group`], in a folder that is watched already.
+pub(crate) fn one_group_in(
+    mut folder: RunFolder<'_>,
+    request: &MosaicRequest,
+    reporter: &Reporter,
+    cancel: &AtomicBool,
+) -> Result<(RunOutcome, usize), RunError> {
+    let looked = look_at_inputs(request, reporter)?;
+    refuse_inputs_as_products(request, &looked.scan.frames, &looked.scan.left_out)?;
+    if request.solves_frames() {
+        folder.open_logs()?;
+    }
+    let mut planned = plan_inputs(request, looked, reporter, cancel)?;
     // Too little memory must show before anything is written.
     planned.forecast(&request.options)?;
-    let folder = RunFolder::open(request, reporter)?;
-    let spill = &folder.spill;
+    let spill = folder.open()?;
     let pool = FilePool::new(MAX_OPEN_FILES);
     let placed = prepare_sources(request, &mut planned, spill.path(), &pool, reporter, cancel)?;
     let groups = planned.layout.group_sizes.len();
@@ -165,57 +176,6 @@ fn patches_of(request: &MosaicRequest, planned: &PlannedRun, placed: &Placed) ->
     let (grid, channels) = (&planned.layout.grid, planned.layout.channels);
     let options = &request.options.coadd;
     Ok(plan_patches(grid.width, grid.height, &placed.sources, channels, options, planned.budget)?)
-}
-
-/// The run folder while a run writes into it.
-pub(crate) struct RunFolder {
-    /// The folder of unpacked copies, removed when this goes out of scope.
-    pub spill: tempfile::TempDir,
-    /// Looks on until this goes out of scope.
-    _watchdog: Option<Watchdog>,
-}
-
-impl RunFolder {
-    /// Make the run folder, its logs and the folder of unpacked copies; a watchdog looks on from now.
-    pub(crate) fn open(request: &MosaicRequest, reporter: &Reporter) -> Result<Self, RunError> {
-        let spill = open_run_folder(request, reporter)?;
-        Ok(Self {
-            spill,
-            _watchdog: Watchdog::start(request.watchdog, reporter, StallFiles::of_run(&request.out)),
-        })
-    }
-
-    /// A place without logs, of a run whose only product is `file`; a watchdog looks on from now.
-    pub(crate) fn without_log(
-        (spill, file): (tempfile::TempDir, &Path),
-        request: &MosaicRequest,
-        reporter: &Reporter,
-    ) -> Self {
-        Self { spill, _watchdog: Watchdog::start(request.watchdog, reporter, StallFiles::beside(file)) }
-    }
-}
-
-fn open_run_folder(request: &MosaicRequest, reporter: &Reporter) -> Result<tempfile::TempDir, RunError> {
-    std::fs::create_dir_all(&request.out).map_err(RunError::output(&request.out))?;
-    reporter.open_log(&request.out).map_err(|source| match source.kind() {
-        std::io::ErrorKind::WouldBlock => RunError::Busy { path: request.out.clone() },
-        _ => RunError::output(&request.out.join(EVENTS_NAME))(source),
-    })?;
-    remove_stale_spill(&request.out).map_err(RunError::output(&request.out))?;
-    let root = request.spill.as_ref().unwrap_or(&request.out);
-    std::fs::create_dir_all(root).map_err(RunError::output(root))?;
-    tempfile::Builder::new().prefix(SPILL_PREFIX).tempdir_in(root).map_err(RunError::output(root))
-}
-
-/// Unpacked copies that a killed run left in `folder`; the lock on its log says that no run is alive there.
-fn remove_stale_spill(folder: &Path) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(SPILL_PREFIX) && entry.file_type()?.is_dir() {
-            std::fs::remove_dir_all(entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 /// Unpack, calibrate, measure, judge, place, bring to one level; frames that fail on the way are left out and the grid is
@@ -260,10 +220,30 @@ pub(crate) fn prepare_sources(
     }
     gauge_frames(request, planned, &mut placed, pool, reporter, cancel)?;
     two_pass(request, planned, &mut placed, reporter, cancel)?;
-    if let Some(gauge) = placed.gauge.as_mut().filter(|_| request.options.two_pass.is_some()) {
-        gauge.forget_seams();
-    }
+    forget_what_changes(request, planned, &mut placed, reporter);
     Ok(placed)
+}
+
+/// What comes after the match and changes frames by different factors leaves nothing of what was certified of their joins.
+fn forget_what_changes(
+    request: &MosaicRequest,
+    planned: &PlannedRun,
+    placed: &mut Placed,
+    reporter: &Reporter,
+) {
+    let Some(gauge) = &mut placed.gauge else { return };
+    if request.options.two_pass.is_some() {
+        gauge.forget_seams();
+        gauge.forget_errors();
+    }
+    // A single tile has one factor per channel, which no ratio of a step to its noise shows.
+    let tiles_differ = planned.tiles.tiles.len() > 1 && planned.layout.channels == 3;
+    if request.options.rgb_equalize.of_tiles() && tiles_differ && gauge.seams().is_some() {
+        gauge.forget_seams();
+        reporter.log(
+            "seams: not certified: --rgb-equalize gives every master tile factors of its own after the match",
+        );
+    }
 }
 
 pub(crate) fn announce(planned: &PlannedRun, plan: &PatchPlan, sources: &[Source], reporter: &Reporter) {
@@ -353,6 +333,11 @@ impl<'a> Observer<'a> {
             total,
             warnings: Mutex::default(),
         }
+    }
+
+    /// A line of the log.
+    pub(crate) fn log(&self, line: String) {
+        self.reporter.log(line);
     }
 
     /// What was worth a warning.

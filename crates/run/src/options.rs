@@ -175,6 +175,11 @@ impl MosaicRequest {
         is_classic || self.run_command == RunCommand::Stack
     }
 
+    /// Whether frames are solved before the grid is planned, which reads pixels and takes long.
+    pub fn solves_frames(&self) -> bool {
+        self.options.solve.acts() && self.input_kind == InputKind::Frames
+    }
+
     /// Folders that are not walked for inputs.
     pub fn all_excluded(&self) -> Vec<PathBuf> {
         let own = [&self.out].into_iter().chain(&self.spill).chain(&self.excluded);

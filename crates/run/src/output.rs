@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use zemosaic_fits::{Overwrite, compress_product, scan};
 use zemosaic_frames::dialect::is_own_product;
-use zemosaic_frames::{Frame, Reason, discover};
+use zemosaic_frames::{Frame, LeftOut, Reason, discover};
 
 use crate::error::RunError;
-use crate::layout::Layout;
 use crate::options::{Existing, InputKind, MosaicRequest, TileKeeping};
 use crate::products::{COMPRESSED_NAME, PRODUCT_NAMES, TILE_PREFIX, TILES_FOLDER, tile_name};
 
@@ -77,13 +76,17 @@ pub(crate) fn master_tiles_of(folder: &Path) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// As [`refuse_inputs`].
-pub(crate) fn refuse_inputs_as_products(request: &MosaicRequest, layout: &Layout) -> Result<(), RunError> {
+pub(crate) fn refuse_inputs_as_products(
+    request: &MosaicRequest,
+    frames: &[Frame],
+    left_out: &[LeftOut],
+) -> Result<(), RunError> {
     let names = PRODUCT_NAMES.iter().chain([&COMPRESSED_NAME]);
     let mut products: Vec<PathBuf> = names.map(|name| request.out.join(name)).collect();
     if request.makes_tiles() || removes_tiles(request) {
         products.extend(tiles_in(&request.out));
     }
-    refuse_inputs(request, layout, &products)
+    refuse_inputs(request, frames, left_out, &products)
 }
 
 /// None of `products` must take the place of a frame or a map, used or left out, of a calibration file, of a list, or of
@@ -93,7 +96,8 @@ pub(crate) fn refuse_inputs_as_products(request: &MosaicRequest, layout: &Layout
 /// [`RunError::Usage`]; or when a folder of calibration files cannot be listed.
 pub(crate) fn refuse_inputs(
     request: &MosaicRequest,
-    layout: &Layout,
+    frames: &[Frame],
+    left_out: &[LeftOut],
     products: &[PathBuf],
 ) -> Result<(), RunError> {
     let products: BTreeSet<PathBuf> = products.iter().filter_map(|path| path.canonicalize().ok()).collect();
@@ -107,8 +111,8 @@ pub(crate) fn refuse_inputs(
     let mut named = named_files(&request.inputs);
     named.extend(named_files(&calibration));
     named.extend(ingest.wcs.wcs_from.iter().cloned());
-    let left_out = layout.left_out.iter().filter(|item| !matches!(item.reason, Reason::OwnProduct(_)));
-    let frames = layout.frames.iter().flat_map(Frame::files).chain(left_out.map(|item| item.path.as_path()));
+    let left_out = left_out.iter().filter(|item| !matches!(item.reason, Reason::OwnProduct(_)));
+    let frames = frames.iter().flat_map(Frame::files).chain(left_out.map(|item| item.path.as_path()));
     let mut files = frames.chain(named.iter().map(PathBuf::as_path));
     let mut replaced = files.find(|file| is_replaced(file)).map(Path::to_path_buf);
     if replaced.is_none() {

@@ -19,7 +19,7 @@ use crate::calibrate::{CalibrationPlan, plan_calibration};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
 use crate::layout::{Layout, plan_layout};
-use crate::options::{InputKind, MosaicOptions, MosaicRequest, RunCommand};
+use crate::options::{MosaicOptions, MosaicRequest, RunCommand};
 use crate::products::gauge::GaugeFacts;
 use crate::scan::{Scan, no_usable, scan_request, tell_left_out};
 use crate::solve::{Means, SolveReport, solve_scan};
@@ -80,14 +80,46 @@ pub fn plan_run(
     reporter: &Reporter,
     cancel: &AtomicBool,
 ) -> Result<PlannedRun, RunError> {
+    plan_inputs(request, look_at_inputs(request, reporter)?, reporter, cancel)
+}
+
+/// Inputs that were looked at.
+pub(crate) struct LookedAt {
+    /// What they are.
+    pub scan: Scan,
+    budget: MemoryBudget,
+    warnings: Vec<Warning>,
+}
+
+/// The first part of [`plan_run`], which reads headers.
+///
+/// # Errors
+/// As [`crate::scan_inputs`]; options out of range.
+pub(crate) fn look_at_inputs(request: &MosaicRequest, reporter: &Reporter) -> Result<LookedAt, RunError> {
     check_options(&request.options)?;
     request.options.cluster.check().map_err(RunError::Usage)?;
     request.options.quality.gates.check().map_err(RunError::Usage)?;
-    let mut scan = scan_request(request, reporter)?;
+    let _working = reporter.working("ingest: headers of the inputs");
+    let scan = scan_request(request, reporter)?;
     let mut warnings = Vec::new();
     let budget = memory_budget(request, reporter, &mut warnings);
+    Ok(LookedAt { scan, budget, warnings })
+}
+
+/// The other part of [`plan_run`].
+///
+/// # Errors
+/// As [`plan_layout`]; frames that cannot be solved; a resource that would be exceeded.
+pub(crate) fn plan_inputs(
+    request: &MosaicRequest,
+    looked: LookedAt,
+    reporter: &Reporter,
+    cancel: &AtomicBool,
+) -> Result<PlannedRun, RunError> {
+    let LookedAt { mut scan, budget, mut warnings } = looked;
     let solve = solve_frames(request, &mut scan, budget, reporter, cancel)?.map(Arc::new);
     warnings.extend(solve.iter().flat_map(|report| report.warnings.iter().cloned()));
+    let _working = reporter.working("plan: grid, groups of frames, memory and disk");
     let known: Vec<PathBuf> = scan.left_out.iter().map(|item| item.path.clone()).collect();
     let found = std::mem::take(&mut scan.calibration);
     let mut layout = reporter.stage(Stage::Plan, 1, || plan_layout(scan, &request.options))?;
@@ -127,7 +159,7 @@ fn solve_frames(
     reporter: &Reporter,
     cancel: &AtomicBool,
 ) -> Result<Option<SolveReport>, RunError> {
-    if !request.options.solve.acts() || request.input_kind == InputKind::MasterTiles {
+    if !request.solves_frames() {
         return Ok(None);
     }
     let root = request.spill.clone().unwrap_or_else(std::env::temp_dir);

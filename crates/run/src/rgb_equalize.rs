@@ -38,6 +38,19 @@ pub fn asked(is_asked: bool) -> RgbEqualize {
     RgbEqualize::idle(if is_asked { RgbDecision::InvalidInput } else { RgbDecision::Disabled })
 }
 
+/// The line of the log for what was decided on `what`.
+pub fn line_of(what: &str, found: &RgbEqualize) -> String {
+    let [red, green, blue] = found.gains;
+    let [median_red, median_green, median_blue] = found.medians;
+    format!(
+        "[RGB-EQ] {what}: decision={} gains=({red:.6},{green:.6},{blue:.6}) \
+         medians=({median_red:.6},{median_green:.6},{median_blue:.6}) target={:.6} samples={}",
+        found.decision.name(),
+        found.target,
+        found.samples
+    )
+}
+
 /// Decide on a written product of `size` pixels and apply the gains to its `planes` (in HDU order). One channel is left alone.
 ///
 /// # Errors

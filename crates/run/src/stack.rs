@@ -12,21 +12,21 @@ use crate::assemble::{exit_code_of, peak_memory_bytes};
 use crate::classic::{TileMaker, add_figures, record_of};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
-use crate::mosaic::{
-    MAX_OPEN_FILES, Observer, RunFolder, RunOutcome, SPILL_PREFIX, gather_facts, prepare_sources,
-};
-use crate::options::{Existing, MosaicRequest};
+use crate::mosaic::{MAX_OPEN_FILES, Observer, RunOutcome, gather_facts, prepare_sources};
+use crate::options::{Existing, MosaicRequest, RunCommand};
 use crate::output::refuse_inputs;
-use crate::plan::plan_run;
+use crate::plan::{look_at_inputs, plan_inputs};
 use crate::products::facts::Facts;
 use crate::products::report::{Costs, report_json};
+use crate::products::report_html::report_html;
 use crate::products::staged::StagedFiles;
 use crate::products::{frames_csv::frames_csv, run_toml::run_toml, tile_name};
+use crate::run_folder::{RunFolder, spill_in};
 use crate::scan::no_usable;
 use crate::tiles::tile_jobs;
 
 /// Tables beside the tile in a folder.
-const TABLES: [&str; 3] = ["frames.csv", "run.toml", "report.json"];
+const TABLES: [&str; 4] = ["frames.csv", "run.toml", "report.json", "report.html"];
 
 /// Endings of the file of a stack.
 const ENDINGS: [&str; 3] = ["fits", "fit", "fts"];
@@ -73,6 +73,18 @@ impl Target {
     }
 }
 
+/// A warning that names the page of a run, as it is to be told of what `request` makes: a stack into a file has no page, but
+/// its file has the tables.
+pub(crate) fn with_place_of_figures(request: &MosaicRequest, message: String) -> String {
+    let is_file = || matches!(Target::of(&request.out), Ok(Target::File(_)));
+    if request.run_command == RunCommand::Stack && is_file() {
+        return message
+            .replace("report.html shows where", "table SEAMS of the file shows where")
+            .replace("that report.html names as those that", "in table GAUGE of the file that");
+    }
+    message
+}
+
 /// Make the master tile that `request` asks for.
 ///
 /// # Errors
@@ -89,17 +101,22 @@ pub(crate) fn stack_all(
     {
         return Err(RunError::Exists { path: path.clone() });
     }
-    let mut planned = plan_run(request, reporter, cancel)?;
-    let products: Vec<PathBuf> = [&path].into_iter().chain(&tables).cloned().collect();
-    refuse_inputs(request, &planned.layout, &products)?;
-    planned.forecast(&request.options)?;
-    let folder = match &target {
-        Target::Folder(_) => RunFolder::open(request, reporter)?,
-        Target::File(path) => {
-            RunFolder::without_log((spill_beside(request, path)?, path.as_path()), request, reporter)
-        }
+    let mut folder = match &target {
+        Target::Folder(_) => RunFolder::watched(request, reporter),
+        Target::File(path) => RunFolder::of_file(path, request, reporter),
     };
-    let spill = &folder.spill;
+    let looked = look_at_inputs(request, reporter)?;
+    let products: Vec<PathBuf> = [&path].into_iter().chain(&tables).cloned().collect();
+    refuse_inputs(request, &looked.scan.frames, &looked.scan.left_out, &products)?;
+    if request.solves_frames() {
+        folder.open_logs()?;
+    }
+    let mut planned = plan_inputs(request, looked, reporter, cancel)?;
+    planned.forecast(&request.options)?;
+    let spill = match &target {
+        Target::Folder(_) => folder.open()?,
+        Target::File(path) => spill_beside(request, path)?,
+    };
     let pool = FilePool::new(MAX_OPEN_FILES);
     let placed = prepare_sources(request, &mut planned, spill.path(), &pool, reporter, cancel)?;
     let mut facts = gather_facts(request, &planned, &placed)?;
@@ -118,6 +135,7 @@ pub(crate) fn stack_all(
     let mut record = record_of(job, request);
     record.file = path.file_name().map(|name| name.to_string_lossy().into_owned());
     add_figures(&mut record, &summary);
+    record.rgb_equalize = made.rgb_equalize();
     let mut warnings = std::mem::take(&mut planned.warnings);
     warnings.extend(observer.into_warnings());
     for warning in placed.warnings(facts.channels) {
@@ -125,6 +143,8 @@ pub(crate) fn stack_all(
         warnings.push(warning);
     }
     facts.grid = made.facts.grid;
+    facts.gauge = made.facts.gauge;
+    facts.rgb_equalize = made.facts.rgb_equalize;
     facts.summary = summary;
     facts.tiles = vec![record];
     if !tables.is_empty() {
@@ -174,7 +194,8 @@ fn write_tables(
     let toml = run_toml(request, costs.memory_budget_bytes)?;
     let report = report_json(facts, costs, warnings)?;
     let mut staged = StagedFiles::default();
-    for (path, text) in tables.iter().zip([csv, toml, report]) {
+    let page = report_html(facts, warnings);
+    for (path, text) in tables.iter().zip([csv, toml, report, page]) {
         staged.add(path, text.as_bytes())?;
     }
     staged.publish()
@@ -184,7 +205,5 @@ fn write_tables(
 fn spill_beside(request: &MosaicRequest, path: &Path) -> Result<tempfile::TempDir, RunError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).map_err(RunError::output(parent))?;
-    let root = request.spill.as_deref().unwrap_or(parent);
-    std::fs::create_dir_all(root).map_err(RunError::output(root))?;
-    tempfile::Builder::new().prefix(SPILL_PREFIX).tempdir_in(root).map_err(RunError::output(root))
+    spill_in(request.spill.as_deref().unwrap_or(parent))
 }

@@ -6,6 +6,7 @@
 //! n) within 0.75 to 1.35 as in ZeMosaic, else 1. The gain of a tile goes to all of its frames before anything is stacked:
 //! the same as to the finished tile, as every step after it is linear in it.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
@@ -16,6 +17,7 @@ use zemosaic_gauge::compat::two_pass::{
 };
 use zemosaic_image::Region;
 
+use crate::desk::Working;
 use crate::error::RunError;
 use crate::events::{Event, Reporter, Stage, Warning};
 use crate::options::{InputKind, MosaicRequest};
@@ -70,8 +72,8 @@ pub(crate) fn two_pass(
         let stop = || {
             if cancel.load(Ordering::Relaxed) { Err(RunError::from(CoaddError::Cancelled)) } else { Ok(()) }
         };
-        let tiles =
-            tile_coverages(&members, &placed.sources, &weights_of(request, &members, &placed.sources));
+        let weights = weights_of(request, &members, &placed.sources);
+        let tiles = tile_coverages(&members, &placed.sources, &weights, reporter);
         stop()?;
         reporter.log(format!(
             "[TwoPass] start tiles={} canvas={}x{} sigma_px={} workers={threads}",
@@ -82,7 +84,11 @@ pub(crate) fn two_pass(
         ));
         let stats = Stats::new(reporter, (5, "Two-pass coverage renormalisation"), threads, tiles.len());
         stats.tell(0, (0, size.1));
-        let tell = |progress| tell_progress(reporter, &stats, progress);
+        let works = Works::new(reporter, size.1);
+        let tell = |progress| {
+            works.go_on(progress);
+            tell_progress(reporter, &stats, progress);
+        };
         let mut plane = coverage_of(&tiles, size, &tell);
         stop()?;
         let found =
@@ -206,9 +212,19 @@ impl TileMask for TileCoverage {
     }
 }
 
-fn tile_coverages(members: &[Vec<usize>], sources: &[Source], weights: &[f32]) -> Vec<TileCoverage> {
+fn tile_coverages(
+    members: &[Vec<usize>],
+    sources: &[Source],
+    weights: &[f32],
+    reporter: &Reporter,
+) -> Vec<TileCoverage> {
+    let of_source = |index: &usize| {
+        let source = &sources[*index];
+        let _working = reporter.working(format!("two-pass: outline of {}", source.frame.id));
+        runs_of(source)
+    };
     let tile = |(members, weight): (&Vec<usize>, &f32)| {
-        let of_sources: Vec<Vec<Run>> = members.par_iter().map(|index| runs_of(&sources[*index])).collect();
+        let of_sources: Vec<Vec<Run>> = members.par_iter().map(of_source).collect();
         let runs = united(of_sources.concat());
         let pixels = members.iter().map(|index| {
             let (width, height) = sources[*index].frame.plane_size();
@@ -281,12 +297,51 @@ fn runs_of(source: &Source) -> Vec<Run> {
     united(runs)
 }
 
+/// Notes on the desk what the threads of the pool work at together, and that they get on: the stage counts tiles, which
+/// are all done at its end.
+struct Works<'a> {
+    reporter: &'a Reporter,
+    rows: usize,
+    under_way: Mutex<Option<Working<'a>>>,
+}
+
+impl<'a> Works<'a> {
+    /// Of a canvas of so many rows, whose coverage is to be found first.
+    fn new(reporter: &'a Reporter, rows: usize) -> Self {
+        let works = Self { reporter, rows, under_way: Mutex::new(None) };
+        works.begin("two-pass: coverage of the canvas".into());
+        works
+    }
+
+    fn begin(&self, what: String) {
+        if let Ok(mut under_way) = self.under_way.lock() {
+            // The old work ends before the new one begins.
+            *under_way = None;
+            *under_way = Some(self.reporter.working(what));
+        }
+    }
+
+    fn go_on(&self, progress: TwoPassProgress) {
+        let blur = |done: usize| format!("two-pass: blur of rows {done} to {}", self.rows);
+        match progress {
+            TwoPassProgress::Coverage(done, of) if done == of => self.begin(blur(0)),
+            TwoPassProgress::Blur(done, of) if done == of => {
+                self.begin("two-pass: gains of the tiles".into());
+            }
+            TwoPassProgress::Blur(done, _) => self.begin(blur(done)),
+            TwoPassProgress::Coverage(..) | TwoPassProgress::BlurPiece | TwoPassProgress::Gains(..) => {
+                self.reporter.beat();
+            }
+        }
+    }
+}
+
 fn tell_progress(reporter: &Reporter, stats: &Stats<'_>, progress: TwoPassProgress) {
     match progress {
         TwoPassProgress::Coverage(rows, of) if rows == of => {
             reporter.log(format!("[TwoPass] coverage rows={rows}/{of}"));
         }
-        TwoPassProgress::Coverage(..) => {}
+        TwoPassProgress::Coverage(..) | TwoPassProgress::BlurPiece => {}
         TwoPassProgress::Blur(rows, of) => {
             if rows == of || rows.is_multiple_of(LOG_ROWS) {
                 reporter.log(format!("[TwoPass] blur rows(cpu/gpu)={rows}/0 of {of}"));
@@ -327,6 +382,31 @@ mod tests {
             vec![[5, 40, 60], [4, 0, 9], [5, 10, 30], [5, 30, 41], [5, 70, 80], [4, 2, 4], [6, 70, 80]];
         assert_eq!(united(runs), [[4, 0, 9], [5, 10, 60], [5, 70, 80], [6, 70, 80]]);
         assert_eq!(region_of(&[[4, 3, 9], [6, 1, 7]]), Region { x0: 1, y0: 4, width: 8, height: 3 });
+    }
+
+    /// A blur of a wide Gaussian takes minutes, in which no tile is done.
+    #[test]
+    fn every_piece_of_the_work_counts_for_the_watchdog() {
+        let reporter = Reporter::start(Box::new(|_| {}));
+        let works = Works::new(&reporter, 128);
+        let voice = reporter.voice();
+        let pause = std::time::Duration::from_millis(60);
+        for progress in [
+            TwoPassProgress::Coverage(16, 128),
+            TwoPassProgress::Coverage(128, 128),
+            TwoPassProgress::BlurPiece,
+            TwoPassProgress::Blur(64, 128),
+            TwoPassProgress::Blur(128, 128),
+            TwoPassProgress::Gains(1, 2),
+        ] {
+            std::thread::sleep(pause);
+            let before = voice.desk().idle();
+            works.go_on(progress);
+            assert!(before >= pause && voice.desk().idle() < before, "{progress:?}");
+        }
+        assert!(voice.desk().describe().contains("doing: two-pass: gains of the tiles"));
+        drop(works);
+        assert!(voice.desk().describe().contains("No worker"));
     }
 
     /// Ten thousand frames take more than any canvas of theirs would let one think.

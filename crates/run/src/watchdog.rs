@@ -41,21 +41,26 @@ impl Default for WatchdogOptions {
     }
 }
 
-/// Where the files of stalls go: their names begin with this and end with a number from 1 and `.txt`.
+/// Where the files of stalls go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StallFiles(PathBuf);
+pub struct StallFiles {
+    /// Their names begin with this and end with a number from 1 and `.txt`.
+    start: PathBuf,
+    /// The folder of the run whose logs tell of stalls too, of a command that has one.
+    run: Option<PathBuf>,
+}
 
 impl StallFiles {
     /// `logs/stall_N.txt` in the folder of a run.
     pub fn of_run(folder: &Path) -> Self {
-        Self(folder.join(LOGS_FOLDER).join("stall_"))
+        Self { start: folder.join(LOGS_FOLDER).join("stall_"), run: Some(folder.into()) }
     }
 
     /// `FILE.stall_N.txt` beside the only product of a command.
     pub fn beside(file: &Path) -> Self {
         let mut start = file.as_os_str().to_owned();
         start.push(".stall_");
-        Self(start.into())
+        Self { start: start.into(), run: None }
     }
 
     /// Of a command without a folder: beside its `output`; where it has none in `scratch`, by default the system's folder
@@ -63,14 +68,23 @@ impl StallFiles {
     pub fn of_command(output: Option<&Path>, scratch: Option<&Path>) -> Self {
         let name = || format!("zemosaic_{}_stall_", std::process::id());
         let in_scratch = || scratch.map_or_else(std::env::temp_dir, Path::to_path_buf).join(name());
-        output.map_or_else(|| Self(in_scratch()), Self::beside)
+        output.map_or_else(|| Self { start: in_scratch(), run: None }, Self::beside)
     }
 
     /// The file of this number.
     fn path(&self, number: usize) -> PathBuf {
-        let mut name = self.0.as_os_str().to_owned();
+        let mut name = self.start.as_os_str().to_owned();
         name.push(format!("{number}.txt"));
         name.into()
+    }
+
+    /// Write the file of this number. A run that stands still early may have no folder yet.
+    fn write(&self, number: usize, text: &str) -> std::io::Result<()> {
+        let path = self.path(number);
+        if let (Some(_), Some(folder)) = (&self.run, path.parent()) {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(path, text)
     }
 }
 
@@ -142,7 +156,7 @@ impl Watch {
         }
         told.files += 1;
         let path = self.files.path(told.files);
-        let written = std::fs::write(&path, self.text(idle_s));
+        let written = self.files.write(told.files, &self.text(idle_s));
         let action = match self.options.on_stall {
             StallAction::Continue => "continue",
             StallAction::Abort => "abort",
@@ -156,6 +170,10 @@ impl Watch {
             let message =
                 format!("nothing has finished for {idle_s:.0} s; {file} says what every worker was doing");
             let code = ExitCode::Internal as u8;
+            if let Some(folder) = &self.files.run {
+                // So that a log tells of the end; where it is open already this does nothing.
+                let _ = self.voice.open_log(folder);
+            }
             self.last_words.failed(code, "E-STALLED", &message);
             // Nobody else is left to tell.
             let _ = writeln!(std::io::stderr().lock(), "error E-STALLED: {message}");

@@ -38,6 +38,9 @@ fn start(request: Result<MosaicRequest, String>, args: &MosaicArgs) -> u8 {
         Ok(request) => request,
         Err(message) => {
             let error = RunError::Usage(message);
+            let reporter = Display::of(args.json, args.quiet).reporter();
+            reporter.send(failed(&error));
+            drop(reporter);
             say::error(&error);
             return error.exit_code() as u8;
         }
@@ -77,11 +80,7 @@ pub fn execute(request: &MosaicRequest, display: Display) -> Result<RunOutcome, 
             mosaic: outcome.mosaics.first().map(|path| path.display().to_string()).unwrap_or_default(),
             seconds,
         }),
-        Err(error) => reporter.send(Event::Failed {
-            exit_code: error.exit_code() as u8,
-            code: error.code().into(),
-            message: error.to_string(),
-        }),
+        Err(error) => reporter.send(failed(error)),
     }
     drop(reporter);
     match &result {
@@ -101,6 +100,30 @@ pub fn execute(request: &MosaicRequest, display: Display) -> Result<RunOutcome, 
         Err(error) => say::error(error),
     }
     result
+}
+
+/// The last event of a run that ends with `error`.
+fn failed(error: &RunError) -> Event {
+    Event::Failed {
+        exit_code: error.exit_code() as u8,
+        code: error.code().into(),
+        message: error.to_string(),
+    }
+}
+
+/// The last event of a command line that is not understood, where it asks a run for events.
+pub fn tell_not_understood(error: &clap::Error) {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    let is_run = words.first().is_some_and(|word| ["run", "mosaic", "stack"].iter().any(|own| word == own));
+    // What follows "--" are inputs.
+    let asks = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+    if error.use_stderr() && is_run && asks {
+        // Usage and help are for people, on stderr.
+        let text = error.to_string();
+        let told = text.split("\n\nUsage:").next().unwrap_or_default().trim();
+        let message = told.strip_prefix("error: ").unwrap_or(told).to_owned();
+        Display::Json.reporter().send(failed(&RunError::Usage(message)));
+    }
 }
 
 /// A flag that the first Ctrl-C (or SIGTERM) sets; the second one ends the program at once.

@@ -85,8 +85,17 @@ pub fn scratch_bytes(
     (kept + sums + threads * own) * size_of::<f32>()
 }
 
-/// Replace `plane`, the coverage of a canvas of `size` (width, height), by its scale. Runs on the current pool; `progress`
-/// gets the rows done so far.
+/// How far the scale of a canvas is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScaleProgress {
+    /// So many rows are done.
+    Rows(usize),
+    /// A piece of a band is: the sums of some columns, or one row. A band of a wide Gaussian takes long.
+    Piece,
+}
+
+/// Replace `plane`, the coverage of a canvas of `size` (width, height), by its scale. Runs on the current pool, whose threads
+/// call `progress`.
 ///
 /// # Errors
 /// [`TwoPassError`]: options out of range, a plane of another size than the canvas.
@@ -95,7 +104,7 @@ pub fn coverage_scale(
     size: (usize, usize),
     options: &TwoPassOptions,
     bands: Bands,
-    progress: &(dyn Fn(usize) + Sync),
+    progress: &(dyn Fn(ScaleProgress) + Sync),
 ) -> Result<(), TwoPassError> {
     let (width, height) = size;
     options.check()?;
@@ -117,6 +126,7 @@ pub fn coverage_scale(
         sums.par_chunks_mut(rows * 2 * LANES).enumerate().for_each_init(Vec::new, |column, (strip, sums)| {
             canvas.strip(strip * LANES, count, radius, column);
             down(column, &taps, &mut sums[..count * 2 * LANES]);
+            progress(ScaleProgress::Piece);
         });
         keep_rows(&mut kept, plane, width, y0, count);
         let band = &mut plane[y0 * width..][..count * width];
@@ -128,9 +138,10 @@ pub fn coverage_scale(
                     pad_row(from, width, radius, line);
                 }
                 across(lines, &taps, pixels, options);
+                progress(ScaleProgress::Piece);
             },
         );
-        progress(y0 + count);
+        progress(ScaleProgress::Rows(y0 + count));
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use thiserror::Error;
 use zemosaic_image::Region;
 
 use super::counted_median::{MedianCounts, MedianMiddle};
-use super::coverage_scale::{Bands, coverage_scale};
+use super::coverage_scale::{Bands, ScaleProgress, coverage_scale};
 
 /// A mask above this is the tile.
 const LEAST_MASK: f32 = 1e-3;
@@ -119,6 +119,8 @@ pub enum TwoPassProgress {
     Coverage(usize, usize),
     /// Rows that are blurred, of all.
     Blur(usize, usize),
+    /// A piece of the blur is done that is less than a band of rows.
+    BlurPiece,
     /// Tiles whose gain is known, of all.
     Gains(usize, usize),
 }
@@ -177,7 +179,12 @@ pub fn coverage_gains<T: TileMask>(
     bands: Bands,
     progress: &(dyn Fn(TwoPassProgress) + Sync),
 ) -> Result<Vec<TwoPassGain>, TwoPassError> {
-    coverage_scale(coverage, size, options, bands, &|rows| progress(TwoPassProgress::Blur(rows, size.1)))?;
+    coverage_scale(coverage, size, options, bands, &|done| {
+        progress(match done {
+            ScaleProgress::Rows(rows) => TwoPassProgress::Blur(rows, size.1),
+            ScaleProgress::Piece => TwoPassProgress::BlurPiece,
+        });
+    })?;
     let done = std::sync::atomic::AtomicUsize::new(0);
     let scale: &[f32] = coverage;
     let gain = |tile: &T| {

@@ -81,6 +81,10 @@ impl MatchObserver for MatchLog<'_> {
         });
     }
 
+    fn piece_done(&self) {
+        self.reporter.beat();
+    }
+
     fn pair_done(&self, done: usize, pairs: usize) {
         self.done.fetch_max(done, Ordering::Relaxed);
         self.reporter.stall_where_wanted(|| format!("gauge: pair {done} of {pairs}"));

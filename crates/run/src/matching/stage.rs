@@ -13,15 +13,16 @@ use zemosaic_gauge::{
 
 use super::log::MatchLog;
 use super::previews::{Measuring, blocks_of, keep_good, keep_sources, threads_within};
-use super::tell::{log_metrics, note_odd_gains, warnings_of};
+use super::tell::{log_metrics, log_samples, note_odd_gains, warnings_of};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
 use crate::match_room::{channels_within, on_threads};
 use crate::options::{MosaicOptions, MosaicRequest};
 use crate::plan::{Placed, PlannedRun, place_sources};
 use crate::prepare::prepare;
-use crate::products::gauge::{GaugeFacts, MatchSources, Subject, in_words};
+use crate::products::gauge::{GaugeFacts, MatchSources, Subject, UntoldFacts};
 use crate::scan::{no_usable, tell_left_out};
+use crate::stack::with_place_of_figures;
 
 /// Set gain, offset and surface of the frames `placed` as the options want it; frames that cannot be used are left out.
 ///
@@ -90,7 +91,11 @@ fn gauge_sources(
         }
     }
     let facts = facts?;
-    let warnings = warnings_of(&facts);
+    let told = |warning: Warning| {
+        let message = with_place_of_figures(request, warning.message);
+        Warning { message, ..warning }
+    };
+    let warnings: Vec<Warning> = warnings_of(&facts).into_iter().map(told).collect();
     for warning in &warnings {
         reporter.warn(warning);
     }
@@ -180,9 +185,10 @@ fn matched(
     let working = reporter.working(format!("gauge: pairs and solve of {} sources", previews.len()));
     let mut found = on_threads(pairs.len(), || log.with_heartbeat(|| match_frames(&job, matching, &log)))?;
     drop((working, pairs));
+    log_samples(reporter, &found);
     let ids = ids_of(&placed.sources);
     for untold in &found.undetermined {
-        reporter.log(format!("gauge: not determined: {}", in_words(untold, &ids)));
+        reporter.log(format!("gauge: not determined: {}", UntoldFacts::of(untold, &ids).in_words()));
     }
     let _working = reporter.working("gauge: certificate of the seams");
     set_gauges(placed, &found);
@@ -192,14 +198,8 @@ fn matched(
     let pairs: Vec<Pair> =
         found.pairs.iter().map(|pair| Pair { a: pair.a, b: pair.b, blocks: pair.blocks }).collect();
     let after = &found.frames;
-    let certificate = seam_certificate(&CertificateJob {
-        previews,
-        blocks,
-        before: &before,
-        after,
-        pairs: &pairs,
-        noise: &noise,
-    });
+    let job = CertificateJob { previews, blocks, before: &before, after, pairs: &pairs, noise: &noise };
+    let certificate = log.with_heartbeat(|| seam_certificate(&job));
     log_metrics(reporter, &certificate);
     note_odd_gains(&mut found);
     found.certificate = Some(certificate);

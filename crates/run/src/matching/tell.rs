@@ -1,6 +1,8 @@
 //! What the user should know of a gauge, and the figures that ZeMosaic's users look for.
 
-use zemosaic_gauge::{ChannelReport, Gauge, Note, SeamCertificate, SeamSummary, Verdict};
+use zemosaic_gauge::{
+    ChannelReport, GainOrigin, GainReport, Gauge, Note, PairReport, SeamCertificate, SeamSummary, Verdict,
+};
 
 use crate::events::{Reporter, Warning};
 use crate::products::gauge::{GaugeFacts, PartFacts, some_of};
@@ -163,6 +165,36 @@ fn channel_letter(count: usize, channel: usize) -> &'static str {
     if count == 1 { "L" } else { CHANNELS.get(channel).copied().unwrap_or("?") }
 }
 
+/// Of what pairs say of each channel: how many there are, what their gains are of, common blocks and stars.
+pub(super) fn log_samples(reporter: &Reporter, found: &Gauge) {
+    let count = found.channels.len();
+    for channel in 0..count {
+        reporter.log(samples_line(channel_letter(count, channel), channel, &found.pairs));
+    }
+}
+
+fn samples_line(name: &str, channel: usize, pairs: &[PairReport]) -> String {
+    let gain_of = |pair: &PairReport| pair.gain.get(channel).copied().flatten();
+    let gains: Vec<GainReport> = pairs.iter().filter_map(gain_of).collect();
+    let of = |origin: GainOrigin| gains.iter().filter(move |gain| gain.origin == origin);
+    let (stars, structure) = (of(GainOrigin::Stars).count(), of(GainOrigin::Structure).count());
+    let (blocks, median_blocks) = total_and_median(pairs.iter().map(|pair| pair.blocks).collect());
+    let (common, median_common) = total_and_median(of(GainOrigin::Stars).map(|gain| gain.samples).collect());
+    format!(
+        "gauge: channel {name}: {} pairs, gains of {stars} from stars, {structure} from structure, {} from other channels, \
+         {} none; common blocks {blocks} (median {median_blocks}), common stars used {common} (median {median_common})",
+        pairs.len(),
+        of(GainOrigin::Channels).count(),
+        pairs.len() - gains.len()
+    )
+}
+
+/// Sum and (upper) median; 0 of nothing.
+fn total_and_median(mut counts: Vec<usize>) -> (usize, usize) {
+    counts.sort_unstable();
+    (counts.iter().sum(), counts.get(counts.len() / 2).copied().unwrap_or(0))
+}
+
 /// How far levels are spread, and how the joins are.
 pub(super) fn log_metrics(reporter: &Reporter, certificate: &SeamCertificate) {
     let count = certificate.inter_tile.len();
@@ -231,6 +263,33 @@ mod tests {
         assert!(found[1].starts_with("W-GAUGE: channel B: 3 pivots of its equations"), "{found:?}");
         facts.channels = vec![well];
         assert_eq!(told(&facts), [""; 0]);
+    }
+
+    #[test]
+    fn samples_of_pairs_are_counted_by_channel() {
+        let gain = |origin: GainOrigin, samples: usize| {
+            Some(GainReport { log_gain: 0.0, error: 0.1, origin, samples, remaining: 0.0, weight: 1.0 })
+        };
+        let pair = |blocks: usize, gain: Vec<Option<GainReport>>| PairReport {
+            blocks,
+            gain,
+            ..PairReport::default()
+        };
+        let stars = |samples: usize| gain(GainOrigin::Stars, samples);
+        let pairs = [
+            pair(10, vec![stars(30), gain(GainOrigin::Channels, 4)]),
+            pair(40, vec![stars(7), None]),
+            pair(20, vec![gain(GainOrigin::Structure, 99), None]),
+            pair(5, vec![stars(50), None]),
+        ];
+        assert_eq!(
+            samples_line("R", 0, &pairs),
+            "gauge: channel R: 4 pairs, gains of 3 from stars, 1 from structure, 0 from other channels, 0 none; common \
+             blocks 75 (median 20), common stars used 87 (median 30)"
+        );
+        let second = samples_line("G", 1, &pairs);
+        assert!(second.contains("0 from stars, 0 from structure, 1 from other channels, 3 none"), "{second}");
+        assert!(samples_line("L", 0, &[]).contains("0 pairs, gains of 0 from stars"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use zemosaic_coadd::noise::aperture_correlation;
 use zemosaic_coadd::resampler::Resampler;
 use zemosaic_coadd::{CoaddSummary, DepthPlanes, Measured, Source};
 use zemosaic_frames::{Astrometry, Defects, FrameMeta, LeftOut, NoiseModel, WcsOrigin, time};
-use zemosaic_gauge::{FrameError, MatchMethod, NormalizeMethod, Surface};
+use zemosaic_gauge::{FrameError, FrameGauge, MatchMethod, NormalizeMethod, Surface};
 use zemosaic_image::Background;
 use zemosaic_image::rgb_equalize::RgbEqualize;
 use zemosaic_sky::{Grid, lonlat_deg};
@@ -116,8 +116,45 @@ pub struct TileRecord {
     pub read_failures: usize,
     /// Ids of patches that failed.
     pub failed_patches: Vec<usize>,
+    /// What RGB equalisation did to it, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rgb_equalize: Option<RgbEqualize>,
+    /// What was done to its values, of a tile that was there before and was matched with others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gauge: Option<TileGauge>,
     /// Why there is no such tile.
     pub missing: Option<String>,
+}
+
+/// What was done to the values of a master tile: gain x value + offset + surface, per channel.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TileGauge {
+    /// What they were multiplied with.
+    pub gain: Vec<f64>,
+    /// What was added.
+    pub offset: Vec<f64>,
+    /// Standard errors of the gains; empty where they are not known.
+    pub gain_error: Vec<f64>,
+    /// Standard errors of the offsets; empty where they are not known.
+    pub offset_error: Vec<f64>,
+    /// Surfaces that were added too.
+    pub surface: Vec<Surface>,
+}
+
+impl TileGauge {
+    /// Of a tile of so many channels.
+    pub fn of(gauge: &FrameGauge, error: Option<&FrameError>, channels: usize) -> Self {
+        let errors = |of: fn(&FrameError) -> [f64; 3]| {
+            error.map_or(Vec::new(), |error| of(error)[..channels].to_vec())
+        };
+        Self {
+            gain: gauge.gain[..channels].to_vec(),
+            offset: gauge.offset[..channels].to_vec(),
+            gain_error: errors(|error| error.gain),
+            offset_error: errors(|error| error.offset),
+            surface: gauge.surface[..channels].to_vec(),
+        }
+    }
 }
 
 /// Time facts of the used frames.

@@ -3,9 +3,11 @@
 use serde::Serialize;
 use zemosaic_fits::Header;
 use zemosaic_gauge::{
-    ChannelReport, FrameError, Gauge, JoinElement, MatchMethod, NormalizeMethod, PairReport, SeamCertificate,
-    Untold,
+    ChannelReport, FrameError, FrameGauge, Gauge, JoinElement, MatchMethod, NormalizeMethod, PairReport,
+    SeamCertificate, Untold,
 };
+
+use crate::products::facts::{TileGauge, TileRecord};
 
 /// Pairs and joins that the report names.
 const WORST: usize = 10;
@@ -87,7 +89,7 @@ pub struct MatchFacts {
     /// Sources whose gain neither stars nor structure tell: it is 1.
     pub without_gain: Vec<String>,
     /// What the overlaps do not tell.
-    pub undetermined: Vec<String>,
+    pub undetermined: Vec<UntoldFacts>,
     /// The steps that remain.
     pub seams: Option<SeamCertificate>,
     /// The largest of them.
@@ -98,6 +100,15 @@ pub struct MatchFacts {
     /// Numbers of the sources in tables.
     #[serde(skip)]
     pub numbers: Vec<usize>,
+}
+
+/// Something that the overlaps do not tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UntoldFacts {
+    /// What.
+    pub what: String,
+    /// All sources that it is about, the most affected first; none: it is about all.
+    pub sources: Vec<String>,
 }
 
 /// A piece of a join with a large step.
@@ -173,7 +184,11 @@ impl GaugeFacts {
                 .iter()
                 .filter_map(|index| sources.ids.get(*index).cloned())
                 .collect(),
-            undetermined: gauge.undetermined.iter().map(|untold| in_words(untold, &sources.ids)).collect(),
+            undetermined: gauge
+                .undetermined
+                .iter()
+                .map(|untold| UntoldFacts::of(untold, &sources.ids))
+                .collect(),
             worst_joins: gauge.certificate.as_ref().map_or(Vec::new(), |found| worst_joins(found, sources)),
             seams: gauge.certificate.clone(),
             errors: gauge.error.clone(),
@@ -189,11 +204,32 @@ impl GaugeFacts {
         }
     }
 
+    /// The same with places of joins as a cut-out of the grid counts them, whose first pixel is (x0, y0) there.
+    #[must_use]
+    pub fn seen_from(&self, x0: f64, y0: f64) -> Self {
+        let mut own = self.clone();
+        if let Some(matched) = &mut own.matched {
+            for join in matched.seams.iter_mut().flat_map(|seams| &mut seams.joins) {
+                (join.x_px, join.y_px) = (join.x_px - x0, join.y_px - y0);
+            }
+            for join in &mut matched.worst_joins {
+                (join.x_px, join.y_px) = (join.x_px - x0, join.y_px - y0);
+            }
+        }
+        own
+    }
+
     /// What was certified is not what becomes of the values.
     pub fn forget_seams(&mut self) {
         if let Some(matched) = &mut self.matched {
             matched.seams = None;
             matched.worst_joins.clear();
+        }
+    }
+
+    /// Gains and offsets are not those that were solved for.
+    pub fn forget_errors(&mut self) {
+        if let Some(matched) = &mut self.matched {
             matched.errors.clear();
         }
     }
@@ -207,6 +243,17 @@ impl GaugeFacts {
     pub fn frame_errors(&self) -> Option<&[FrameError]> {
         let matched = self.matched.as_ref().filter(|matched| matched.subject == Subject::Frames)?;
         (!matched.errors.is_empty()).then_some(&matched.errors)
+    }
+
+    /// Note in the records of tiles that were matched what was done to each; `applied` are their gauges by number from 1.
+    pub fn note_tiles(&self, records: &mut [TileRecord], applied: &[FrameGauge], channels: usize) {
+        let Some(matched) = self.matched.as_ref().filter(|own| own.subject == Subject::Tiles) else { return };
+        for (source, number) in matched.numbers.iter().enumerate() {
+            let record = records.iter_mut().find(|record| record.number == *number);
+            if let (Some(record), Some(gauge)) = (record, applied.get(number - 1)) {
+                record.gauge = Some(TileGauge::of(gauge, matched.errors.get(source), channels));
+            }
+        }
     }
 
     /// The cards of the mosaic.
@@ -259,11 +306,18 @@ fn parts_of(gauge: &Gauge, name: impl Fn(usize) -> String) -> Vec<PartFacts> {
     parts
 }
 
-/// Something that is not told, with the names of the frames.
-pub(crate) fn in_words(untold: &Untold, ids: &[String]) -> String {
-    let names: Vec<&str> =
-        untold.frames.iter().filter_map(|frame| ids.get(*frame)).map(String::as_str).collect();
-    if names.is_empty() { untold.what.clone() } else { format!("{}: {}", untold.what, some_of(&names)) }
+impl UntoldFacts {
+    /// Of sources with these ids.
+    pub fn of(untold: &Untold, ids: &[String]) -> Self {
+        let sources = untold.frames.iter().filter_map(|frame| ids.get(*frame)).cloned().collect();
+        Self { what: untold.what.clone(), sources }
+    }
+
+    /// In a line, with the first of the sources.
+    pub fn in_words(&self) -> String {
+        let Self { what, sources } = self;
+        if sources.is_empty() { what.clone() } else { format!("{what}: {}", some_of(sources)) }
+    }
 }
 
 /// The first of `names`, and how many more there are.
@@ -316,8 +370,7 @@ fn worst_joins(seams: &SeamCertificate, sources: &MatchSources) -> Vec<WorstJoin
 #[cfg(test)]
 pub(crate) mod tests {
     use zemosaic_gauge::{
-        BlockGrid, CertificateJob, FrameGauge, GainOrigin, GainReport, Pair, PixelNoise, Preview,
-        seam_certificate,
+        BlockGrid, CertificateJob, GainOrigin, GainReport, Pair, PixelNoise, Preview, seam_certificate,
     };
     use zemosaic_image::Region;
 
@@ -384,14 +437,19 @@ pub(crate) mod tests {
     #[test]
     fn what_is_not_told_names_the_frames() {
         let facts = matched(Subject::Frames);
-        assert_eq!(facts.matched.unwrap().undetermined, ["the gain of <b>: c"]);
+        assert_eq!(facts.matched.unwrap().undetermined[0].in_words(), "the gain of <b>: c");
         let names: Vec<String> = (0..12).map(|number| format!("f{number}.fits")).collect();
         let untold = Untold { what: "terms of order 2".into(), frames: (2..12).collect() };
+        let facts = UntoldFacts::of(&untold, &names);
         assert_eq!(
-            in_words(&untold, &names),
+            facts.in_words(),
             "terms of order 2: f2.fits, f3.fits, f4.fits, f5.fits, f6.fits and 5 more"
         );
-        assert_eq!(in_words(&Untold { frames: Vec::new(), ..untold }, &names), "terms of order 2");
+        let section = serde_json::to_value(&facts).unwrap();
+        assert_eq!(section["what"], "terms of order 2");
+        assert_eq!(section["sources"], serde_json::json!(names[2..]), "all of them");
+        let of_all = UntoldFacts::of(&Untold { frames: Vec::new(), ..untold }, &names);
+        assert_eq!(of_all.in_words(), "terms of order 2");
     }
 
     #[test]

@@ -206,12 +206,20 @@ fn background_line(coadd: &CoaddOptions) -> Option<String> {
     ))
 }
 
+/// What was done to tiles that were there before; what was done to their frames, the tiles say.
+fn history_of_tiles(header: &mut Header, facts: &Facts) {
+    header.push_history(&format!("zemosaic tiles: {} existing master tiles added up", facts.tiles.len()));
+    if let Some(gauge) = &facts.gauge {
+        header.push_history(&format!("zemosaic {}", gauge.summary()));
+        header.push_history("zemosaic tiles: table TILES has what was done to each before");
+    }
+}
+
 /// What was done, in lines that fit a card.
 fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
     let (ingest, coadd) = (&options.ingest, &options.coadd);
     if facts.from_existing_tiles {
-        // What was done to the frames, the tiles say.
-        header.push_history(&format!("zemosaic tiles: {} existing master tiles added up", facts.tiles.len()));
+        history_of_tiles(header, facts);
         return;
     }
     let mut lines = vec![format!("ingest: {} of {} files used", facts.used.len(), facts.offered)];
@@ -276,6 +284,9 @@ fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
     let tiles = facts.tiles.iter().filter(|tile| tile.missing.is_none()).count();
     if tiles > 0 {
         lines.push(format!("tiles: {tiles} master tiles added up"));
+    }
+    if options.rgb_equalize.of_tiles() && tiles > 1 && facts.channels == 3 {
+        lines.push("tiles: RGB equalised one by one after the match: joins are not certified".into());
     }
     for line in lines {
         header.push_history(&format!("zemosaic {line}"));

@@ -2,6 +2,7 @@
 //! explains its own depth.
 
 use zemosaic_fits::{Column, ColumnData, TableSpec};
+use zemosaic_gauge::Surface;
 use zemosaic_gauge::surface::SURFACE_TERMS;
 
 use crate::products::facts::{Facts, UsedFrame};
@@ -62,7 +63,7 @@ pub fn inputs_table(facts: &Facts) -> TableSpec {
         table.columns.push(per_channel("OFFSET_ERR", facts.unit().as_deref(), &|frame| &frame.offset_error));
     }
     if used.iter().any(|frame| frame.surface.iter().any(|surface| !surface.is_zero())) {
-        let of = |frame| surface_values(frame, facts.channels);
+        let of = |frame: &UsedFrame| surface_values(&frame.surface, facts.channels);
         let values = used.iter().flat_map(of).collect();
         let data = ColumnData::F64Array { width: SURFACE_VALUES * facts.channels, values };
         table.columns.push(column("SURFACE", None, data));
@@ -74,17 +75,17 @@ pub fn inputs_table(facts: &Facts) -> TableSpec {
 /// from 0.
 pub const SURFACE_VALUES: usize = SURFACE_TERMS + 4;
 
-/// The surfaces of a frame, channel after channel.
-fn surface_values(frame: &UsedFrame, channels: usize) -> Vec<f64> {
+/// Surfaces of a frame or tile, channel after channel.
+pub(super) fn surface_values(surfaces: &[Surface], channels: usize) -> Vec<f64> {
     let of_channel = |channel: usize| {
-        let surface = frame.surface.get(channel).copied().unwrap_or_default();
+        let surface = surfaces.get(channel).copied().unwrap_or_default();
         [surface.coefficients.as_slice(), &surface.centre_px, &surface.half_size_px].concat()
     };
     (0..channels).flat_map(of_channel).collect()
 }
 
 /// A name in printable ASCII, which is all a FITS table holds: other bytes (of its UTF-8) and `%` as %XX.
-fn ascii(name: &str) -> String {
+pub(super) fn ascii(name: &str) -> String {
     let escape = |byte: u8| {
         if (b' '..=b'~').contains(&byte) && byte != b'%' {
             char::from(byte).to_string()

@@ -17,6 +17,7 @@ pub mod staged;
 pub mod tile_file;
 pub mod tile_header;
 pub mod tile_inputs;
+pub mod tiles_table;
 
 /// Name of the main product where it is compressed.
 pub const COMPRESSED_NAME: &str = "mosaic.fits.fz";

@@ -185,7 +185,7 @@ fn levels(page: &mut String, facts: &Facts, gauge: &GaugeFacts) {
     if !undetermined.is_empty() {
         let _ = writeln!(page, "<p class=\"bad\">Not determined:</p>\n<ul>");
         for text in undetermined.iter().take(MOST_NAMED) {
-            let _ = writeln!(page, "<li>{}</li>", escape(text));
+            let _ = writeln!(page, "<li>{}</li>", escape(&text.in_words()));
         }
         page.push_str("</ul>\n");
         more(page, undetermined.len());

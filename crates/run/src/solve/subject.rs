@@ -7,9 +7,9 @@ use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::{Frame, FrameMaps, Packing, Pointing, Reason, SkyHints, WcsOrigin};
 use zemosaic_stars::{Detection, FrameQuality};
 
-use crate::mosaic::SPILL_PREFIX;
 use crate::prepare::unpack_alone;
 use crate::quality::field_of;
+use crate::run_folder::SPILL_PREFIX;
 use crate::solve::options::SolveOptions;
 
 /// The year of a frame without a date: near enough for stars that are not among the fastest.

@@ -1,0 +1,86 @@
+//! `--rgb-equalize tile`: tiles get factors of their own after the match, which is said and no longer certified.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::*;
+use zemosaic_fits::ImageData;
+use zemosaic_testkit::tan::Parity;
+use zemosaic_testkit::{TanFrame, write_test_frame};
+
+/// Two panels of two frames each, whose colours differ.
+fn panels(dir: &Path) -> PathBuf {
+    let frames = dir.join("frames");
+    std::fs::create_dir_all(&frames).unwrap();
+    for (panel, colours) in [[1.0, 1.03, 0.98], [1.0, 0.98, 1.02]].into_iter().enumerate() {
+        for index in 0..2 {
+            let shift = (130.0 * panel as f64 + 3.0 * index as f64) * SCALE_ARCSEC / 3600.0;
+            let centre = (150.0 + shift / 41.0_f64.to_radians().cos(), 41.0);
+            let frame = TanFrame::pointed_at(centre, SCALE_ARCSEC, 0.0, Parity::Sky, (WIDTH, HEIGHT));
+            let plane = |(channel, colour): (usize, &f32)| {
+                let seed = (700 + 100 * panel + 10 * index + channel) as u64;
+                sky_image(&frame, seed).into_iter().map(|value| value * colour).collect::<Vec<f32>>()
+            };
+            let cube: Vec<f32> = colours.iter().enumerate().flat_map(plane).collect();
+            let path = frames.join(format!("p{panel}{index}.fits"));
+            write_test_frame(&path, &frame, ImageData::F32(&cube), observed(index)).unwrap();
+        }
+    }
+    frames
+}
+
+#[test]
+fn tiles_equalised_after_the_match_are_told_of_and_not_certified() {
+    let dir = folder();
+    let frames = panels(dir.path());
+    let run_into = |name: &str, more: &[&str]| {
+        let out = dir.path().join(name);
+        let mut command = program();
+        command.arg("run").arg(&frames).arg("-o").arg(&out);
+        command
+            .args(["--mode", "classic", "--cluster-threshold", "0.05", "--min-group-size", "1"])
+            .args(["--match", "full"])
+            .args(more);
+        run(&mut command).expect(0, "");
+        run(program().arg("check").arg(&out)).expect(0, "");
+        let log = std::fs::read_to_string(out.join("logs/run.log")).unwrap();
+        let report = std::fs::read_to_string(out.join("report.json")).unwrap();
+        (
+            Mosaic::open(&out.join("mosaic.fits")),
+            log,
+            serde_json::from_str::<serde_json::Value>(&report).unwrap(),
+        )
+    };
+    let has_seams = |mosaic: &Mosaic| {
+        let names = mosaic.file.hdus.iter().filter_map(|hdu| hdu.header.get_str("EXTNAME"));
+        names.into_iter().any(|name| name == "SEAMS")
+    };
+    let (plain, log, report) = run_into("plain", &[]);
+    assert!(plain.header("SCI").get_str("ZMSEAM").is_some() && has_seams(&plain));
+    assert!(!log.contains("[RGB-EQ]") && report["tiles"][0].get("rgb_equalize").is_none(), "{log}");
+    for line in ["MASTER_TILE_COUNT_UPDATE:1/2\n", "MASTER_TILE_COUNT_UPDATE:2/2\n"] {
+        assert!(log.contains(line), "{log}");
+    }
+
+    let (equal, log, report) = run_into("tile", &["--rgb-equalize", "tile"]);
+    let header = equal.header("SCI");
+    assert_eq!(header.get_str("ZMMATCH").as_deref(), Some("full"));
+    assert_eq!(header.get_str("ZMSEAM"), None, "tiles were changed after they were certified");
+    assert!(!has_seams(&equal) && report["gauge"]["match"]["seams"].is_null(), "{report}");
+    assert!(log.contains("seams: not certified: --rgb-equalize"), "{log}");
+    let card = String::from_utf8_lossy(&header.to_bytes()).into_owned();
+    assert!(card.contains("RGB equalised one by one after the match"), "{card}");
+    let gains = |tile: usize| report["tiles"][tile]["rgb_equalize"]["gains"].clone();
+    for tile in [1, 2] {
+        assert!(log.contains(&format!("[RGB-EQ] tile {tile}: decision=applied gains=(")), "{log}");
+        assert_eq!(report["tiles"][tile - 1]["rgb_equalize"]["decision"], "applied");
+    }
+    assert_ne!(gains(0), gains(1));
+    // One factor per channel for the whole mosaic changes no step over its noise.
+    let (whole, log, _) = run_into("final", &["--rgb-equalize", "final"]);
+    assert!(
+        whole.header("SCI").get_str("ZMSEAM").is_some() && log.contains("[RGB-EQ] mosaic: decision=applied")
+    );
+}
