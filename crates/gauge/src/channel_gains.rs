@@ -55,7 +55,7 @@ pub(crate) struct ChannelGains {
     pub(crate) health: SolveHealth,
 }
 
-/// Channel c is the sum over k of `COLOURS[c][k]` times unknown k.
+/// Channel c is the sum over k of `combinations()[c][k]` times unknown k.
 fn combinations() -> [Unknowns<CHANNELS>; CHANNELS] {
     let (third, half, sixth) = (3.0_f64.recip().sqrt(), 0.5_f64.sqrt(), 6.0_f64.recip().sqrt());
     [[third, half, sixth], [third, 0.0, -2.0 * sixth], [third, -half, sixth]]
@@ -124,10 +124,10 @@ fn system_of(pattern: &Pattern, differences: &[ChannelDifference]) -> System<CHA
     for (link, own) in differences.iter().enumerate() {
         let mut sums = LinkBlocks::NOTHING;
         for ((terms, weight), value) in combinations.iter().zip(own.weight).zip(own.value) {
-            for i in 0..CHANNELS {
-                let weighed = weight * terms[i];
-                for j in 0..CHANNELS {
-                    let product = weighed * terms[j];
+            for (i, term) in terms.iter().enumerate() {
+                let weighed = weight * term;
+                let products = terms.map(|other| weighed * other);
+                for (j, product) in products.into_iter().enumerate() {
                     sums.aa[i][j] += product;
                     sums.bb[i][j] += product;
                     sums.ab[i][j] -= product;
@@ -166,7 +166,9 @@ mod tests {
         }
         for channel in 0..CHANNELS {
             let mean = truth.iter().map(|own| own[channel]).sum::<f64>() / FRAMES as f64;
-            truth.iter_mut().for_each(|own| own[channel] -= mean);
+            for own in &mut truth {
+                own[channel] -= mean;
+            }
         }
         let mut differences = Vec::new();
         for a in 0..FRAMES {
@@ -245,7 +247,9 @@ mod tests {
     #[test]
     fn a_channel_that_is_not_measured_follows() {
         let mut made = make(3, 0.0, 1.0);
-        made.differences.iter_mut().for_each(|own| own.weight[2] = 0.0);
+        for own in &mut made.differences {
+            own.weight[2] = 0.0;
+        }
         let found = solve_together(FRAMES, &made.differences, &vec![[0.0; CHANNELS]; FRAMES]);
         assert!(rms(&found.log_gain, &made.truth, |d| d[2]) < 0.01);
         // A frame without a pair stays; no pair at all is no problem.
