@@ -12,6 +12,7 @@ use crate::assemble::{exit_code_of, peak_memory_bytes};
 use crate::classic::{TileMaker, add_figures, record_of};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
+use crate::matching::PlaceOfFigures;
 use crate::mosaic::{MAX_OPEN_FILES, Observer, RunOutcome, gather_facts, prepare_sources};
 use crate::options::{Existing, MosaicRequest, RunCommand};
 use crate::output::refuse_inputs;
@@ -73,16 +74,14 @@ impl Target {
     }
 }
 
-/// A warning that names the page of a run, as it is to be told of what `request` makes: a stack into a file has no page, but
-/// its file has the tables.
-pub(crate) fn with_place_of_figures(request: &MosaicRequest, message: String) -> String {
+/// Where the figures of the gauge of `request` are: a stack into a file has no page, but its file has the tables.
+pub(crate) fn place_of_figures(request: &MosaicRequest) -> PlaceOfFigures {
     let is_file = || matches!(Target::of(&request.out), Ok(Target::File(_)));
     if request.run_command == RunCommand::Stack && is_file() {
-        return message
-            .replace("report.html shows where", "table SEAMS of the file shows where")
-            .replace("that report.html names as those that", "in table GAUGE of the file that");
+        PlaceOfFigures::Tables
+    } else {
+        PlaceOfFigures::Page
     }
-    message
 }
 
 /// Make the master tile that `request` asks for.

@@ -12,3 +12,4 @@ mod stage;
 mod tell;
 
 pub(crate) use stage::{gauge_frames, match_tiles};
+pub(crate) use tell::PlaceOfFigures;

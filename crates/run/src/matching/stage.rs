@@ -22,7 +22,7 @@ use crate::plan::{Placed, PlannedRun, place_sources};
 use crate::prepare::prepare;
 use crate::products::gauge::{GaugeFacts, MatchSources, Subject, UntoldFacts};
 use crate::scan::{no_usable, tell_left_out};
-use crate::stack::with_place_of_figures;
+use crate::stack::place_of_figures;
 
 /// Set gain, offset and surface of the frames `placed` as the options want it; frames that cannot be used are left out.
 ///
@@ -91,11 +91,7 @@ fn gauge_sources(
         }
     }
     let facts = facts?;
-    let told = |warning: Warning| {
-        let message = with_place_of_figures(request, warning.message);
-        Warning { message, ..warning }
-    };
-    let warnings: Vec<Warning> = warnings_of(&facts).into_iter().map(told).collect();
+    let warnings = warnings_of(&facts, place_of_figures(request));
     for warning in &warnings {
         reporter.warn(warning);
     }

@@ -7,8 +7,33 @@ use zemosaic_gauge::{
 use crate::events::{Reporter, Warning};
 use crate::products::gauge::{GaugeFacts, PartFacts, some_of};
 
-/// Warnings of a gauge.
-pub(super) fn warnings_of(facts: &GaugeFacts) -> Vec<Warning> {
+/// Where a user finds the figures of a gauge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PlaceOfFigures {
+    /// In `report.html`.
+    Page,
+    /// In the tables of the file alone.
+    Tables,
+}
+
+impl PlaceOfFigures {
+    fn of_steps(self) -> &'static str {
+        match self {
+            Self::Page => "report.html",
+            Self::Tables => "table SEAMS of the file",
+        }
+    }
+
+    fn of_pairs(self) -> &'static str {
+        match self {
+            Self::Page => "report.html",
+            Self::Tables => "table GAUGE of the file",
+        }
+    }
+}
+
+/// Warnings of a gauge whose figures are at `place`.
+pub(super) fn warnings_of(facts: &GaugeFacts, place: PlaceOfFigures) -> Vec<Warning> {
     let mut messages = Vec::new();
     if !facts.unlinked.is_empty() {
         messages.push(format!(
@@ -37,11 +62,11 @@ pub(super) fn warnings_of(facts: &GaugeFacts) -> Vec<Warning> {
         ));
     }
     messages.extend(reference_alone(facts));
-    messages.extend(not_solved(facts));
+    messages.extend(not_solved(facts, place));
     messages.extend(facts.notes.iter().cloned());
     let mut warnings: Vec<Warning> =
         messages.into_iter().map(|message| Warning { code: "W-GAUGE", message }).collect();
-    warnings.extend(steps_remain(facts));
+    warnings.extend(steps_remain(facts, place));
     warnings
 }
 
@@ -73,7 +98,7 @@ fn reference_alone(facts: &GaugeFacts) -> Option<String> {
 }
 
 /// Channels whose systems were not solved as they should be.
-fn not_solved(facts: &GaugeFacts) -> Vec<String> {
+fn not_solved(facts: &GaugeFacts, place: PlaceOfFigures) -> Vec<String> {
     let count = facts.channels.len();
     let of_channel = |(channel, report): (usize, &ChannelReport)| {
         let health = report.health;
@@ -90,25 +115,27 @@ fn not_solved(facts: &GaugeFacts) -> Vec<String> {
             ),
         };
         Some(format!(
-            "channel {}: {what}: some pairs say far more of their frames than others. Look at the pairs that report.html names \
-             as those that fit worst, and leave out frames without noise or of another kind; --match offset asks for less",
-            channel_letter(count, channel)
+            "channel {}: {what}: some pairs say far more of their frames than others. Look at the pairs that \
+             fit worst ({}), and leave out frames without noise or of another kind; --match offset asks for less",
+            channel_letter(count, channel),
+            place.of_pairs()
         ))
     };
     facts.channels.iter().enumerate().filter_map(of_channel).collect()
 }
 
-fn steps_remain(facts: &GaugeFacts) -> Option<Warning> {
+fn steps_remain(facts: &GaugeFacts, place: PlaceOfFigures) -> Option<Warning> {
     let seams = facts.seams()?;
     let all = &seams.overall;
     let measured = if all.unmeasured_px > 0.0 { "measured " } else { "" };
     let message = match seams.verdict() {
         Verdict::Fail => format!(
             "steps remain: {:.1} % of the {measured}length of all joins is below 0.3 sigma (95 % wanted), the largest step is {:.1} \
-             sigma{}; report.html shows where. Where gradients differ from frame to frame --match surface takes them away",
+             sigma{}; {} shows where. Where gradients differ from frame to frame --match surface takes them away",
             100.0 * all.share_below_after,
             all.largest_after,
-            not_measured(all)
+            not_measured(all),
+            place.of_steps()
         ),
         // Without any noise there is nothing that steps could be compared with.
         Verdict::Unknown if seams.joins.iter().any(|join| join.noise[0] > 0.0) => {
@@ -118,10 +145,10 @@ fn steps_remain(facts: &GaugeFacts) -> Option<Warning> {
                 String::new()
             };
             format!(
-                "whether steps remain is not known{}: frames overlap by less than a block of {} px there{rest}. report.html shows \
-                 where",
+                "whether steps remain is not known{}: frames overlap by less than a block of {} px there{rest}. {} shows where",
                 not_measured(all),
-                seams.block_px
+                seams.block_px,
+                place.of_steps()
             )
         }
         Verdict::Unknown | Verdict::Pass => return None,
@@ -233,7 +260,7 @@ mod tests {
     use crate::products::gauge::tests::matched;
 
     fn told(facts: &GaugeFacts) -> Vec<String> {
-        warnings_of(facts)
+        warnings_of(facts, PlaceOfFigures::Page)
             .into_iter()
             .map(|warning| format!("{}: {}", warning.code, warning.message))
             .collect()
