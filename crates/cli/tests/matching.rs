@@ -174,6 +174,15 @@ fn a_reference_changes_one_gain_offset_and_surface_of_the_mosaic() {
     for (method, with_surface) in [("full", false), ("surface", true)] {
         let out = |name: &str| dir.path().join(format!("{method}-{name}"));
         mosaic(&[&input], &out("free"), &["--match", method, "--reject", "none"]).expect(0, "");
+        let free = out("free").join("mosaic.fits");
+        let inputs = read_table(&free, Mosaic::open(&free).hdu("INPUTS")).unwrap();
+        let errors = inputs.iter().find(|column| column.name == "SURFACE_ERR").map(|column| &column.data);
+        match errors {
+            Some(ColumnData::F64Array { width: 5, values }) => {
+                assert!(with_surface && values.iter().all(|error| *error > 0.0), "{values:?}");
+            }
+            other => assert!(!with_surface && other.is_none(), "{other:?}"),
+        }
         let mut moved = 0;
         for (number, name) in [(0, "f0.fits"), (2, "2"), (4, "f4.fits")] {
             let flags = ["--match", method, "--reject", "none", "--match-reference", name];

@@ -16,7 +16,7 @@ use crate::report::ChannelReport;
 use crate::shared_noise::{PairPlaces, frame_variances, sources_of};
 use crate::solve::{Difference, Noise, OffsetSolution, solve_with_noise};
 use crate::statistics::{median, scatter_of};
-use crate::surface::Surface;
+use crate::surface::{SURFACE_TERMS, Surface};
 use crate::surfaces::{BlockDifference, SurfacePair, SurfaceSolution, Undetermined, solve_surfaces};
 
 /// Pairs of fewer common blocks cannot tell their own scatter: they have at least that of a typical pair.
@@ -52,7 +52,8 @@ pub(crate) struct ChannelGauge {
     gains_of_pairs: Vec<PairOfGains>,
     /// `None` where only gains are asked for.
     offsets: Option<(Vec<f64>, Vec<f64>)>,
-    surfaces: Option<Vec<Surface>>,
+    /// With the standard errors of their coefficients.
+    surfaces: Option<(Vec<Surface>, Vec<[f64; SURFACE_TERMS]>)>,
     differences: Vec<Difference>,
     weights: Vec<f64>,
     part: Vec<usize>,
@@ -235,7 +236,7 @@ impl ChannelGauge {
         self.report.health = self.report.health.with(found.health);
         self.undetermined.extend(untold_of(&found, channel));
         self.offsets = Some((found.offsets, found.offset_error));
-        self.surfaces = Some(found.surfaces);
+        self.surfaces = Some((found.surfaces, found.error));
     }
 
     /// Frames whose levels hang together and whose gains do not: each of these groups has mean log gain 0.
@@ -266,8 +267,9 @@ impl ChannelGauge {
                 frame.offset[channel] = offsets[index];
                 gauge.error[index].offset[channel] = errors[index];
             }
-            if let Some(surfaces) = &self.surfaces {
+            if let Some((surfaces, errors)) = &self.surfaces {
                 frame.surface[channel] = surfaces[index];
+                gauge.error[index].surface[channel] = errors[index];
             }
         }
         for own in self.gains_of_pairs {

@@ -7,7 +7,7 @@ use crate::options::{NormalizeMethod, NormalizeOptions};
 use crate::preview::Preview;
 use crate::relative;
 use crate::report::{ChannelReport, PairReport};
-use crate::surface::Surface;
+use crate::surface::{SURFACE_TERMS, Surface};
 
 /// What becomes of a frame's values, per channel: gain x value + offset + surface.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,11 +69,13 @@ pub struct FrameError {
     pub gain: [f64; 3],
     /// Of the offsets, units of the mosaic.
     pub offset: [f64; 3],
+    /// Of the coefficients of the surfaces, units of the mosaic; 0 of terms that are not fitted.
+    pub surface: [[f64; SURFACE_TERMS]; 3],
 }
 
 impl Default for FrameError {
     fn default() -> Self {
-        Self { gain: [f64::NAN; 3], offset: [f64::NAN; 3] }
+        Self { gain: [f64::NAN; 3], offset: [f64::NAN; 3], surface: [[f64::NAN; SURFACE_TERMS]; 3] }
     }
 }
 

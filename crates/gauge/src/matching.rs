@@ -21,6 +21,7 @@ use crate::preview::Preview;
 use crate::reference_gauge::refer_to;
 use crate::report::{ChannelReport, GainReport, PairReport};
 use crate::shared_noise::places_of;
+use crate::surface::SURFACE_TERMS;
 
 /// Variance of the difference of two frames of zeros without noise, at most.
 const BLANK: f64 = 1e-59;
@@ -328,11 +329,17 @@ fn refer_errors_to(gauge: &mut Gauge, reference: usize) {
             let relative = (error.gain[channel] / gain).hypot(origin.gain[channel] / own);
             error.gain[channel] = gain / own * relative;
             error.offset[channel] = error.offset[channel].hypot(origin.offset[channel]) / own;
+            // The surface of the reference is taken off all others, in terms of their own places.
+            error.surface[channel] = [f64::NAN; SURFACE_TERMS];
         }
     }
     // It has none against itself; what was not solved stays unknown.
     let none = |error: f64| if error.is_nan() { error } else { 0.0 };
-    gauge.error[reference] = FrameError { gain: origin.gain.map(none), offset: origin.offset.map(none) };
+    gauge.error[reference] = FrameError {
+        gain: origin.gain.map(none),
+        offset: origin.offset.map(none),
+        surface: origin.surface.map(|terms| terms.map(none)),
+    };
 }
 
 /// Root mean square of what is a number; 0 of nothing.

@@ -228,6 +228,16 @@ fn a_reference_changes_one_gain_offset_and_surface_of_all() {
             assert!(residual < 1e-6, "{method:?}, reference {reference}: {residual:e}");
             moved += usize::from(fit_residual(&own, &terms[..1]) > 1.0);
         }
+        // Errors of surfaces are those of the mean of all; of one frame as reference they are not known.
+        let errors = |found: &Gauge| found.error.iter().flat_map(|own| own.surface[0]).collect::<Vec<f64>>();
+        let is_known = |error: &f64| *error > 0.0 && *error < 100.0;
+        assert!(if with_surface {
+            errors(&free).iter().all(is_known)
+        } else {
+            errors(&free).iter().all(|error| error.is_nan())
+        });
+        let referred = solve(&previews, method, Some(0));
+        assert!(errors(&referred)[5..].iter().all(|error| error.is_nan()));
         // So that the fit is not of nothing.
         assert!(moved >= 6, "{method:?}: {moved}");
     }

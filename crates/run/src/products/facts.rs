@@ -64,6 +64,8 @@ pub struct UsedFrame {
     pub gain_error: Vec<f64>,
     /// Standard errors of the offsets; empty where they are not known.
     pub offset_error: Vec<f64>,
+    /// Standard errors of the coefficients of its surfaces, channel after channel; empty where they are not known.
+    pub surface_error: Vec<f64>,
     /// Surfaces that were added too, per channel.
     pub surface: Vec<Surface>,
     /// Its stars' figures, where they were measured.
@@ -84,6 +86,7 @@ impl UsedFrame {
         let channels = self.gain.len();
         self.gain_error = error.gain[..channels].to_vec();
         self.offset_error = error.offset[..channels].to_vec();
+        self.surface_error = error.surface[..channels].concat();
     }
 }
 
@@ -137,6 +140,8 @@ pub struct TileGauge {
     pub gain_error: Vec<f64>,
     /// Standard errors of the offsets; empty where they are not known.
     pub offset_error: Vec<f64>,
+    /// Standard errors of the coefficients of the surfaces, channel after channel; empty where they are not known.
+    pub surface_error: Vec<f64>,
     /// Surfaces that were added too.
     pub surface: Vec<Surface>,
 }
@@ -152,6 +157,7 @@ impl TileGauge {
             offset: gauge.offset[..channels].to_vec(),
             gain_error: errors(|error| error.gain),
             offset_error: errors(|error| error.offset),
+            surface_error: error.map_or(Vec::new(), |error| error.surface[..channels].concat()),
             surface: gauge.surface[..channels].to_vec(),
         }
     }
@@ -304,6 +310,7 @@ pub fn used_frame(source: &Source, measured: &Measured, weight: &[f64], footprin
         offset: source.offset[..weight.len()].to_vec(),
         gain_error: Vec::new(),
         offset_error: Vec::new(),
+        surface_error: Vec::new(),
         surface: source.surface[..weight.len()].to_vec(),
         quality: measured.quality.clone(),
         footprint_deg: footprint.iter().map(lonlat_deg).collect(),

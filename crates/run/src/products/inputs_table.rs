@@ -67,6 +67,16 @@ pub fn inputs_table(facts: &Facts) -> TableSpec {
         let values = used.iter().flat_map(of).collect();
         let data = ColumnData::F64Array { width: SURFACE_VALUES * facts.channels, values };
         table.columns.push(column("SURFACE", None, data));
+        let width = SURFACE_TERMS * facts.channels;
+        if used.iter().any(|frame| !frame.surface_error.is_empty()) {
+            let values = used.iter().flat_map(|frame| surface_errors(&frame.surface_error, width)).collect();
+            let unit = facts.unit();
+            table.columns.push(column(
+                "SURFACE_ERR",
+                unit.as_deref(),
+                ColumnData::F64Array { width, values },
+            ));
+        }
     }
     table
 }
@@ -82,6 +92,11 @@ pub(super) fn surface_values(surfaces: &[Surface], channels: usize) -> Vec<f64> 
         [surface.coefficients.as_slice(), &surface.centre_px, &surface.half_size_px].concat()
     };
     (0..channels).flat_map(of_channel).collect()
+}
+
+/// `width` errors of coefficients of surfaces, NaN where there are none.
+pub(super) fn surface_errors(errors: &[f64], width: usize) -> Vec<f64> {
+    (0..width).map(|term| errors.get(term).copied().unwrap_or(f64::NAN)).collect()
 }
 
 /// A name in printable ASCII, which is all a FITS table holds: other bytes (of its UTF-8) and `%` as %XX.

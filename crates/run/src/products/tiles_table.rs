@@ -3,9 +3,10 @@
 
 use zemosaic_fits::{Column, ColumnData, TableSpec};
 use zemosaic_gauge::Surface;
+use zemosaic_gauge::surface::SURFACE_TERMS;
 
 use crate::products::facts::{Facts, TileGauge, TileRecord};
-use crate::products::inputs_table::{SURFACE_VALUES, ascii, surface_values};
+use crate::products::inputs_table::{SURFACE_VALUES, ascii, surface_errors, surface_values};
 
 /// The table, one row per tile, where tiles were matched. A tile that could not be compared has a gain of 1 without an error.
 pub fn tiles_table(facts: &Facts) -> Option<TableSpec> {
@@ -48,6 +49,13 @@ pub fn tiles_table(facts: &Facts) -> Option<TableSpec> {
             None,
             ColumnData::F64Array { width: SURFACE_VALUES * channels, values },
         ));
+        let width = SURFACE_TERMS * channels;
+        let errors = |tile: &TileRecord| {
+            let errors = tile.gauge.as_ref().map_or(&[][..], |gauge| &gauge.surface_error);
+            surface_errors(errors, width)
+        };
+        let values = tiles.iter().flat_map(errors).collect();
+        columns.push(column("SURFACE_ERR", unit, ColumnData::F64Array { width, values }));
     }
     Some(TableSpec { extname: "TILES".into(), columns })
 }
