@@ -1,5 +1,5 @@
-//! Gains of a folder of frames against the gains they were made with: `gain_truth FOLDER TRUTH [--bias FILE] [--flat FILE] [--pairs N]`. TRUTH has
-//! a line for each frame: file name and the gain of each channel.
+//! Gains of a folder of frames against the gains they were made with: `gain_truth FOLDER TRUTH [--pairs N]`. TRUTH has
+//! a line for each frame: file name and the gain of each channel. Frames are taken as they are: those that need a flat field are not for this.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement for the terminal")]
 
 use std::collections::BTreeMap;
@@ -23,11 +23,8 @@ fn main() {
         let at = arguments.iter().position(|argument| argument == name)?;
         arguments.get(at + 1).map(PathBuf::from)
     };
-    let mut options = IngestOptions::default();
-    options.calibration.bias.extend(after("--bias"));
-    options.calibration.flat.extend(after("--flat"));
     let files = discover(&[PathBuf::from(&arguments[0])], &[]).unwrap();
-    let ingested = ingest(&files, &options, &|_| {});
+    let ingested = ingest(&files, &IngestOptions::default(), &|_| {});
     let frames = &ingested.frames;
     println!("{} frames, {} left out", frames.len(), ingested.left_out.len());
     let truth = read_truth(&arguments[1]);
