@@ -421,7 +421,7 @@ pub(crate) mod tests {
             pairs: vec![pair],
             part: vec![0, 0],
             undetermined: vec![Untold { what: "the gain of <b>".into(), frames: vec![1] }],
-            error: vec![FrameError { gain: [0.1; 3], offset: [0.2; 3] }; 2],
+            error: vec![FrameError { gain: [0.1; 3], offset: [0.2; 3], surface: [[0.3; 5]; 3] }; 2],
             certificate: Some(certificate),
             ..Gauge::identity(2)
         };
