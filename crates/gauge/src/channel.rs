@@ -4,7 +4,6 @@ use rayon::prelude::*;
 
 use crate::blocks::BlockGrid;
 use crate::channel_gains::{ChannelDifference, solve_together};
-use crate::gain::GainOrigin;
 use crate::gauge::{Gauge, Untold};
 use crate::location::{Differences, Location, block_differences};
 use crate::matching::Measured;
@@ -70,8 +69,10 @@ struct PairOfGains {
     difference: Difference,
     /// In the last round, over 1 / (variance + excess).
     weight: f64,
-    /// 1 / (variance + excess) with that weight; 0 of a gain that is that of the other channels.
-    precision: f64,
+    /// The log gain without what the other channels say; 0 where the channel has none.
+    own_value: f64,
+    /// weight / (variance + excess) of that; 0 where the channel has none.
+    own_precision: f64,
     /// What remains.
     left: f64,
 }
@@ -144,15 +145,17 @@ impl ChannelJob<'_> {
                 gauge.without_gain.push(frame);
             }
         }
-        let is_own = |pair: usize| {
-            self.measured[pair][channel].gain.is_some_and(|gain| gain.origin != GainOrigin::Channels)
-        };
-        let of_pair = |((pair, difference), weight): ((usize, Difference), &f64)| PairOfGains {
-            pair,
-            difference,
-            weight: *weight,
-            precision: if is_own(pair) { solution.precision(&difference, *weight) } else { 0.0 },
-            left: solution.residual(&difference),
+        let of_pair = |((pair, difference), weight): ((usize, Difference), &f64)| {
+            let own = self.measured[pair][channel].own_gain;
+            let own = own.map(|gain| Difference { value: gain.value, variance: gain.variance, ..difference });
+            PairOfGains {
+                pair,
+                difference,
+                own_value: own.map_or(0.0, |own| own.value),
+                own_precision: own.map_or(0.0, |own| solution.precision(&own, *weight)),
+                weight: *weight,
+                left: solution.residual(&difference),
+            }
         };
         let of_pairs = pairs.into_iter().zip(differences).zip(&solution.weight);
         gauge.gains_of_pairs = of_pairs.map(of_pair).collect();
@@ -302,8 +305,8 @@ pub(crate) fn hold_gains_together(channels: &mut [ChannelGauge]) {
         ChannelDifference {
             a: first.difference.a,
             b: first.difference.b,
-            value: all.map(|own| own.difference.value),
-            weight: all.map(|own| own.precision),
+            value: all.map(|own| own.own_value),
+            weight: all.map(|own| own.own_precision),
         }
     };
     let differences: Vec<ChannelDifference> = own.map(of_pair).collect();

@@ -21,7 +21,7 @@ const MATCH_PX: f64 = 1.5;
 /// Variance of the ratio of the widths of a star that has no noise.
 const WIDTH_FLOOR: f64 = 1e-4;
 
-/// Least signal to noise in a channel over that in the best of the star: what is chosen by the noise of its own channel is brighter
+/// Least signal to noise in a channel over that in the best of the star, or over what is asked for where that has more: what is chosen by the noise of its own channel is brighter
 /// there by chance.
 const OWN_SNR: f64 = 0.25;
 /// Least signal to noise in the best channel, where those above `star_snr` are too few.
@@ -72,13 +72,11 @@ pub fn pair_gains(
 ) -> Vec<Option<PairGain>> {
     let enough = options.min_stars.max(2);
     let least_stars = enough.min(FEW_STARS);
-    let least_snr = options.star_snr.min(LEAST_SNR);
     let usable: Vec<Vec<&GridStar>> =
-        previews.par_iter().map(|preview| usable_stars(preview, channel, least_snr)).collect();
+        previews.par_iter().map(|preview| usable_stars(preview, channel, options.star_snr)).collect();
     let of_stars = |scratch: &mut Scratch, pair: &Pair, floors: RangeInclusive<f64>| {
         scratch.find_common(&usable[pair.a], &usable[pair.b]);
-        scratch.choose(options.star_snr, enough);
-        scratch.fill(channel);
+        scratch.fill(channel, |stars| chosen(stars, options.star_snr, enough));
         scratch.ratio(least_stars, floors)
     };
     let first: Vec<Option<LogRatio>> = pairs
@@ -137,11 +135,12 @@ fn with_few_stars(structure: Structure, stars: Option<LogRatio>) -> PairGain {
     PairGain { value, variance, origin, samples }
 }
 
-/// Stars of a frame that are bright enough in any channel, by y.
+/// Stars of a frame that are bright enough in any channel, by y. `snr`: what is asked for where there are enough.
 fn usable_stars(preview: &Preview, channel: usize, snr: f64) -> Vec<&GridStar> {
     let is_usable = |star: &&GridStar| {
-        let own = snr_of(star, channel);
-        own.is_finite() && own > 0.0 && own >= OWN_SNR * snr && best_snr(star) >= snr && star.y_px.is_finite()
+        let (flux, best) = (star.flux[channel], best_snr(star));
+        let is_bright = best >= snr.min(LEAST_SNR) && snr_of(star, channel) >= OWN_SNR * best.min(snr);
+        is_bright && flux.is_finite() && flux > 0.0 && star.y_px.is_finite()
     };
     let mut stars: Vec<&GridStar> = preview.stars.iter().filter(is_usable).collect();
     stars.sort_by(|a, b| a.y_px.total_cmp(&b.y_px).then(a.x_px.total_cmp(&b.x_px)));
@@ -156,6 +155,17 @@ fn snr_of(star: &GridStar, channel: usize) -> f64 {
 /// That of the best channel.
 fn best_snr(star: &GridStar) -> f64 {
     (0..star.flux.len()).map(|channel| snr_of(star, channel)).fold(0.0, f64::max)
+}
+
+/// The lower of those in both frames.
+fn snr_in_both(stars: &[GridStar; 2]) -> f64 {
+    best_snr(&stars[0]).min(best_snr(&stars[1]))
+}
+
+/// How many of common stars, best first, count: those of this signal to noise in the best channel of both frames and, where they
+/// are less than `enough`, the next best.
+fn chosen(stars: &[[GridStar; 2]], snr: f64, enough: usize) -> usize {
+    stars.partition_point(|stars| snr_in_both(stars) >= snr).max(enough).min(stars.len())
 }
 
 #[derive(Default)]
@@ -182,23 +192,17 @@ impl Scratch {
         }
     }
 
-    /// Keep the common stars of this signal to noise in the best channel of both frames and, where they are less than `enough`, the
-    /// next best.
-    fn choose(&mut self, snr: f64, enough: usize) {
-        let of = |stars: &[GridStar; 2]| best_snr(&stars[0]).min(best_snr(&stars[1]));
-        self.common.sort_by(|a, b| of(b).total_cmp(&of(a)));
-        let bright = self.common.partition_point(|stars| of(stars) >= snr);
-        self.common.truncate(bright.max(enough));
-    }
-
-    /// Their log ratios.
-    fn fill(&mut self, channel: usize) {
+    /// Log ratios of those of the common stars that `chosen` counts, best first.
+    fn fill(&mut self, channel: usize, chosen: impl Fn(&[[GridStar; 2]]) -> usize) {
         self.ratios.clear();
-        let radii = self.apertures(channel);
+        self.common.sort_by(|a, b| snr_in_both(b).total_cmp(&snr_in_both(a)));
+        let radii = self.apertures(channel, chosen(&self.common));
         self.width = radii[0] - radii[1];
         // What frames of equal seeing have of a neighbour is the same in both.
-        let allowed = if self.width.abs() <= ALIKE { f32::INFINITY } else { ISOLATED };
-        for stars in self.common.iter().filter(|stars| stars.iter().all(|star| star.neighbour <= allowed)) {
+        if self.width.abs() > ALIKE {
+            self.common.retain(|stars| stars.iter().all(|star| star.neighbour <= ISOLATED));
+        }
+        for stars in &self.common[..chosen(&self.common)] {
             let [first, second] = [0, 1].map(|side| stars[side].ln_flux(channel, radii[side]));
             let [va, vb] = stars.map(|star| relative_variance(&star, channel));
             // The mean of a logarithm is half its variance too low.
@@ -217,9 +221,9 @@ impl Scratch {
         found.map(|found| LogRatio { variance: found.variance + shape, ..found })
     }
 
-    /// ln of the radii in which the stars of both are compared: the smallest that are measured in both and differ as the widths
+    /// ln of the radii in which the stars of both are compared, from the first `chosen`: the smallest that are measured in both and differ as the widths
     /// of the images of the common stars do, so that both hold the same share of the light.
-    fn apertures(&mut self, channel: usize) -> [f64; 2] {
+    fn apertures(&mut self, channel: usize, chosen: usize) -> [f64; 2] {
         let Some(first) = self.common.first() else { return [0.0; 2] };
         let [a, b] = first.map(|star| f64::from(star.ln_radius_px));
         self.widths.clear();
@@ -228,7 +232,7 @@ impl Scratch {
             let variance = relative_variance(a, channel) + relative_variance(b, channel);
             ratio.is_finite().then_some((ratio, 1.0 / (variance + WIDTH_FLOOR)))
         };
-        self.widths.extend(self.common.iter().filter_map(width));
+        self.widths.extend(self.common[..chosen].iter().filter_map(width));
         let half = 0.5 * weighted_median(&mut self.widths).unwrap_or(a - b);
         let middle = (a - half).max(b + half);
         [middle + half, middle - half]

@@ -45,7 +45,10 @@ impl MatchObserver for () {}
 
 /// What was measured of a pair in a channel.
 pub(crate) struct Measured {
+    /// With what the other channels say.
     pub(crate) gain: Option<PairGain>,
+    /// Without.
+    pub(crate) own_gain: Option<PairGain>,
     /// Difference of the levels as they are.
     pub(crate) raw: Option<Location>,
 }
@@ -240,7 +243,7 @@ fn measure_pairs(
         let own = together(&own);
         let of = |channel: usize, scratch: &mut Differences| {
             scratch.fill_scaled(&previews[pair.a], &previews[pair.b], channel, 1.0, 1.0);
-            Measured { gain: own[channel], raw: scratch.location(0.0) }
+            Measured { gain: own[channel], own_gain: gains[channel][index], raw: scratch.location(0.0) }
         };
         let measured = (0..channels).map(|channel| of(channel, scratch)).collect();
         observer.pair_done(done.fetch_add(1, Ordering::Relaxed) + 1, pairs.len());

@@ -285,7 +285,8 @@ fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
     if tiles > 0 {
         lines.push(format!("tiles: {tiles} master tiles added up"));
     }
-    if options.rgb_equalize.of_tiles() && tiles > 1 && facts.channels == 3 {
+    let is_matched = facts.gauge.as_ref().is_some_and(|gauge| gauge.matched.is_some());
+    if is_matched && options.rgb_equalize.of_tiles() && tiles > 1 && facts.channels == 3 {
         lines.push("tiles: RGB equalised one by one after the match: joins are not certified".into());
     }
     for line in lines {
