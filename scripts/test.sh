@@ -15,9 +15,11 @@ total() {
   } | awk '{ sum += $1 } END { print sum + 0 }' || true
 }
 
+disk_free() { df -Pk . | awk 'NR == 2 { printf "%.1f GiB", $4 / 1048576 }'; }
+
 failed_step=
 for step in "$@"; do
-  echo "== $step"
+  echo "== $step ($(disk_free) of disk free)"
   started=$SECONDS
   if ! ${MAKE:-make} --no-print-directory "$step" 2>&1 | tee "$log_dir/$step.log"; then
     failed_step=$step
