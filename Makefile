@@ -3,10 +3,12 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .PHONY: demo test setup fmt clippy layers goldens unit doctest doc products bench bench-peers clean
 
-# CI must not change the lock file, and builds once: what incremental builds keep would only fill its disk.
+# CI must not change the lock file, and builds once, for no debugger: what both keep would only fill its disk.
 LOCKED := $(if $(filter true,$(CI)),--locked)
 ifeq ($(CI),true)
 export CARGO_INCREMENTAL = 0
+export CARGO_PROFILE_DEV_DEBUG = 0
+export CARGO_PROFILE_RELEASE_DEBUG = 0
 endif
 
 # Simulate raw frames of a known sky, make the mosaic, compare it with the truth; prints figures and paths.

@@ -380,6 +380,7 @@ impl MosaicArgs {
                 RunCommand::Run | RunCommand::Stack => HotPixels::Auto,
             }),
             rgb_equalize: self.rgb_equalize,
+            match_tiles: self.matching.tiles_method(),
             two_pass: self.two_pass.options(),
         };
         MosaicRequest {

@@ -8,6 +8,7 @@ mod calibration_args;
 mod command_args;
 mod commands;
 mod gate_args;
+mod intertile_args;
 mod match_args;
 mod named;
 mod parse;

@@ -5,6 +5,7 @@ use zemosaic_gauge::{MatchMethod, MatchOptions, NormalizeMethod, NormalizeOption
 use zemosaic_run::RunCommand;
 
 use crate::args::refuse_idle;
+use crate::intertile_args::{IntertileArgs, Used};
 use crate::named::{name_of, named};
 use crate::parse;
 
@@ -15,6 +16,9 @@ pub struct MatchArgs {
     /// with a --normalize other than none
     #[arg(id = "match", long = "match", value_name = "METHOD", value_parser = named::<MatchMethod>())]
     pub method: Option<MatchMethod>,
+    /// run --mode classic: match the finished master tiles to one another too, after --rgb-equalize; default: none
+    #[arg(long, value_name = "METHOD", value_parser = named::<MatchMethod>())]
+    pub match_tiles: Option<MatchMethod>,
     /// Order of the surfaces of --match surface
     #[arg(long, value_parser = named::<SurfaceOrder>(), default_value = name_of(SurfaceOrder::default()))]
     pub match_order: SurfaceOrder,
@@ -33,6 +37,9 @@ pub struct MatchArgs {
     /// The frame that --normalize refers to: its name in frames.csv, or its number from 0; default: the one that covers most
     #[arg(long, value_name = "FRAME")]
     pub normalize_reference: Option<String>,
+    /// For comparison with ZeMosaic
+    #[command(flatten)]
+    pub intertile: IntertileArgs,
 }
 
 impl MatchArgs {
@@ -42,23 +49,28 @@ impl MatchArgs {
     /// The sentence for the user.
     pub fn check(&self, run_command: RunCommand, given: &[String]) -> Result<(), String> {
         let method = self.match_method(run_command);
-        let matches = method != MatchMethod::None;
+        let either = |is: fn(MatchMethod) -> bool| is(method) || self.tiles_method().is_some_and(is);
+        let is_some: fn(MatchMethod) -> bool = |own| own != MatchMethod::None;
+        let matches = is_some(method);
         let normalizes = self.normalize != NormalizeMethod::None;
         if matches && normalizes {
             return Err("--match and --normalize both bring frames to one level; give one of them".into());
         }
         let rules = [
-            ("match-order", method == MatchMethod::Surface, "--match surface"),
+            ("match-tiles", run_command == RunCommand::Run, "run --mode classic"),
+            ("match-order", either(|own| own == MatchMethod::Surface), "--match surface"),
             (
                 "match-reference",
                 matches && method != MatchMethod::Zemosaic,
                 "a --match other than none and zemosaic",
             ),
-            ("match-block", matches || normalizes, "--match or --normalize"),
-            ("match-pairs", matches, "--match"),
+            ("match-block", either(is_some) || normalizes, "--match or --normalize"),
+            ("match-pairs", either(is_some), "--match"),
             ("normalize-reference", normalizes, "--normalize"),
         ];
-        refuse_idle(&rules, given)
+        refuse_idle(&rules, given)?;
+        let is_used = if either(|own| own == MatchMethod::Zemosaic) { Used::Yes } else { Used::No };
+        self.intertile.check(is_used, given)
     }
 
     fn match_method(&self, run_command: RunCommand) -> MatchMethod {
@@ -69,6 +81,11 @@ impl MatchArgs {
         })
     }
 
+    /// How finished master tiles are matched, if they are.
+    pub fn tiles_method(&self) -> Option<MatchMethod> {
+        self.match_tiles.filter(|method| *method != MatchMethod::None)
+    }
+
     /// What is solved together.
     pub fn match_options(&self, run_command: RunCommand) -> MatchOptions {
         MatchOptions {
@@ -77,6 +94,7 @@ impl MatchArgs {
             reference: self.match_reference.clone(),
             block_px: self.match_block,
             pairs_per_frame: self.match_pairs,
+            intertile: self.intertile.options(),
             ..MatchOptions::default()
         }
     }

@@ -94,6 +94,7 @@ impl RunArgs {
             ("max-frames-per-tile", makes_tiles, needed),
             ("min-group-size", makes_tiles, needed),
             ("tiles", makes_tiles, needed),
+            ("match-tiles", makes_tiles, needed),
             ("rgb-equalize", classic || self.mosaic.rgb_equalize.of_mosaic(), "--mode classic, or final"),
         ];
         refuse_idle(&rules, given)?;

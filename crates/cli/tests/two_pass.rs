@@ -41,15 +41,18 @@ fn frames_get_gains_from_coverage_and_are_told_of() {
 fn a_stall_is_told_with_what_was_under_way() {
     let dir = folder();
     let input = mono_frames(&dir.path().join("in"), 3);
-    for what in [
+    for (number, what) in [
         "two-pass: outline of f1.fits",
         "two-pass: coverage of the canvas",
         "two-pass: blur of rows 64",
         "two-pass: gains",
-    ] {
-        let out = dir.path().join("out");
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let out = dir.path().join(format!("out{number}"));
         let mut command = program();
-        command.arg("mosaic").arg(&input).arg("-o").arg(&out).args(["--watchdog", "0.3", "--force"]);
+        command.arg("mosaic").arg(&input).arg("-o").arg(&out).args(["--watchdog", "0.3"]);
         command.args(["--two-pass-coverage-renorm", "--two-pass-sigma", "30"]);
         command.env("ZEMOSAIC_TEST_STALL", format!("{what}=1.5"));
         run(&mut command).expect(0, "W-STALLED");

@@ -131,6 +131,56 @@ fn a_stalled_pair_is_told_of() {
     assert_eq!(done.collect::<Vec<_>>(), ["15/15"], "{log}");
 }
 
+/// A file that an earlier run left is not written over.
+#[test]
+fn stalls_of_earlier_runs_stay() {
+    let dir = folder();
+    let input = mono_frames(dir.path(), 2);
+    let out = dir.path().join("out");
+    std::fs::create_dir_all(out.join("logs")).unwrap();
+    let earlier = out.join("logs/stall_1.txt");
+    std::fs::write(&earlier, "of an earlier run").unwrap();
+    stalled(&input, &out, "prepare: f1.fits=0.8", "0.3", &[]).expect(0, "W-STALLED");
+    assert_eq!(std::fs::read_to_string(&earlier).unwrap(), "of an earlier run");
+    let text = std::fs::read_to_string(out.join("logs/stall_2.txt")).unwrap();
+    assert!(text.contains("doing: prepare: f1.fits"), "{text}");
+    let told = events(&out);
+    let stall = told.iter().find(|event| event["event"] == "stalled").unwrap();
+    assert!(stall["file"].as_str().unwrap().ends_with("stall_2.txt"), "{stall}");
+}
+
+/// The log of the products that are there stays when a run that would replace them is refused after its frames are solved.
+#[test]
+fn a_refused_run_leaves_the_log_of_the_earlier_one() {
+    let dir = folder();
+    let input = mono_frames(dir.path(), 3);
+    let out = dir.path().join("out");
+    let run_with = |flags: &[&str]| {
+        run(program().arg("run").arg(&input).arg("-o").arg(&out).args(["--mode", "direct"]).args(flags))
+    };
+    let logs = ["events.jsonl", "logs/run.log"];
+    let aside = ["events.earlier.jsonl", "logs/run.earlier.log"];
+    let texts = |names: [&str; 2]| names.map(|name| std::fs::read_to_string(out.join(name)).unwrap());
+    run_with(&[]).expect(0, "");
+    let first = texts(logs);
+    assert!(!out.join(aside[0]).exists() && first[0].contains("\"finished\""));
+    // Refused twice; the log of the refusal is true too.
+    for memory in ["1M", "2M"] {
+        run_with(&["--force", "--memory", memory]).expect(6, "E-RESOURCE");
+        assert_eq!(texts(aside), first);
+        let told = events(&out);
+        assert_eq!(told[0]["event"], "run-started");
+        assert!(told[0]["command"].as_str().unwrap().contains(memory), "{told:?}");
+        assert_eq!(told.last().unwrap()["event"], "failed");
+        assert!(out.join("mosaic.fits").exists());
+    }
+    // One that goes on has the only log.
+    run_with(&["--force"]).expect(0, "");
+    assert!(aside.iter().all(|name| !out.join(name).exists()));
+    assert_eq!(events(&out).last().unwrap()["event"], "finished");
+    assert_ne!(texts(logs), first);
+}
+
 /// Commands without a run folder tell beside their file, or in the folder for unpacked copies.
 #[test]
 fn commands_without_a_run_folder_have_a_watchdog() {

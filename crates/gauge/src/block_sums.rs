@@ -5,6 +5,7 @@ use zemosaic_image::Region;
 use crate::blocks::slot_in;
 use crate::certificate::{CertificateJob, PixelNoise};
 use crate::gauge::FrameGauge;
+use crate::observer::MatchObserver;
 use crate::preview::Preview;
 use crate::statistics::median;
 
@@ -69,8 +70,8 @@ pub(crate) struct Own {
 }
 
 impl BlockSums {
-    /// Of all sources of `job`, in their order.
-    pub(crate) fn new(job: &CertificateJob<'_>) -> Self {
+    /// Of all sources of `job`, in their order; `observer` is told of each.
+    pub(crate) fn new(job: &CertificateJob<'_>, observer: &dyn MatchObserver) -> Self {
         let channels = job.previews.first().map_or(0, Preview::channels);
         let region = union_of(job.previews);
         let mut sums = Self {
@@ -88,6 +89,7 @@ impl BlockSums {
                     sums.add(job, source, slot, (x, y), &sigma2[source]);
                 }
             }
+            observer.piece_done();
         }
         sums
     }

@@ -22,6 +22,7 @@ use crate::blocks::BlockGrid;
 use crate::gauge::FrameGauge;
 use crate::joins::for_joins;
 use crate::level_spread::LevelSpread;
+use crate::observer::MatchObserver;
 use crate::pairs::Pair;
 use crate::preview::Preview;
 use crate::rims::Sources;
@@ -194,13 +195,13 @@ impl SeamCertificate {
 }
 
 /// The certificate of a mosaic. Time goes with the blocks of all sources and with the pairs given, memory with the blocks
-/// that the mosaic has and the lines of blocks that sources have.
-pub fn seam_certificate(job: &CertificateJob<'_>) -> SeamCertificate {
+/// that the mosaic has and the lines of blocks that sources have. `observer` is told of every piece of it.
+pub fn seam_certificate(job: &CertificateJob<'_>, observer: &dyn MatchObserver) -> SeamCertificate {
     let channels = job.previews.first().map_or(0, Preview::channels);
-    let sums = BlockSums::new(job);
+    let sums = BlockSums::new(job, observer);
     let mut tallies = vec![Tally::default(); channels];
     let (mut joins, mut join_elements) = (Vec::new(), 0);
-    for_joins(&Sources { job, sums: &sums }, |element| {
+    for_joins(&Sources { job, sums: &sums }, observer, |element| {
         join_elements += 1;
         for (channel, tally) in tallies.iter_mut().enumerate() {
             tally.add(&element, channel);
@@ -211,7 +212,7 @@ pub fn seam_certificate(job: &CertificateJob<'_>) -> SeamCertificate {
         }
     });
     keep_largest(&mut joins);
-    let (pairs, inter_tile) = seams_of_pairs(job, &sums);
+    let (pairs, inter_tile) = seams_of_pairs(job, &sums, observer);
     let block_px = job.blocks.block_px as f64;
     let channels: Vec<SeamSummary> = tallies.iter().map(|tally| tally.summary(block_px)).collect();
     let all = tallies.iter().fold(Tally::default(), Tally::with);

@@ -8,6 +8,7 @@ use crate::gauge::{Gauge, Untold};
 use crate::location::{Differences, Location, block_differences};
 use crate::matching::Measured;
 use crate::network::linked;
+use crate::observer::{MatchObserver, small_piece_done};
 use crate::options::{MatchMethod, MatchOptions};
 use crate::pairs::Pair;
 use crate::preview::Preview;
@@ -16,7 +17,7 @@ use crate::shared_noise::{PairPlaces, frame_variances, sources_of};
 use crate::solve::{Difference, Noise, OffsetSolution, solve_with_noise};
 use crate::statistics::{median, scatter_of};
 use crate::surface::{SURFACE_TERMS, Surface};
-use crate::surfaces::{BlockDifference, SurfacePair, SurfaceSolution, Undetermined, solve_surfaces};
+use crate::surfaces::{BlockDifference, SurfacePair, SurfaceSolution, Undetermined, observed_surfaces};
 
 /// Pairs of fewer common blocks cannot tell their own scatter: they have at least that of a typical pair.
 const ENOUGH_BLOCKS: usize = 8;
@@ -40,6 +41,7 @@ pub(crate) struct ChannelJob<'a> {
     /// Per pair.
     pub(crate) places: &'a [PairPlaces],
     pub(crate) options: &'a MatchOptions,
+    pub(crate) observer: &'a dyn MatchObserver,
 }
 
 /// The solution of a channel, by frame or by pair.
@@ -89,7 +91,7 @@ impl ChannelJob<'_> {
             sources_of(&variances, self.pairs.iter().zip(self.places))
         });
         let noise = sources.as_ref().map_or(Noise::NotAsked, Noise::Shared);
-        let solution = solve_with_noise(self.previews.len(), &gauge.differences, noise);
+        let solution = solve_with_noise(self.previews.len(), &gauge.differences, noise, self.observer);
         gauge.report = report_of(&solution, &gauge.report);
         if method == MatchMethod::Surface {
             let found = self.surfaces(channel, &gauge.gains, &solution);
@@ -133,7 +135,7 @@ impl ChannelJob<'_> {
         let variances = frame_variances(self.previews, channel, &gauge.gains);
         let of_pairs = pairs.iter().map(|pair| (&self.pairs[*pair], &self.places[*pair]));
         let sources = sources_of(&variances, of_pairs);
-        let solution = solve_with_noise(frames, &differences, Noise::Shared(&sources));
+        let solution = solve_with_noise(frames, &differences, Noise::Shared(&sources), self.observer);
         gauge.report.health = solution.health;
         let is_linked = linked(frames, differences.iter().map(|own| (own.a, own.b)));
         gauge.gain_part.clone_from(&solution.part);
@@ -172,7 +174,11 @@ impl ChannelJob<'_> {
         let found: Vec<Option<Location>> = self
             .pairs
             .par_iter()
-            .map_init(Differences::default, |scratch, pair| located(pair, 0.0, scratch))
+            .enumerate()
+            .map_init(Differences::default, |scratch, (index, pair)| {
+                small_piece_done(self.observer, index);
+                located(pair, 0.0, scratch)
+            })
             .collect();
         let known = found.iter().zip(self.pairs).filter(|(_, pair)| pair.blocks >= ENOUGH_BLOCKS);
         let excess: Vec<f64> =
@@ -219,7 +225,8 @@ impl ChannelJob<'_> {
             SurfacePair { a: pair.a, b: pair.b, blocks: found.map(of_block).collect() }
         };
         let pairs: Vec<SurfacePair> = self.pairs.par_iter().zip(self.measured).map(with_blocks).collect();
-        solve_surfaces(&frames, &pairs, self.options.surface_order, &start.offsets)
+        let order = self.options.surface_order;
+        observed_surfaces((&frames, &pairs), order, &start.offsets, self.observer)
     }
 }
 
@@ -295,7 +302,7 @@ impl ChannelGauge {
 
 /// The gains of `channels` held together ([`crate::channel_gains`]), and their errors: the error that all channels together leave, and of
 /// what a channel has beyond it the share that the data determine.
-pub(crate) fn hold_gains_together(channels: &mut [ChannelGauge]) {
+pub(crate) fn hold_gains_together(channels: &mut [ChannelGauge], observer: &dyn MatchObserver) {
     let [first, second, third] = channels else { return };
     let frames = first.gains.len();
     // A pair that tells a gain in one channel has one in all.
@@ -315,7 +322,7 @@ pub(crate) fn hold_gains_together(channels: &mut [ChannelGauge]) {
     }
     let alone: Vec<[f64; 3]> =
         (0..frames).map(|frame| [&*first, &*second, &*third].map(|own| own.gains[frame].ln())).collect();
-    let found = solve_together(frames, &differences, &alone);
+    let found = solve_together(frames, &differences, &alone, observer);
     if !found.log_gain.iter().flatten().all(|gain| gain.is_finite()) {
         return;
     }

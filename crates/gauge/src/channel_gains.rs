@@ -13,6 +13,7 @@ use crate::normal::conjugate::{self, Goal};
 use crate::normal::system::LinkBlocks;
 use crate::normal::variance::{ROUGH_PROBES, variances};
 use crate::normal::{Factor, Pattern, System, Unknowns};
+use crate::observer::MatchObserver;
 use crate::prior_width::next_width;
 use crate::report::SolveHealth;
 use crate::statistics::median;
@@ -61,11 +62,13 @@ fn combinations() -> [Unknowns<CHANNELS>; CHANNELS] {
     [[third, half, sixth], [third, 0.0, -2.0 * sixth], [third, -half, sixth]]
 }
 
-/// Of `frames` frames; `alone`: the log gains that each channel has by itself.
+/// Of `frames` frames; `alone`: the log gains that each channel has by itself. `observer` is told twice of every round: when it is
+/// solved, and when what the data determine is counted.
 pub(crate) fn solve_together(
     frames: usize,
     differences: &[ChannelDifference],
     alone: &[[f64; CHANNELS]],
+    observer: &dyn MatchObserver,
 ) -> ChannelGains {
     let links: Vec<(usize, usize)> = differences.iter().map(|own| (own.a, own.b)).collect();
     let pattern = Pattern::new(frames, &links, EXACT_PRODUCTS);
@@ -87,9 +90,11 @@ pub(crate) fn solve_together(
         let parts = (&pattern, &system, &factor);
         let goal = Goal { tolerance: TOLERANCE, iterations: 10 * frames + 100 };
         let reached = conjugate::solve(parts, &system.right, &mut x, goal);
+        observer.piece_done();
         health = SolveHealth::of(reached.is_solved, pattern.is_exact, Some(&factor));
         let known = |own: &Unknowns<CHANNELS>| own[1..].iter().map(|own| 1.0 - own / width).sum::<f64>();
         let gamma = variances(parts, ROUGH_PROBES).iter().map(known).sum::<f64>().clamp(0.0, free);
+        observer.piece_done();
         determined = if free > 0.0 { gamma / free } else { 1.0 };
         let next = next_width(width, squares_of(&x), gamma, free).max(least);
         if round == ROUNDS || (next / width).ln().abs() <= SETTLED {
@@ -143,6 +148,8 @@ fn system_of(pattern: &Pattern, differences: &[ChannelDifference]) -> System<CHA
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use zemosaic_testkit::rng::Rng;
 
     use super::*;
@@ -215,14 +222,14 @@ mod tests {
             let blue = |own: [f64; CHANNELS]| own[2] - own[1];
             let made = make(seed, 0.0, 1.0);
             let before = alone(&made);
-            let found = solve_together(FRAMES, &made.differences, &before);
+            let found = solve_together(FRAMES, &made.differences, &before, &());
             let (own, together) = (rms(&before, &made.truth, blue), rms(&found.log_gain, &made.truth, blue));
             assert!(together < 0.35 * own && found.width < 5e-3, "{seed}: {own} {together} {}", found.width);
             // The faintest channel has the gain of the others.
             assert!(rms(&found.log_gain, &made.truth, |d| d[2]) < 0.5 * rms(&before, &made.truth, |d| d[2]));
             let made = make(seed, 0.1, 1.0);
             let before = alone(&made);
-            let found = solve_together(FRAMES, &made.differences, &before);
+            let found = solve_together(FRAMES, &made.differences, &before, &());
             let (own, together) = (rms(&before, &made.truth, blue), rms(&found.log_gain, &made.truth, blue));
             assert!(together < 1.02 * own, "{seed}: {own} {together}");
             assert!((0.08..0.12).contains(&found.width) && found.determined > 0.9, "{found:?}");
@@ -236,12 +243,31 @@ mod tests {
             let scaled =
                 |d: &ChannelDifference| ChannelDifference { weight: d.weight.map(|w| scale * w), ..*d };
             let differences: Vec<_> = made.differences.iter().map(scaled).collect();
-            let found = solve_together(FRAMES, &differences, &made.truth);
+            let found = solve_together(FRAMES, &differences, &made.truth, &());
             let error =
                 (0..CHANNELS).map(|c| rms(&found.log_gain, &made.truth, |d| d[c])).fold(0.0, f64::max);
             // The prior pulls by the share (error / tau)^2.
             assert!(error < 2e-2 / scale && found.health.is_well(), "{scale}: {error}");
         }
+    }
+
+    /// Of every round a watchdog hears, and what is told changes nothing.
+    #[test]
+    fn rounds_are_told_of() {
+        struct Count(AtomicUsize);
+        impl MatchObserver for Count {
+            fn piece_done(&self) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let made = make(3, 0.0, 1.0);
+        let before = alone(&made);
+        let told = Count(AtomicUsize::new(0));
+        let found = solve_together(FRAMES, &made.differences, &before, &told);
+        // The width of colours that are noise falls by a step at a time.
+        let told = told.0.into_inner();
+        assert!((2 * 3..=2 * ROUNDS).contains(&told), "{told}");
+        assert_eq!(found, solve_together(FRAMES, &made.differences, &before, &()));
     }
 
     #[test]
@@ -250,10 +276,10 @@ mod tests {
         for own in &mut made.differences {
             own.weight[2] = 0.0;
         }
-        let found = solve_together(FRAMES, &made.differences, &vec![[0.0; CHANNELS]; FRAMES]);
+        let found = solve_together(FRAMES, &made.differences, &vec![[0.0; CHANNELS]; FRAMES], &());
         assert!(rms(&found.log_gain, &made.truth, |d| d[2]) < 0.01);
         // A frame without a pair stays; no pair at all is no problem.
-        let found = solve_together(2, &[], &[[0.0; CHANNELS]; 2]);
+        let found = solve_together(2, &[], &[[0.0; CHANNELS]; 2], &());
         assert_eq!(found.log_gain, [[0.0; CHANNELS]; 2]);
     }
 }

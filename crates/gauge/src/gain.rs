@@ -9,6 +9,7 @@ use zemosaic_image::stats::weighted_median;
 
 use crate::deming::{Structure, structure_gain};
 use crate::log_ratio::{ANY_FLOOR, LogRatio, log_ratio};
+use crate::observer::{MatchObserver, small_piece_done};
 use crate::options::MatchOptions;
 use crate::pairs::Pair;
 use crate::preview::Preview;
@@ -70,6 +71,16 @@ pub fn pair_gains(
     channel: usize,
     options: &MatchOptions,
 ) -> Vec<Option<PairGain>> {
+    observed_pair_gains((previews, pairs), channel, options, &())
+}
+
+/// [`pair_gains`] of which `observer` is told.
+pub(crate) fn observed_pair_gains(
+    (previews, pairs): (&[Preview], &[Pair]),
+    channel: usize,
+    options: &MatchOptions,
+    observer: &dyn MatchObserver,
+) -> Vec<Option<PairGain>> {
     let enough = options.min_stars.max(2);
     let least_stars = enough.min(FEW_STARS);
     let usable: Vec<Vec<&GridStar>> =
@@ -81,13 +92,18 @@ pub fn pair_gains(
     };
     let first: Vec<Option<LogRatio>> = pairs
         .par_iter()
-        .map_init(Scratch::default, |scratch, pair| of_stars(scratch, pair, ANY_FLOOR))
+        .enumerate()
+        .map_init(Scratch::default, |scratch, (index, pair)| {
+            small_piece_done(observer, index);
+            of_stars(scratch, pair, ANY_FLOOR)
+        })
         .collect();
     // A few dozen stars hardly tell their floor: it is at least that of a typical pair.
     let tells = |found: &&LogRatio| found.used >= enough && !found.is_same_noise;
     let mut floors: Vec<f64> = first.iter().flatten().filter(tells).map(|found| found.floor).collect();
     let typical = median(&mut floors).unwrap_or(0.0);
-    let one = |scratch: &mut Scratch, (pair, first): (&Pair, &Option<LogRatio>)| {
+    let one = |scratch: &mut Scratch, (index, (pair, first)): (usize, (&Pair, &Option<LogRatio>))| {
+        small_piece_done(observer, index);
         let found = match first {
             Some(found) if found.floor < typical && !found.is_same_noise => {
                 of_stars(scratch, pair, typical..=f64::MAX)
@@ -111,7 +127,7 @@ pub fn pair_gains(
             }),
         }
     };
-    pairs.par_iter().zip(&first).map_init(Scratch::default, one).collect()
+    pairs.par_iter().zip(&first).enumerate().map_init(Scratch::default, one).collect()
 }
 
 /// What structure and stars that are too few to be believed alone say together: their mean where they agree, else the structure's

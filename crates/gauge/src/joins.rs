@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use crate::abutting::{Abutting, step_across};
 use crate::block_sums::has_weight;
 use crate::certificate::{JoinElement, STEP_LIMIT, Side};
+use crate::observer::MatchObserver;
 use crate::rim_steps::{Lines, RimStep, StepScratch};
 use crate::rims::{LineRims, Sources, View, depth};
 
@@ -51,8 +52,8 @@ struct Edge {
     leading: (usize, Side),
 }
 
-/// Calls with all pieces, rows first, in the order of their places.
-pub(crate) fn for_joins(of: &Sources<'_>, mut call: impl FnMut(JoinElement)) {
+/// Calls with all pieces, rows first, in the order of their places; `observer` is told of every line.
+pub(crate) fn for_joins(of: &Sources<'_>, observer: &dyn MatchObserver, mut call: impl FnMut(JoinElement)) {
     let region = of.sums.region;
     for (axis, range) in [(Axis::X, region.y0..region.y1()), (Axis::Y, region.x0..region.x1())] {
         let by_line = LineSources::new(of, axis, range.start, range.end);
@@ -62,7 +63,7 @@ pub(crate) fn for_joins(of: &Sources<'_>, mut call: impl FnMut(JoinElement)) {
                 .par_iter()
                 .map(|first| {
                     let end = (first + LINES_AT_ONCE).min(range.end);
-                    Task { of, axis, by_line: &by_line }.joins(*first, end)
+                    Task { of, axis, by_line: &by_line, observer }.joins(*first, end)
                 })
                 .collect();
             found.into_iter().flatten().for_each(&mut call);
@@ -125,6 +126,7 @@ struct Task<'a> {
     of: &'a Sources<'a>,
     axis: Axis,
     by_line: &'a LineSources,
+    observer: &'a dyn MatchObserver,
 }
 
 impl Task<'_> {
@@ -132,7 +134,11 @@ impl Task<'_> {
         let along = depth(self.of.job.blocks.block_px) as i64 / 2;
         let (from, to) = ((first - along).max(self.by_line.first), (end + along).min(self.by_line.end()));
         let sides = self.axis.views().map(|view| {
-            let of_line = |line: i64| LineRims::new(self.of, view, line, self.by_line.at(line));
+            let of_line = |line: i64| {
+                let rims = LineRims::new(self.of, view, line, self.by_line.at(line));
+                self.observer.piece_done();
+                rims
+            };
             Lines { view, first: from, rims: (from..to).map(of_line).collect() }
         });
         let mut scratch = StepScratch::default();
@@ -140,6 +146,7 @@ impl Task<'_> {
         for line in first..end {
             let edges = self.edges(line, &sides, &mut scratch);
             found.extend((0..edges.len()).map(|index| self.judged(line, &edges, index)));
+            self.observer.piece_done();
         }
         found
     }

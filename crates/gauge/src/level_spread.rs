@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::network::linked;
+use crate::observer::MatchObserver;
 use crate::solve::{Difference, Noise, solve_with_noise};
 
 /// Spread of the levels of sources in a channel, in units of the mosaic.
@@ -21,10 +22,19 @@ pub struct LevelSpread {
 /// part), and what pairs say besides adds half the mean square of their residuals. Sources without a pair do not count; 0
 /// without pairs.
 pub fn level_spread(sources: usize, differences: &[Difference]) -> f64 {
+    observed_spread(sources, differences, &())
+}
+
+/// [`level_spread`]; `observer` is told of every round of the solution.
+pub(crate) fn observed_spread(
+    sources: usize,
+    differences: &[Difference],
+    observer: &dyn MatchObserver,
+) -> f64 {
     if differences.is_empty() {
         return 0.0;
     }
-    let solution = solve_with_noise(sources, differences, Noise::NotAsked);
+    let solution = solve_with_noise(sources, differences, Noise::NotAsked, observer);
     let is_linked = linked(sources, differences.iter().map(|own| (own.a, own.b)));
     let count = is_linked.iter().filter(|is_linked| **is_linked).count();
     let levels: f64 = solution.offsets.iter().map(|offset| offset * offset).sum();

@@ -21,7 +21,7 @@
 //! - [`mod@solve`]: offsets from differences
 //! - [`matching`]: gains, offsets and surfaces of all frames; `channel`: of one channel; `channel_gains`: gains of all channels;
 //!   [`report`]: what is told of them
-//! - [`match_bytes`]: what that takes
+//! - [`match_bytes`]: what that takes; [`observer`]: who is told how it goes on
 //! - `relative`: gain and offset relative to one frame
 //! - [`surface`]: low-order surfaces over the grid
 //! - `shared_noise`: which noise pairs have in common
@@ -60,6 +60,7 @@ pub mod match_bytes;
 pub mod matching;
 mod network;
 mod normal;
+pub mod observer;
 pub mod options;
 pub mod pairs;
 mod photometry;
@@ -90,7 +91,8 @@ pub use graph::{GraphOptions, Overlap, OverlapGraph, overlap_graph};
 pub use level_spread::{LevelSpread, level_spread};
 pub use location::{Differences, block_differences};
 pub use match_bytes::MatchBytes;
-pub use matching::{ChannelsAtOnce, FEW_PAIRS, MatchJob, MatchObserver, match_frames};
+pub use matching::{ChannelsAtOnce, FEW_PAIRS, MatchJob, match_frames};
+pub use observer::MatchObserver;
 pub use options::{MatchMethod, MatchOptions, NormalizeMethod, NormalizeOptions, SurfaceOrder};
 pub use pairs::{Pair, choose_pairs};
 pub use preview::{Preview, PreviewJob, PreviewScratch, measure_preview};

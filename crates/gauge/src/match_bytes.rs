@@ -14,7 +14,7 @@
 //!
 //! Buffers of a pair that a thread works on are not counted.
 
-use crate::compat::intertile::IntertileSolver;
+use crate::compat::intertile_options::IntertileSolver;
 use crate::options::{MatchMethod, MatchOptions, SurfaceOrder};
 use crate::pairs::Pair;
 use crate::preview::Preview;

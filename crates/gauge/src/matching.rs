@@ -11,10 +11,11 @@ use crate::blocks::BlockGrid;
 use crate::channel::{ChannelGauge, ChannelJob, hold_gains_together};
 use crate::colour::together;
 use crate::compat::intertile::intertile;
-use crate::gain::{PairGain, pair_gains};
+use crate::gain::{PairGain, observed_pair_gains};
 use crate::gauge::{FrameError, Gauge, Untold};
 use crate::location::{Differences, Location};
 use crate::network::{linked, parts};
+use crate::observer::MatchObserver;
 use crate::options::{MatchMethod, MatchOptions};
 use crate::pairs::Pair;
 use crate::preview::Preview;
@@ -29,19 +30,6 @@ const BLANK: f64 = 1e-59;
 const MOST_VARIANCE: f64 = 1e10;
 /// With fewer pairs threads are not worth it.
 pub const FEW_PAIRS: usize = 4;
-
-/// Is told about the work as it goes on; called from many threads.
-pub trait MatchObserver: Sync {
-    /// So many pairs will be measured, by so many threads.
-    fn pairs_chosen(&self, _pairs: usize, _threads: usize) {}
-    /// A pair is measured; so many of all are done.
-    fn pair_done(&self, _done: usize, _pairs: usize) {}
-    /// Something else is done: gains of all pairs of a channel, its gains, its solution, or what remains of a pair.
-    fn piece_done(&self) {}
-}
-
-/// Nobody is told.
-impl MatchObserver for () {}
 
 /// What was measured of a pair in a channel.
 pub(crate) struct Measured {
@@ -97,20 +85,20 @@ pub fn match_frames(job: &MatchJob<'_>, options: &MatchOptions, observer: &dyn M
     }
     gauge.pairs = pairs.iter().zip(&measured).map(|(pair, measured)| report_of(pair, measured)).collect();
     if options.method == MatchMethod::Zemosaic {
-        gauge.frames = intertile(previews, &pairs, &options.intertile);
+        gauge.frames = intertile(previews, blocks.block_px, &pairs, &options.intertile);
         gauge.part = parts(previews.len(), pairs.iter().map(|pair| (pair.a, pair.b)));
         gauge.channels = vec![ChannelReport::default(); channels];
     } else {
         let places = places_of(previews, &pairs);
-        let job =
-            ChannelJob { previews, blocks, pairs: &pairs, measured: &measured, places: &places, options };
+        let (pairs, measured, places) = (&pairs, &measured, &places);
+        let job = ChannelJob { previews, blocks, pairs, measured, places, options, observer };
         let all: Vec<usize> = (0..channels).collect();
         let told = |solved: ChannelGauge| {
             observer.piece_done();
             solved
         };
         let mut with_gains = in_channels(all, channels_at_once, |channel, _| told(job.gains(channel)));
-        hold_gains_together(&mut with_gains);
+        hold_gains_together(&mut with_gains, observer);
         let solved =
             in_channels(with_gains, channels_at_once, |channel, gains| told(job.solve(channel, gains)));
         for (channel, solved) in solved.into_iter().enumerate() {
@@ -230,7 +218,7 @@ fn measure_pairs(
     let gains: Vec<Vec<Option<PairGain>>> = (0..channels)
         .map(|channel| {
             let found = if options.method.has_gain() {
-                pair_gains(previews, pairs, channel, options)
+                observed_pair_gains((previews, pairs), channel, options, observer)
             } else {
                 vec![None; pairs.len()]
             };

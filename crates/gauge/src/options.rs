@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::compat::intertile::IntertileOptions;
+use crate::compat::intertile_options::IntertileOptions;
 
 /// What is solved for all frames at once from their overlaps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

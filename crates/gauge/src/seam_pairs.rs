@@ -8,8 +8,9 @@ use crate::blocks::place_in;
 use crate::certificate::CertificateJob;
 use crate::common_blocks::for_common;
 use crate::gauge::FrameGauge;
-use crate::level_spread::{LevelSpread, level_spread};
+use crate::level_spread::{LevelSpread, observed_spread};
 use crate::location::Differences;
+use crate::observer::{MatchObserver, small_piece_done};
 use crate::pairs::Pair;
 use crate::preview::Preview;
 use crate::robust_weight::RobustWeight;
@@ -92,18 +93,23 @@ type Stages = Option<[Difference; 3]>;
 pub(crate) fn seams_of_pairs(
     job: &CertificateJob<'_>,
     sums: &BlockSums,
+    observer: &dyn MatchObserver,
 ) -> (Vec<PairSeam>, Vec<LevelSpread>) {
     let channels = job.previews.first().map_or(0, Preview::channels);
     let measured: Vec<(PairSeam, Vec<Stages>)> = job
         .pairs
         .par_iter()
-        .map_init(Scratch::default, |scratch, pair| scratch.pair(job, sums, pair, channels))
+        .enumerate()
+        .map_init(Scratch::default, |scratch, (index, pair)| {
+            small_piece_done(observer, index);
+            scratch.pair(job, sums, pair, channels)
+        })
         .collect();
     let spread = |channel: usize| {
         let stage = |stage: usize| {
             let of_pair = |(_, stages): &(PairSeam, Vec<Stages>)| stages[channel].map(|all| all[stage]);
             let differences: Vec<Difference> = measured.iter().filter_map(of_pair).collect();
-            level_spread(job.previews.len(), &differences)
+            observed_spread(job.previews.len(), &differences, observer)
         };
         LevelSpread { raw: stage(0), after_gain: stage(1), after_offset: stage(2) }
     };

@@ -14,6 +14,7 @@ use crate::normal::shared::{Sources, shared_variances};
 use crate::normal::system::LinkBlocks;
 use crate::normal::variance::{PROBES, variances};
 use crate::normal::{Factor, Pattern, System, Unknowns};
+use crate::observer::MatchObserver;
 use crate::report::SolveHealth;
 use crate::robust_weight::RobustWeight;
 use crate::statistics::{median, scatter_of};
@@ -188,14 +189,15 @@ pub(crate) enum Noise<'a> {
 
 /// Offsets of `frames` frames. Pairs must be of two different frames, and given once each; their noise is taken as independent.
 pub fn solve_offsets(frames: usize, differences: &[Difference]) -> OffsetSolution {
-    solve_with_noise(frames, differences, Noise::Independent)
+    solve_with_noise(frames, differences, Noise::Independent, &())
 }
 
-/// [`solve_offsets`] with errors of `noise`.
+/// [`solve_offsets`] with errors of `noise`; `observer` is told of every round.
 pub(crate) fn solve_with_noise(
     frames: usize,
     differences: &[Difference],
     noise: Noise<'_>,
+    observer: &dyn MatchObserver,
 ) -> OffsetSolution {
     let mut fit = Fit::new(frames, differences);
     let typical = median(&mut differences.iter().map(|d| d.variance).collect::<Vec<_>>()).unwrap_or(1.0);
@@ -217,6 +219,7 @@ pub(crate) fn solve_with_noise(
         let weighed = |(weight, d): (&f64, &Difference)| solution.precision(d, *weight);
         fit.weigh(differences, solution.weight.iter().zip(differences).map(weighed));
         solution.iterations += fit.solve(ROUGH_TOLERANCE);
+        observer.piece_done();
         let offsets = fit.offsets();
         let change = offsets
             .iter()
@@ -234,6 +237,7 @@ pub(crate) fn solve_with_noise(
         if settled || solution.degrees_of_freedom == 0 || round + 1 == ROUNDS {
             fit.renew();
             let reached = fit.refine(TOLERANCE);
+            observer.piece_done();
             solution.iterations += reached.iterations;
             solution.health = fit.health(reached);
             solution.offsets = fit.offsets();

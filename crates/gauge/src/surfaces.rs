@@ -25,6 +25,7 @@ use crate::normal::conjugate::{self, Goal, Reached};
 use crate::normal::system::LinkBlocks;
 use crate::normal::variance::{PROBES, ROUGH_PROBES, variances};
 use crate::normal::{Factor, Pattern, System, Unknowns};
+use crate::observer::MatchObserver;
 use crate::options::SurfaceOrder;
 use crate::prior_width::next_width;
 use crate::report::SolveHealth;
@@ -155,9 +156,19 @@ pub fn solve_surfaces(
     order: SurfaceOrder,
     start: &[f64],
 ) -> SurfaceSolution {
+    observed_surfaces((frames, pairs), order, start, &())
+}
+
+/// [`solve_surfaces`]; `observer` is told of every round.
+pub(crate) fn observed_surfaces(
+    (frames, pairs): (&[Surface], &[SurfacePair]),
+    order: SurfaceOrder,
+    start: &[f64],
+    observer: &dyn MatchObserver,
+) -> SurfaceSolution {
     match order {
-        SurfaceOrder::Plane => Problem::<3>::new(frames, pairs, start).solve(),
-        SurfaceOrder::Quadratic => Problem::<6>::new(frames, pairs, start).solve(),
+        SurfaceOrder::Plane => Problem::<3>::new(frames, pairs, start).solve(observer),
+        SurfaceOrder::Quadratic => Problem::<6>::new(frames, pairs, start).solve(observer),
     }
 }
 
@@ -349,7 +360,7 @@ impl<'a, const K: usize> Problem<'a, K> {
         self.weight = sigmas.into_par_iter().map(weigh).collect();
     }
 
-    fn solve(mut self) -> SurfaceSolution {
+    fn solve(mut self, observer: &dyn MatchObserver) -> SurfaceSolution {
         let mut rounds = 0;
         let mut factor;
         self.reweigh();
@@ -357,6 +368,7 @@ impl<'a, const K: usize> Problem<'a, K> {
             self.assemble();
             factor = Factor::new(&self.pattern, &self.system);
             let (change, _) = self.iterate(&factor, ROUGH_TOLERANCE);
+            observer.piece_done();
             rounds += 1;
             let is_last = rounds == ROUNDS || self.links.is_empty();
             if is_last || (rounds > 2 && change <= SETTLED * (self.typical + self.excess).sqrt()) {
@@ -368,6 +380,7 @@ impl<'a, const K: usize> Problem<'a, K> {
             self.reweigh();
         }
         let (_, reached) = self.iterate(&factor, TOLERANCE);
+        observer.piece_done();
         let variances = self.variances(&factor, PROBES);
         self.count(&variances);
         let health = SolveHealth::of(reached.is_solved, self.pattern.is_exact, Some(&factor));

@@ -1,9 +1,8 @@
 //! What ZeMosaic's match and scaling of tiles do, failures included.
 #![allow(clippy::unwrap_used)]
 
-use zemosaic_gauge::compat::intertile::{
-    IntertileLine, IntertileOptions, IntertileSolver, from_lines, intertile, sky_line, solve_lines,
-};
+use zemosaic_gauge::compat::intertile::{IntertileLine, from_lines, intertile, sky_line, solve_lines};
+use zemosaic_gauge::compat::intertile_options::{IntertileOptions, IntertileSolver};
 use zemosaic_gauge::compat::tile_scaling::{TileScalingError, tile_scaling};
 use zemosaic_gauge::{Pair, Preview};
 use zemosaic_image::Region;
@@ -22,7 +21,7 @@ fn the_sky_band_destroys_slopes() {
         let x: Vec<f64> = sky.iter().zip(noise(n, 5.0, 2)).map(|(sky, noise)| sky + noise).collect();
         let y: Vec<f64> =
             sky.iter().zip(noise(n, 5.0, 3)).map(|(sky, noise)| 1.05 * sky + 30.0 + noise).collect();
-        sky_line(&x, &y, 2.5).unwrap()
+        sky_line(&x, &y, &IntertileOptions::default()).unwrap()
     };
     let (flat, intercept) = slope(0.01);
     assert!((-0.95..-0.75).contains(&flat), "{flat}");
@@ -127,13 +126,26 @@ fn previews_are_matched_within_the_limits() {
         })
         .collect();
     let pairs: Vec<Pair> = (0..4).map(|a| Pair { a, b: a + 1, blocks: 64 }).collect();
-    let found = intertile(&tiles, &pairs, &IntertileOptions::default());
+    let found = intertile(&tiles, 64, &pairs, &IntertileOptions::default());
     for frame in &found {
         assert!(frame.gain.iter().all(|gain| (0.75..=1.25).contains(gain) && *gain == frame.gain[0]));
         assert!(frame.offset.iter().all(|offset| offset.abs() <= 50.0));
     }
+    // Half of a tile is enough of an overlap, unless more is asked for: then the lesser ones are tried, and count too.
+    let strict = IntertileOptions { overlap_min: 0.9, ..IntertileOptions::default() };
+    assert_eq!(intertile(&tiles, 64, &pairs, &strict), found);
+    // Where one pair has enough, those that have less go: tiles without a pair keep their values but for their medians.
+    let near = [&tiles[..], &[tile(1, 16, 3, |_, block| 1100.0 + bumps[block + 3])]].concat();
+    let more = [&pairs[..], &[Pair { a: 0, b: 5, blocks: 120 }]].concat();
+    assert_ne!(
+        intertile(&near, 64, &more, &strict),
+        intertile(&near, 64, &more, &IntertileOptions::default())
+    );
+    // Nothing is brought to the medians of all where that is not wanted: one pair, an offset at most.
+    let still = IntertileOptions { global_recenter: false, ..strict };
+    assert!(intertile(&near, 64, &more, &still).iter().all(|frame| frame.gain == [1.0; 3]));
     // Without pairs medians are made equal.
-    let found = intertile(&tiles, &[], &IntertileOptions::default());
+    let found = intertile(&tiles, 64, &[], &IntertileOptions::default());
     assert!((found[0].gain[0] - 1.8).abs() < 0.05, "{found:?}");
 }
 
@@ -156,8 +168,10 @@ fn tiles_are_scaled_to_a_healthy_one() {
     }
     let record = &found.records[6];
     assert_eq!((record.tile, record.channel, record.mask_blocks, record.fell_back), (3, 0, 64, false));
-    assert!(record.line().contains("mask_blocks=64") && (record.after.unwrap().median - 1000.0).abs() < 10.0);
-    assert!(found.records[0].line().ends_with("no valid pixels, scaling disabled"));
+    assert!(
+        record.line(16).contains("mask_pixels=16384") && (record.after.unwrap().median - 1000.0).abs() < 10.0
+    );
+    assert!(found.records[0].line(16).ends_with("no valid pixels, scaling disabled"));
     assert_eq!(tile_scaling(&tiles[3..], None), Err(TileScalingError::AllFellBack(0)));
     assert_eq!(
         tile_scaling(&[tiles[0].clone(), tiles[0].clone()], None),
@@ -215,7 +229,7 @@ fn no_number_is_nan() {
             [IntertileSolver::Legacy, IntertileSolver::OffsetOnly, IntertileSolver::Irls][round as usize % 3];
         let options = IntertileOptions { solver, ..IntertileOptions::default() };
         if round % 10 == 0 {
-            let found = intertile(&tiles, &pairs, &options);
+            let found = intertile(&tiles, 64, &pairs, &options);
             assert!(found.iter().all(is_sane), "{tiles:?} {found:?}");
         }
     }

@@ -539,10 +539,11 @@ fn steps_besides_the_pairs_are_told_of() {
     };
     let counts = Counts { pairs: AtomicUsize::new(0), pieces: AtomicUsize::new(0) };
     match_frames(&job, &options, &counts);
-    // Of each channel gains of the pairs, gains, solution; of each pair what remains.
+    // Of each channel gains of the pairs, gains, solution, two rounds of either at least; of each pair what remains.
     let channels = previews[0].channels();
     assert_eq!(counts.pairs.into_inner(), pairs.len());
-    assert_eq!(counts.pieces.into_inner(), 3 * channels + pairs.len());
+    let pieces = counts.pieces.into_inner();
+    assert!(pieces >= (3 + 2 * 2) * channels + pairs.len(), "{pieces} of {} pairs", pairs.len());
 }
 
 #[test]

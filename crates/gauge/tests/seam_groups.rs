@@ -49,14 +49,8 @@ fn judge(previews: &[Preview]) -> SeamCertificate {
     let same = vec![FrameGauge::default(); previews.len()];
     let noise = vec![PixelNoise { sigma: [SIGMA; 3], weight: [1.0 / (SIGMA * SIGMA); 3] }; previews.len()];
     let blocks = BlockGrid { block_px: BLOCK_PX };
-    seam_certificate(&CertificateJob {
-        previews,
-        blocks,
-        before: &same,
-        after: &same,
-        pairs: &[],
-        noise: &noise,
-    })
+    let job = CertificateJob { previews, blocks, before: &same, after: &same, pairs: &[], noise: &noise };
+    seam_certificate(&job, &())
 }
 
 fn flat(level: f64) -> impl Fn(f64, f64) -> f64 {

@@ -1,10 +1,11 @@
 //! The seam certificate, against steps and gradients that were put in and against its definition block by block.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use zemosaic_gauge::{
-    BlockGrid, CertificateJob, FrameGauge, JoinElement, Pair, PixelNoise, Preview, SeamCertificate, Side,
-    Surface, Verdict, seam_certificate,
+    BlockGrid, CertificateJob, FrameGauge, JoinElement, MatchObserver, Pair, PixelNoise, Preview,
+    SeamCertificate, Side, Surface, Verdict, seam_certificate,
 };
 use zemosaic_image::Region;
 use zemosaic_testkit::rng::Rng;
@@ -44,7 +45,7 @@ fn judge(
 ) -> SeamCertificate {
     let before = vec![FrameGauge::default(); previews.len()];
     let blocks = BlockGrid { block_px: BLOCK_PX };
-    seam_certificate(&CertificateJob { previews, blocks, before: &before, after, pairs, noise })
+    seam_certificate(&CertificateJob { previews, blocks, before: &before, after, pairs, noise }, &())
 }
 
 fn sky(x: f64, y: f64) -> f64 {
@@ -62,6 +63,45 @@ fn two() -> (Vec<Preview>, Pair) {
         preview(region(6, 0, 10, 6), 1, |_, x, y| sky(x, y)),
     ];
     (previews, Pair { a: 0, b: 1, blocks: 24 })
+}
+
+/// A watchdog hears of every stage, and what is told changes nothing.
+#[test]
+fn pieces_are_told_of() {
+    struct Count(AtomicUsize);
+    impl MatchObserver for Count {
+        fn piece_done(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let (sources, width, height) = (40, 50, 20);
+    let mut rng = Rng::for_keys(11, &[1]);
+    let previews: Vec<Preview> = (0..sources)
+        .map(|index| {
+            let level = rng.normal();
+            preview(region(index % 40, 0, 11, height), 3, move |_, x, y| sky(x, y) + level)
+        })
+        .collect();
+    let same = vec![FrameGauge::default(); previews.len()];
+    let noise = equal_noise(previews.len());
+    let pair = |a: usize, step: usize| Pair { a, b: a + step, blocks: 1 };
+    let pairs: Vec<Pair> = (0..previews.len()).flat_map(|a| (1..10).map(move |step| pair(a, step))).collect();
+    let pairs: Vec<Pair> = pairs.into_iter().filter(|pair| pair.b < previews.len()).collect();
+    let told_of = |pairs: &[Pair]| {
+        let blocks = BlockGrid { block_px: BLOCK_PX };
+        let (previews, before, after, noise) = (&previews[..], &same[..], &same[..], &noise[..]);
+        let told = Count(AtomicUsize::new(0));
+        let job = CertificateJob { previews, blocks, before, after, pairs, noise };
+        let found = seam_certificate(&job, &told);
+        assert_eq!(format!("{found:?}"), format!("{:?}", seam_certificate(&job, &())));
+        told.0.into_inner()
+    };
+    // The blocks of every source; of every line the ends on both sides, and the steps.
+    let without = told_of(&[]);
+    assert!(without >= sources as usize + 3 * (width + height), "{without}");
+    // Some hundred pairs; per channel three spreads, of two rounds at least and the last refinement.
+    let with = told_of(&pairs) - without;
+    assert!(pairs.len() > 256 && with >= pairs.len() / 256 + 3 * 3 * 3, "{with}");
 }
 
 #[test]

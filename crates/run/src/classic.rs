@@ -204,6 +204,7 @@ impl TileMaker<'_> {
             left_out: Vec::new(),
             grid: Grid { wcs, width: job.region.width, height: job.region.height },
             gauge: run.gauge.as_ref().map(|gauge| gauge.seen_from(x0, y0)),
+            frame_gauge: None,
             solve: run.solve.clone(),
             depth: run.depth,
             rgb_equalize: asked(self.request.options.rgb_equalize.of_tiles()),
@@ -262,6 +263,8 @@ pub(crate) fn make_tiles(
         for job in &jobs {
             let path = staging.path().join(tile_name(job.number));
             let (record, tile, summary) = maker.make_or_tell(job, path, &observer)?;
+            // What comes after the last patch of a tile is no patch.
+            reporter.beat();
             if let Some(tile) = tile {
                 made.patches += tile.patches;
                 made.tiles.push(tile.tile);

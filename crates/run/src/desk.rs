@@ -18,7 +18,16 @@ pub(crate) struct Desk {
 struct Open {
     next: u64,
     works: BTreeMap<u64, Work>,
+    /// Units that are done.
+    finished: u64,
     last_finished: Instant,
+}
+
+impl Open {
+    fn something_finished(&mut self) {
+        self.finished += 1;
+        self.last_finished = Instant::now();
+    }
 }
 
 struct Work {
@@ -39,7 +48,7 @@ impl Drop for Working<'_> {
     fn drop(&mut self) {
         let mut open = self.desk.lock();
         open.works.remove(&self.number);
-        open.last_finished = Instant::now();
+        open.something_finished();
     }
 }
 
@@ -51,7 +60,7 @@ fn wanted_stall() -> Option<(String, Duration)> {
 
 impl Desk {
     pub(crate) fn new() -> Self {
-        let open = Open { next: 0, works: BTreeMap::new(), last_finished: Instant::now() };
+        let open = Open { next: 0, works: BTreeMap::new(), finished: 0, last_finished: Instant::now() };
         Self { open: Mutex::new(open), stall: Mutex::new(wanted_stall()) }
     }
 
@@ -86,7 +95,12 @@ impl Desk {
 
     /// A unit is done.
     pub(crate) fn something_finished(&self) {
-        self.lock().last_finished = Instant::now();
+        self.lock().something_finished();
+    }
+
+    /// How many units are done.
+    pub(crate) fn finished(&self) -> u64 {
+        self.lock().finished
     }
 
     /// Time since a unit was done.

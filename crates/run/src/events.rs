@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::desk::{Desk, Working};
+use crate::log_files::LogFiles;
 
 /// The stages of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -207,6 +208,8 @@ enum Message {
 struct Logs {
     events: BufWriter<File>,
     text: BufWriter<File>,
+    /// Keeps the log of an earlier run locked.
+    _earlier: Option<File>,
 }
 
 /// Writes events from one thread. Cheap to share by reference; sending never blocks the work.
@@ -242,14 +245,8 @@ impl Voice {
 
     /// See [`Reporter::open_log`].
     pub(crate) fn open_log(&self, folder: &Path) -> std::io::Result<()> {
-        let events =
-            File::options().write(true).create(true).truncate(false).open(folder.join(EVENTS_NAME))?;
-        events.try_lock()?;
-        events.set_len(0)?;
-        let logs = folder.join(LOGS_FOLDER);
-        std::fs::create_dir_all(&logs)?;
-        let text = File::create(logs.join("run.log"))?;
-        let logs = Logs { events: BufWriter::new(events), text: BufWriter::new(text) };
+        let LogFiles { events, text, earlier } = LogFiles::open(folder)?;
+        let logs = Logs { events: BufWriter::new(events), text: BufWriter::new(text), _earlier: earlier };
         self.sender.send(Message::Open(logs)).map_err(std::io::Error::other)
     }
 }
@@ -292,7 +289,8 @@ impl Reporter {
     }
 
     /// From now on events also go to `events.jsonl` and `logs/run.log` in `folder`, those held back so far first. The
-    /// first file stays locked as long as the reporter lives, so that two runs never write into one folder.
+    /// first file stays locked as long as the reporter lives, so that two runs never write into one folder. The log of an
+    /// earlier run is moved aside, to `events.earlier.jsonl` and `logs/run.earlier.log`.
     ///
     /// # Errors
     /// When a file cannot be made; [`std::io::ErrorKind::WouldBlock`] when another run holds it.
@@ -325,6 +323,12 @@ impl Reporter {
         if self.voice.desk.is_stall_wanted() {
             drop(self.working(what()));
         }
+    }
+
+    /// How many units are done, for tests.
+    #[cfg(test)]
+    pub(crate) fn finished(&self) -> u64 {
+        self.voice.desk.finished()
     }
 
     /// What can be given to other threads.

@@ -2,15 +2,12 @@
 //! (another grid, or ZeMosaic's own with their ALPHA extension) go through the engine as frames with a weight map.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use zemosaic_coadd::sink::Rejecting;
 use zemosaic_coadd::{CoaddSummary, ProductPlane, merged_depth};
-use zemosaic_fits::{
-    FilePool, FitsError, Header, ReadScratch, Window, is_packed, open_unpacked, read_window, scan,
-};
+use zemosaic_fits::{FilePool, FitsError, Header, ReadScratch, Window, is_packed, read_window};
 use zemosaic_frames::ingest::reason_of;
 use zemosaic_frames::{IngestOptions, InputFile, LeftOut, MapSource, discover, time};
 use zemosaic_gauge::FrameGauge;
@@ -35,13 +32,11 @@ use crate::products::tile_inputs::frames_of_tile;
 use crate::rgb_equalize::asked;
 use crate::run_folder::RunFolder;
 use crate::scan::{no_input, tell_left_out};
+use crate::tile_weights::weights_of;
 use crate::tiles::TilesPlan;
 
-/// Extensions that are the weights of a tile: ours, and ZeMosaic's.
-const WEIGHTS: [&str; 2] = ["WHT", "ALPHA"];
-
 /// The tiles that `inputs` mean: of what is met in folders the files named as master tiles, or where there are none all.
-/// Each has its weights as its weight map, unless a list or an option says something of weights.
+/// Each has its weights as its weight map, unless a list or an option says something of weights. `reporter` hears of each.
 ///
 /// # Errors
 /// As [`discover`]; no files at all.
@@ -49,6 +44,7 @@ pub(crate) fn tile_inputs(
     inputs: &[PathBuf],
     excluded: &[PathBuf],
     options: &IngestOptions,
+    reporter: &Reporter,
 ) -> Result<Vec<InputFile>, RunError> {
     let mut files = discover(inputs, excluded)?;
     let is_tile = |file: &InputFile| {
@@ -67,77 +63,9 @@ pub(crate) fn tile_inputs(
         if file.given.weight.is_none() && options.maps.weight_suffix.is_none() {
             file.given.weight = weights_of(&file.path).map(MapSource::Extension);
         }
+        reporter.beat();
     }
     Ok(files)
-}
-
-/// The extension of `path` that holds its weights. Of a packed file ingest cannot read it where the first HDU is an
-/// image; as it is named it is missed there, and the tile left out rather than taken without its weights.
-fn weights_of(path: &Path) -> Option<String> {
-    let names = if is_packed(path).ok()? { packed_extensions(path) } else { extensions(path).ok()? };
-    let known = WEIGHTS.iter().find(|known| names.iter().any(|name| name.trim() == **known));
-    known.map(|name| (*name).to_owned())
-}
-
-fn extensions(path: &Path) -> Result<Vec<String>, FitsError> {
-    let hdus = scan(path)?.hdus;
-    Ok(hdus.iter().filter_map(|hdu| hdu.header.get_str("EXTNAME")).collect())
-}
-
-const BLOCK_BYTES: u64 = 2880;
-const CARD_BYTES: usize = 80;
-/// Blocks of a header and HDUs of a file that are looked at: a small packed file can hold any number of them.
-const MAX_BLOCKS: usize = 20_000;
-const MAX_HDUS: usize = 1000;
-
-/// Names of the extensions of a packed file, up to what cannot be read; it is unpacked in memory, piece by piece.
-fn packed_extensions(path: &Path) -> Vec<String> {
-    let Ok(mut stream) = open_unpacked(path) else { return Vec::new() };
-    let mut names = Vec::new();
-    for _ in 0..MAX_HDUS {
-        let Some(header) = next_header(&mut *stream) else { break };
-        names.extend(header.get_str("EXTNAME"));
-        let Some(bytes) = padded_data_bytes(&header) else { break };
-        let skipped = std::io::copy(&mut (&mut *stream).take(bytes), &mut std::io::sink());
-        if skipped.ok() != Some(bytes) {
-            break;
-        }
-    }
-    names
-}
-
-fn next_header(stream: &mut dyn Read) -> Option<Header> {
-    let is_end = |card: &[u8]| card.starts_with(b"END") && card[3..].iter().all(|byte| *byte == b' ');
-    let mut bytes = Vec::new();
-    for _ in 0..MAX_BLOCKS {
-        let start = bytes.len();
-        let got = stream.take(BLOCK_BYTES).read_to_end(&mut bytes).ok()?;
-        if got as u64 != BLOCK_BYTES {
-            return None;
-        }
-        if bytes[start..].chunks_exact(CARD_BYTES).any(is_end) {
-            return Header::parse(&bytes).ok().map(|(header, _)| header);
-        }
-    }
-    None
-}
-
-/// Bytes of the data behind a header (FITS 4.0, eq. 2), with padding.
-fn padded_data_bytes(header: &Header) -> Option<u64> {
-    let whole = |key: &str, default: u64| {
-        header.get_i64(key).map_or(Some(default), |value| u64::try_from(value).ok())
-    };
-    let axes = whole("NAXIS", 0)?;
-    if axes == 0 {
-        return Some(0);
-    }
-    let mut pixels = 1_u64;
-    for axis in 1..=axes.min(999) {
-        pixels = pixels.checked_mul(whole(&format!("NAXIS{axis}"), 0)?)?;
-    }
-    let group = pixels.checked_add(whole("PCOUNT", 0)?)?.checked_mul(whole("GCOUNT", 1)?)?;
-    let bytes = group.checked_mul(header.get_i64("BITPIX")?.unsigned_abs() / 8)?;
-    bytes.checked_next_multiple_of(BLOCK_BYTES)
 }
 
 /// Options that ask for what a merge of tiles does not do: another grid, resampling, stacking, leaving out.
@@ -196,27 +124,9 @@ pub(crate) fn from_tiles(
     refuse_existing(request, &request.out)?;
     let folder = RunFolder::watched(request, reporter);
     let opening = reporter.working("ingest: headers and frames of the master tiles");
-    let files = tile_inputs(&request.inputs, &request.all_excluded(), &request.options.ingest)?;
-    let (mut tiles, mut own, mut left_out, mut foreign, mut warnings) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for file in files {
-        if is_packed(&file.path).is_ok_and(|packed| packed) {
-            warnings.extend(packed_weights(&file));
-            foreign.push(format!("{} is packed", file.id));
-            continue;
-        }
-        match open_tile(&file.path) {
-            Ok(Opened::Tile(tile)) => {
-                tiles.push((file.id.clone(), *tile));
-                own.push(file);
-            }
-            Ok(Opened::Foreign(why)) => foreign.push(format!("{} {why}", file.id)),
-            Err(error) => {
-                left_out.push(LeftOut { id: file.id, path: file.path, reason: reason_of(&error) });
-            }
-        }
-    }
-    warnings.extend(twice(&tiles));
+    let files = tile_inputs(&request.inputs, &request.all_excluded(), &request.options.ingest, reporter)?;
+    let OpenedTiles { tiles, own, left_out, mut foreign, mut warnings } = open_tiles(files, reporter);
+    warnings.extend(twice(&tiles, reporter));
     drop(opening);
     let unlike = tiles.iter().find_map(|(id, tile)| unlike_first(&tiles[0], id, tile));
     foreign.extend(unlike);
@@ -236,6 +146,45 @@ pub(crate) fn from_tiles(
         tell_left_out(reporter, item);
     }
     merge_tiles((request, folder), (tiles, &own), left_out, warnings, reporter, cancel)
+}
+
+/// What the files given as master tiles are.
+#[derive(Default)]
+struct OpenedTiles {
+    /// Those of this program, with their ids.
+    tiles: Vec<(String, TileFile)>,
+    /// Their files.
+    own: Vec<InputFile>,
+    /// What cannot be read.
+    left_out: Vec<LeftOut>,
+    /// Why others are no such tiles.
+    foreign: Vec<String>,
+    warnings: Vec<Warning>,
+}
+
+/// Open all of `files`; `reporter` hears of each.
+fn open_tiles(files: Vec<InputFile>, reporter: &Reporter) -> OpenedTiles {
+    let mut all = OpenedTiles::default();
+    for file in files {
+        // Of thousands on a slow disk a watchdog must not think that they stand still.
+        reporter.beat();
+        if is_packed(&file.path).is_ok_and(|packed| packed) {
+            all.warnings.extend(packed_weights(&file));
+            all.foreign.push(format!("{} is packed", file.id));
+            continue;
+        }
+        match open_tile(&file.path) {
+            Ok(Opened::Tile(tile)) => {
+                all.tiles.push((file.id.clone(), *tile));
+                all.own.push(file);
+            }
+            Ok(Opened::Foreign(why)) => all.foreign.push(format!("{} {why}", file.id)),
+            Err(error) => {
+                all.left_out.push(LeftOut { id: file.id, path: file.path, reason: reason_of(&error) });
+            }
+        }
+    }
+    all
 }
 
 /// The first option that was given and a merge would not heed.
@@ -285,13 +234,14 @@ fn to_engine(reasons: &[String]) -> Warning {
 }
 
 /// That frames are in two tiles: of the two tiles that share most, by name and time of the frames.
-fn twice(tiles: &[(String, TileFile)]) -> Option<Warning> {
+fn twice(tiles: &[(String, TileFile)], reporter: &Reporter) -> Option<Warning> {
     let mut holders: BTreeMap<(String, Option<String>), BTreeSet<usize>> = BTreeMap::new();
     for (index, (_, tile)) in tiles.iter().enumerate() {
         // A table that cannot be read is told where its frames are needed.
         for frame in frames_of_tile(tile, index + 1).unwrap_or_default() {
             holders.entry((frame.id, frame.meta.date_obs)).or_default().insert(index);
         }
+        reporter.beat();
     }
     let mut common: BTreeMap<(usize, usize), usize> = BTreeMap::new();
     for tiles in holders.values() {
@@ -327,7 +277,7 @@ fn merge_tiles(
     reporter: &Reporter,
     cancel: &AtomicBool,
 ) -> Result<RunOutcome, RunError> {
-    let mut facts = facts_of(request, &tiles, left_out.clone())?;
+    let mut facts = facts_of(request, &tiles, left_out.clone(), reporter)?;
     let wants_match = wants_match(request, &tiles);
     let has_rejected = tiles.iter().flat_map(|(_, tile)| &tile.tile.planes);
     let rejecting = if has_rejected.into_iter().any(|own| own.plane == ProductPlane::RejLo) {
@@ -387,7 +337,8 @@ fn merge_tiles(
         let place = (spill.path(), &pool);
         facts.gauge = match_tiles(request, &mut planned, &mut tiles.tiles, files, place, reporter, cancel)?;
         if let Some(gauge) = &facts.gauge {
-            let applied: Vec<FrameGauge> = tiles.tiles.iter().map(|tile| tile.gauge).collect();
+            let applied: Vec<(usize, FrameGauge)> =
+                (1..).zip(tiles.tiles.iter().map(|tile| tile.gauge)).collect();
             gauge.note_tiles(&mut facts.tiles, &applied, facts.channels);
         }
     }
@@ -400,6 +351,7 @@ fn facts_of(
     request: &MosaicRequest,
     tiles: &[(String, TileFile)],
     left_out: Vec<LeftOut>,
+    reporter: &Reporter,
 ) -> Result<Facts, RunError> {
     let first = &tiles[0].1;
     let mut used = Vec::new();
@@ -427,6 +379,7 @@ fn facts_of(
             ..TileRecord::default()
         });
         used.extend(frames);
+        reporter.beat();
     }
     used.sort_by(|a, b| a.id.cmp(&b.id));
     let mut grid_header = Header::new();
@@ -446,6 +399,7 @@ fn facts_of(
         left_out,
         grid: first.grid.clone(),
         gauge: None,
+        frame_gauge: None,
         solve: None,
         depth: merged_depth(tiles.iter().map(|(_, file)| &file.tile)),
         rgb_equalize: asked(request.options.rgb_equalize.of_mosaic()),
@@ -497,4 +451,41 @@ fn noise_correlation(tiles: &[(String, TileFile)]) -> Vec<(usize, f64)> {
         (count > 0.0).then_some((aperture_px, sum / count))
     };
     crate::products::facts::APERTURES_PX.into_iter().filter_map(mean).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files of one kind each, of every way through the loop but the tiles themselves.
+    #[test]
+    fn every_file_that_is_opened_is_heard_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let foreign = {
+            let mut header = Header::new();
+            header.set_bool("SIMPLE", true, "");
+            header.set_i64("BITPIX", 8, "");
+            header.set_i64("NAXIS", 0, "");
+            let mut bytes = header.to_bytes();
+            bytes.resize(bytes.len().next_multiple_of(2880), b' ');
+            bytes
+        };
+        let files: [(&str, &[u8]); 4] = [
+            ("a.fits", b"no FITS file"),
+            ("b.fits", &foreign),
+            ("c.fits.gz", &[0x1f, 0x8b, 8, 0]),
+            ("d.fits", b""),
+        ];
+        for (name, bytes) in files {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        let reporter = Reporter::start(Box::new(|_| {}));
+        let inputs = [folder.path().to_path_buf()];
+        let found = tile_inputs(&inputs, &[], &IngestOptions::default(), &reporter).unwrap();
+        assert_eq!((found.len(), reporter.finished()), (4, 4));
+        let opened = open_tiles(found, &reporter);
+        assert_eq!(reporter.finished(), 8);
+        assert!(opened.tiles.is_empty() && opened.foreign.len() == 2, "{:?}", opened.foreign);
+        assert_eq!(opened.left_out.len(), 2);
+    }
 }

@@ -13,7 +13,7 @@
 //! - [`camera`]: what frames say of their cameras together (`cfa_check`, `noise_model`, `defects`)
 //! - [`noise_model`]: gains by photon transfer over the run
 //! - [`rgb_equalize`]: channels of a written product brought together
-//! - `classic`: groups of frames to master tiles; `existing`: a mosaic of tiles that are there; `stack`: all frames to one
+//! - `classic`: groups of frames to master tiles; `existing`: a mosaic of tiles that are there, `tile_weights`: which have weights; `stack`: all frames to one
 //! - [`quality`]: stars are measured, gates applied
 //! - [`mod@mosaic`]: the whole run
 //! - [`quality_report`]: the quality of frames alone
@@ -22,7 +22,7 @@
 //! - `output`: the files of a run folder
 //! - [`products`]: header, tables, preview, report
 //! - [`check`]: a product is verified
-//! - [`events`]: what happened, as it happens; `desk`: who works on what; [`watchdog`]: when nothing finishes
+//! - [`events`]: what happened, as it happens; `log_files`: where it is written; `desk`: who works on what; [`watchdog`]: when nothing finishes
 
 mod assemble;
 pub mod calibrate;
@@ -36,6 +36,7 @@ mod error;
 pub mod events;
 mod existing;
 pub mod layout;
+mod log_files;
 mod match_room;
 mod matching;
 pub mod mosaic;
@@ -54,6 +55,7 @@ pub mod scan;
 pub mod solve;
 mod stack;
 mod stats;
+mod tile_weights;
 pub mod tiles;
 mod two_pass;
 pub mod units;

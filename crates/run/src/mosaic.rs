@@ -20,7 +20,7 @@ use crate::desk::Working;
 use crate::error::{ExitCode, RunError};
 use crate::events::{Event, Reporter, Stage, Warning};
 use crate::existing::from_tiles;
-use crate::matching::gauge_frames;
+use crate::matching::{gauge_frames, match_made_tiles};
 use crate::options::{GroupChoice, InputKind, MosaicRequest, RunCommand};
 use crate::output::{refuse_existing, refuse_inputs_as_products};
 use crate::plan::{Placed, PlannedRun, look_at_inputs, place_sources, plan_inputs};
@@ -156,8 +156,10 @@ pub(crate) fn one_group_in(
     let plan = patches_of(request, &planned, &placed)?;
     announce(&planned, &plan, &placed.sources, reporter);
     let made = if request.makes_tiles() {
-        let made = make_tiles(request, &planned, &placed, &mut facts, &pool, reporter, cancel)?;
+        let mut made = make_tiles(request, &planned, &placed, &mut facts, &pool, reporter, cancel)?;
         planned.warnings.extend(made.warnings.iter().cloned());
+        let place = (spill.path(), &pool);
+        match_made_tiles(request, &mut planned, (&mut made, &mut facts), place, reporter, cancel)?;
         Some(made)
     } else {
         None
@@ -240,9 +242,10 @@ fn forget_what_changes(
     let tiles_differ = planned.tiles.tiles.len() > 1 && planned.layout.channels == 3;
     if request.options.rgb_equalize.of_tiles() && tiles_differ && gauge.seams().is_some() {
         gauge.forget_seams();
-        reporter.log(
-            "seams: not certified: --rgb-equalize gives every master tile factors of its own after the match",
-        );
+        reporter.log(match request.options.match_tiles {
+            None => "seams: not certified: --rgb-equalize gives every master tile factors of its own after the match",
+            Some(_) => "seams: to be certified after the match of the master tiles, which --rgb-equalize changes before",
+        });
     }
 }
 
@@ -298,6 +301,7 @@ pub(crate) fn gather_facts(
         used,
         grid: planned.layout.grid.clone(),
         gauge: placed.gauge.clone(),
+        frame_gauge: None,
         solve: planned.solve.clone(),
         channels,
         summary: CoaddSummary::default(),

@@ -8,7 +8,7 @@ use zemosaic_coadd::CoaddOptions;
 use zemosaic_fits::CompressOptions;
 use zemosaic_frames::{HotPixels, IngestOptions};
 use zemosaic_gauge::compat::two_pass::TwoPassOptions;
-use zemosaic_gauge::{MatchOptions, NormalizeOptions};
+use zemosaic_gauge::{MatchMethod, MatchOptions, NormalizeOptions};
 use zemosaic_sky::{ClusterOptions, GridOptions};
 
 use crate::quality::QualityOptions;
@@ -75,6 +75,10 @@ pub struct MosaicOptions {
     /// What is solved for all frames at once.
     #[serde(rename = "match")]
     pub matching: MatchOptions,
+    /// How the master tiles that are made of matched frames are matched to one another, after `rgb_equalize`, where that is
+    /// wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub match_tiles: Option<MatchMethod>,
     /// How frames are brought to the level of one.
     pub normalize: NormalizeOptions,
     /// The engine.

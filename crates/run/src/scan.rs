@@ -49,7 +49,7 @@ pub fn scan_request(request: &MosaicRequest, reporter: &Reporter) -> Result<Scan
             scan_inputs(&request.inputs, &excluded, &ingest, reporter)
         }
         InputKind::MasterTiles => {
-            let files = tile_inputs(&request.inputs, &excluded, &request.options.ingest)?;
+            let files = tile_inputs(&request.inputs, &excluded, &request.options.ingest, reporter)?;
             let scan = scan_files(&files, &request.options.ingest, reporter)?;
             refuse_mixed(&scan.frames)?;
             Ok(scan)

@@ -72,7 +72,7 @@ pub(crate) fn two_pass(
         let stop = || {
             if cancel.load(Ordering::Relaxed) { Err(RunError::from(CoaddError::Cancelled)) } else { Ok(()) }
         };
-        let weights = weights_of(request, &members, &placed.sources);
+        let weights = weights_of(request, &members, &placed.sources, reporter);
         let tiles = tile_coverages(&members, &placed.sources, &weights, reporter);
         stop()?;
         reporter.log(format!(
@@ -124,11 +124,16 @@ fn members_of(request: &MosaicRequest, planned: &PlannedRun, sources: &[Source])
 }
 
 /// Weights of the tiles from their numbers of frames.
-fn weights_of(request: &MosaicRequest, members: &[Vec<usize>], sources: &[Source]) -> Vec<f32> {
+fn weights_of(
+    request: &MosaicRequest,
+    members: &[Vec<usize>],
+    sources: &[Source],
+    reporter: &Reporter,
+) -> Vec<f32> {
     let counts: Vec<f64> = if request.makes_tiles() {
         members.iter().map(|members| members.len() as f64).collect()
     } else if request.input_kind == InputKind::MasterTiles {
-        sources.iter().map(stated_count).collect()
+        sources.iter().map(stated_count).inspect(|_| reporter.beat()).collect()
     } else {
         vec![1.0; members.len()]
     };

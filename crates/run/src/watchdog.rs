@@ -2,7 +2,8 @@
 //! threads are, and the run goes on or ends as the options say.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -44,7 +45,7 @@ impl Default for WatchdogOptions {
 /// Where the files of stalls go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StallFiles {
-    /// Their names begin with this and end with a number from 1 and `.txt`.
+    /// Their names begin with this and end with a number from 1 and `.txt`; numbers that are taken are passed over.
     start: PathBuf,
     /// The folder of the run whose logs tell of stalls too, of a command that has one.
     run: Option<PathBuf>,
@@ -78,13 +79,19 @@ impl StallFiles {
         name.into()
     }
 
-    /// Write the file of this number. A run that stands still early may have no folder yet.
-    fn write(&self, number: usize, text: &str) -> std::io::Result<()> {
-        let path = self.path(number);
-        if let (Some(_), Some(folder)) = (&self.run, path.parent()) {
+    /// Write the file of the first number above `last`, which becomes that number, of which there is none: those of earlier
+    /// runs stay. A run that stands still early may have no folder yet.
+    fn write_next(&self, last: &mut usize, text: &str) -> std::io::Result<()> {
+        if let (Some(_), Some(folder)) = (&self.run, self.start.parent()) {
             std::fs::create_dir_all(folder)?;
         }
-        std::fs::write(path, text)
+        loop {
+            *last += 1;
+            match File::options().write(true).create_new(true).open(self.path(*last)) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => return made?.write_all(text.as_bytes()),
+            }
+        }
     }
 }
 
@@ -131,8 +138,8 @@ impl Drop for Watchdog {
 /// What was told before.
 #[derive(Default)]
 struct Told {
-    /// Files in all.
-    files: usize,
+    /// Number of the last file.
+    last_file: usize,
     /// How often of the stall that goes on.
     times: u64,
 }
@@ -154,9 +161,8 @@ impl Watch {
         if !is_new {
             return;
         }
-        told.files += 1;
-        let path = self.files.path(told.files);
-        let written = self.files.write(told.files, &self.text(idle_s));
+        let written = self.files.write_next(&mut told.last_file, &self.text(idle_s));
+        let path = self.files.path(told.last_file);
         let action = match self.options.on_stall {
             StallAction::Continue => "continue",
             StallAction::Abort => "abort",
@@ -182,7 +188,9 @@ impl Watch {
     }
 
     fn text(&self, idle_s: f64) -> String {
-        let mut text = format!("Nothing has finished for {idle_s:.1} s.\n\n");
+        let finished = self.voice.desk().finished();
+        let mut text =
+            format!("Nothing has finished for {idle_s:.1} s; {finished} units of work did before.\n\n");
         text += &self.voice.desk().describe();
         let _ = write!(text, "\nthreads of the process\n{}", threads());
         text

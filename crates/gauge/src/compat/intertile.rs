@@ -14,9 +14,8 @@
 //! Lines are fitted to the blocks of previews instead of resampled pixels, which have far less noise: the bias is smaller.
 
 use rayon::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+use super::intertile_options::{IntertileOptions, IntertileSolver};
 use super::intertile_solve::LeastSquares;
 use crate::common_blocks::for_common;
 use crate::gauge::FrameGauge;
@@ -26,8 +25,8 @@ use crate::preview::Preview;
 use crate::robust_weight::{TUKEY, bisquare};
 use crate::statistics::{MAD_TO_SIGMA, finite_median, median, percentiles};
 
-/// The sky band of the mean of both.
-const SKY_BAND: [f64; 2] = [0.30, 0.70];
+/// Shares of the smaller box that two boxes may have in common instead, one after another, where no pair has enough.
+const LESSER_OVERLAPS: [f64; 3] = [0.03, 0.02, 0.01];
 /// Samples that the sky band must keep, else all count.
 const LEAST_IN_BAND: usize = 32;
 /// Samples that a fit starts with, and those it may shrink to.
@@ -37,68 +36,10 @@ const LEAST_KEPT: usize = 8;
 const ROUNDS: usize = 6;
 /// A gain below this is taken for a failure, and is 1.
 const LEAST_GAIN: f64 = 1e-6;
-/// IRLS: rounds, least sigma of a gain.
-const IRLS_ROUNDS: usize = 3;
+/// IRLS: least sigma of a gain.
 const LEAST_SIGMA: f64 = 0.02;
-/// IRLS: pairs that count.
-const PAIR_GAINS: [f64; 2] = [0.5, 2.0];
-const PAIR_OFFSET: f64 = 5000.0;
-/// IRLS: range of the result.
-const IRLS_GAINS: [f64; 2] = [0.90, 1.10];
+/// Largest offset where only offsets are applied.
 const LOOSE_OFFSET: f64 = 2000.0;
-
-/// Which unknowns are solved, and how.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum IntertileSolver {
-    /// Gains and offsets by plain least squares.
-    #[default]
-    Legacy,
-    /// Offsets from the intercepts.
-    OffsetOnly,
-    /// Gains and offsets with Tukey's weights and a prior of the gains towards 1.
-    Irls,
-}
-
-/// Options of the match; the defaults are ZeMosaic's.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct IntertileOptions {
-    /// The solver.
-    pub solver: IntertileSolver,
-    /// Clip of the residuals of a line, standard deviations.
-    pub clip_sigma: f64,
-    /// Pixels that a block stands for: the weight of a pair is the area of its overlap.
-    pub pixels_per_block: f64,
-    /// Strength of the prior of the gains towards 1, of IRLS.
-    pub prior: f64,
-    /// Range of the factor that brings the median of a tile to that of all.
-    pub recenter_clip: [f64; 2],
-    /// Share of the correction that is applied.
-    pub affine_blend: f64,
-    /// With so many pairs or less only offsets are applied.
-    pub max_pairs_offset_only: usize,
-    /// Range of the gains.
-    pub gain_limits: [f64; 2],
-    /// Largest offset.
-    pub offset_limit_adu: f64,
-}
-
-impl Default for IntertileOptions {
-    fn default() -> Self {
-        Self {
-            solver: IntertileSolver::default(),
-            clip_sigma: 2.5,
-            pixels_per_block: 4096.0,
-            prior: 0.02,
-            recenter_clip: [0.85, 1.18],
-            affine_blend: 0.30,
-            max_pairs_offset_only: 1,
-            gain_limits: [0.75, 1.25],
-            offset_limit_adu: 50.0,
-        }
-    }
-}
 
 /// The line of a pair: level of `b` = `slope` x level of `a` + `intercept`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -115,21 +56,28 @@ pub struct IntertileLine {
     pub area_px: f64,
 }
 
-/// Gain and offset of every tile, equal in all channels; always finite.
-pub fn intertile(previews: &[Preview], pairs: &[Pair], options: &IntertileOptions) -> Vec<FrameGauge> {
+/// Gain and offset of every tile, equal in all channels; always finite. `block_px`: side of a block of `previews`.
+pub fn intertile(
+    previews: &[Preview],
+    block_px: usize,
+    pairs: &[Pair],
+    options: &IntertileOptions,
+) -> Vec<FrameGauge> {
     let luminances: Vec<Vec<f64>> = previews.par_iter().map(luminance).collect();
     let medians: Vec<f64> = luminances.iter().map(|values| finite_median(values)).collect();
-    let one = |pair: &Pair| {
+    let block_area_px = (block_px * block_px) as f64;
+    let one = |(pair, blocks): &(Pair, usize)| {
         let (mut x, mut y) = (Vec::new(), Vec::new());
         for_common(&previews[pair.a], &previews[pair.b], |i, j| {
             x.push(luminances[pair.a][i]);
             y.push(luminances[pair.b][j]);
         });
-        let (slope, intercept) = sky_line(&x, &y, options.clip_sigma)?;
-        let area_px = x.len() as f64 * options.pixels_per_block;
+        let (slope, intercept) = sky_line(&x, &y, options)?;
+        let area_px = *blocks as f64 * block_area_px;
         Some(IntertileLine { a: pair.a, b: pair.b, slope, intercept, area_px })
     };
-    let lines: Vec<IntertileLine> = pairs.par_iter().filter_map(one).collect();
+    let overlapping = overlapping(previews, pairs, options.overlap_min);
+    let lines: Vec<IntertileLine> = overlapping.par_iter().filter_map(one).collect();
     let corrections =
         if lines.is_empty() { equal_medians(&medians) } else { from_lines(&medians, &lines, options) };
     let gauge = |[gain, offset]: [f64; 2]| FrameGauge {
@@ -138,6 +86,29 @@ pub fn intertile(previews: &[Preview], pairs: &[Pair], options: &IntertileOption
         ..FrameGauge::default()
     };
     corrections.into_iter().map(gauge).collect()
+}
+
+/// The pairs whose boxes have `overlap_min` of the smaller one in common, with the blocks of what they have in common; where no
+/// pair has that, the lesser overlaps are tried.
+fn overlapping(previews: &[Preview], pairs: &[Pair], overlap_min: f64) -> Vec<(Pair, usize)> {
+    let boxes = |pair: &Pair| {
+        let (a, b) = (previews[pair.a].region, previews[pair.b].region);
+        let blocks = a.intersect(&b).map_or(0, |common| common.area());
+        (*pair, blocks, blocks as f64 / a.area().min(b.area()).max(1) as f64)
+    };
+    let all: Vec<(Pair, usize, f64)> = pairs.iter().map(boxes).collect();
+    let lesser = LESSER_OVERLAPS.into_iter().filter(|own| *own < overlap_min);
+    for least in std::iter::once(overlap_min).chain(lesser) {
+        let enough: Vec<(Pair, usize)> = all
+            .iter()
+            .filter(|(_, blocks, share)| *blocks > 0 && *share >= least)
+            .map(|(pair, blocks, _)| (*pair, *blocks))
+            .collect();
+        if !enough.is_empty() {
+            return enough;
+        }
+    }
+    Vec::new()
 }
 
 /// Mean of the channels of every block.
@@ -154,12 +125,12 @@ fn luminance(preview: &Preview) -> Vec<f64> {
 }
 
 /// Slope and intercept of y over x in the sky band, as ZeMosaic fits them: least squares in at most 6 rounds, each without
-/// what is further off than `clip_sigma` standard deviations. `None` with less than 16 samples or without a line.
-pub fn sky_line(x: &[f64], y: &[f64], clip_sigma: f64) -> Option<(f64, f64)> {
+/// what is further off than `robust_clip_sigma` standard deviations. `None` with less than 16 samples or without a line.
+pub fn sky_line(x: &[f64], y: &[f64], options: &IntertileOptions) -> Option<(f64, f64)> {
     let all: Vec<(f64, f64)> =
         x.iter().copied().zip(y.iter().copied()).filter(|(x, y)| (x + y).is_finite()).collect();
     let mut middles: Vec<f64> = all.iter().map(|(x, y)| 0.5 * (x + y)).collect();
-    let [low, high] = percentiles(&mut middles, SKY_BAND);
+    let [low, high] = percentiles(&mut middles, options.sky_percentile.map(|percent| percent / 100.0));
     let is_sky = |(x, y): &(f64, f64)| (low..=high).contains(&(0.5 * (x + y)));
     let mut kept: Vec<(f64, f64)> = all.iter().copied().filter(is_sky).collect();
     if kept.len() < LEAST_IN_BAND {
@@ -174,8 +145,11 @@ pub fn sky_line(x: &[f64], y: &[f64], clip_sigma: f64) -> Option<(f64, f64)> {
         let n = kept.len() as f64;
         let mean = kept.iter().map(residual).sum::<f64>() / n;
         let sigma = (kept.iter().map(|own| (residual(own) - mean).powi(2)).sum::<f64>() / n).sqrt();
-        let left: Vec<(f64, f64)> =
-            kept.iter().copied().filter(|own| residual(own).abs() <= clip_sigma * sigma).collect();
+        let left: Vec<(f64, f64)> = kept
+            .iter()
+            .copied()
+            .filter(|own| residual(own).abs() <= options.robust_clip_sigma * sigma)
+            .collect();
         if left.len() < LEAST_KEPT || left.len() == kept.len() {
             break;
         }
@@ -214,14 +188,18 @@ fn equal_medians(medians: &[f64]) -> Vec<[f64; 2]> {
 pub fn from_lines(medians: &[f64], lines: &[IntertileLine], options: &IntertileOptions) -> Vec<[f64; 2]> {
     let tiles = medians.len();
     let mut found = solve_lines(tiles, lines, options);
-    recenter(&mut found, medians, options);
+    if options.global_recenter {
+        recenter(&mut found, medians, options.recenter_clip);
+    }
     for [gain, offset] in &mut found {
         *gain = 1.0 + options.affine_blend * (*gain - 1.0);
         *offset *= options.affine_blend;
     }
     let has_line = linked(tiles, lines.iter().map(|line| (line.a, line.b)));
     let active = has_line.iter().filter(|has_line| **has_line).count();
-    if lines.len() <= options.max_pairs_offset_only || active <= 2 {
+    if lines.len() <= options.underconstrained_max_pairs
+        || active <= options.underconstrained_max_active_tiles
+    {
         for [gain, offset] in &mut found {
             *gain = 1.0;
             *offset = offset.clamp(-LOOSE_OFFSET, LOOSE_OFFSET);
@@ -236,11 +214,10 @@ pub fn from_lines(medians: &[f64], lines: &[IntertileLine], options: &IntertileO
 }
 
 /// The median of every corrected tile towards the median of these.
-fn recenter(found: &mut [[f64; 2]], medians: &[f64], options: &IntertileOptions) {
+fn recenter(found: &mut [[f64; 2]], medians: &[f64], [low, high]: [f64; 2]) {
     let corrected: Vec<f64> =
         found.iter().zip(medians).map(|([gain, offset], own)| gain * own + offset).collect();
     let target = finite_median(&corrected);
-    let [low, high] = options.recenter_clip;
     for (own, corrected) in found.iter_mut().zip(corrected) {
         let factor = target / corrected;
         if factor.is_finite() {
@@ -254,7 +231,7 @@ fn recenter(found: &mut [[f64; 2]], medians: &[f64], options: &IntertileOptions)
 pub fn solve_lines(tiles: usize, lines: &[IntertileLine], options: &IntertileOptions) -> Vec<[f64; 2]> {
     let lines = match options.solver {
         IntertileSolver::Legacy | IntertileSolver::OffsetOnly => lines.to_vec(),
-        IntertileSolver::Irls => sane_lines(lines),
+        IntertileSolver::Irls => sane_lines(lines, options),
     };
     let both: Vec<IntertileLine> =
         lines.iter().flat_map(|line| [Some(*line), reversed(line)]).flatten().collect();
@@ -262,7 +239,7 @@ pub fn solve_lines(tiles: usize, lines: &[IntertileLine], options: &IntertileOpt
     let solution = match options.solver {
         IntertileSolver::Legacy => gains_and_offsets(tiles, &both, anchor, &vec![1.0; both.len()], 0.0),
         IntertileSolver::OffsetOnly => offsets_only(tiles, &both, anchor),
-        IntertileSolver::Irls => irls(tiles, &both, anchor, options.prior),
+        IntertileSolver::Irls => irls(tiles, &both, anchor, options),
     };
     let has_line = linked(tiles, both.iter().map(|line| (line.a, line.b)));
     let tidy = |(own, has_line): ([f64; 2], &bool)| {
@@ -329,10 +306,11 @@ fn offsets_only(tiles: usize, lines: &[IntertileLine], anchor: usize) -> Vec<[f6
 }
 
 /// Tukey's weights from the residuals of the gains.
-fn irls(tiles: usize, lines: &[IntertileLine], anchor: usize, prior: f64) -> Vec<[f64; 2]> {
+fn irls(tiles: usize, lines: &[IntertileLine], anchor: usize, options: &IntertileOptions) -> Vec<[f64; 2]> {
+    let prior = options.gain_prior_lambda;
     let mut weights = vec![1.0; lines.len()];
     let mut found = gains_and_offsets(tiles, lines, anchor, &weights, prior);
-    for _ in 0..IRLS_ROUNDS {
+    for _ in 0..options.max_irls_iters {
         let residuals: Vec<f64> =
             lines.iter().map(|line| found[line.a][0] - line.slope * found[line.b][0]).collect();
         let middle = median(&mut residuals.clone()).unwrap_or(0.0);
@@ -343,21 +321,22 @@ fn irls(tiles: usize, lines: &[IntertileLine], anchor: usize, prior: f64) -> Vec
         }
         found = gains_and_offsets(tiles, lines, anchor, &weights, prior);
     }
-    let clip = |[gain, offset]: [f64; 2]| {
-        [gain.clamp(IRLS_GAINS[0], IRLS_GAINS[1]), offset.clamp(-LOOSE_OFFSET, LOOSE_OFFSET)]
-    };
+    let (gains, offsets) = (options.gain_clip, options.offset_clip);
+    let clip =
+        |[gain, offset]: [f64; 2]| [gain.clamp(gains[0], gains[1]), offset.clamp(offsets[0], offsets[1])];
     found.into_iter().map(clip).collect()
 }
 
 /// Lines of a possible gain and offset; where there are none, those between the 1st and 99th percentile of both.
-fn sane_lines(lines: &[IntertileLine]) -> Vec<IntertileLine> {
+fn sane_lines(lines: &[IntertileLine], options: &IntertileOptions) -> Vec<IntertileLine> {
     let within = |[low, high]: [f64; 2], [least, most]: [f64; 2]| -> Vec<IntertileLine> {
         let is_sane = |line: &&IntertileLine| {
             (low..=high).contains(&line.slope) && (least..=most).contains(&line.intercept)
         };
         lines.iter().filter(is_sane).copied().collect()
     };
-    let sane = within(PAIR_GAINS, [-PAIR_OFFSET, PAIR_OFFSET]);
+    let most = options.pair_offset_abs_max;
+    let sane = within(options.pair_gain_clip, [-most, most]);
     if !sane.is_empty() {
         return sane;
     }

@@ -5,12 +5,14 @@
 //! - [`coverage_scale`]: the plane those gains are medians of
 //! - [`counted_median`]: exact medians without a copy of the values
 //! - [`intertile`]: gains and offsets from overlaps
+//! - [`intertile_options`]: its options
 //! - `intertile_solve`: its least squares
 //! - [`tile_scaling`]: gains from one healthy tile
 
 pub mod counted_median;
 pub mod coverage_scale;
 pub mod intertile;
+pub mod intertile_options;
 mod intertile_solve;
 pub mod tile_scaling;
 pub mod two_pass;

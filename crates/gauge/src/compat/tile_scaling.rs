@@ -51,16 +51,16 @@ pub struct ScalingRecord {
 }
 
 impl ScalingRecord {
-    /// A line for the log.
-    pub fn line(&self) -> String {
+    /// A line for the log; `block_px` is the side of a block.
+    pub fn line(&self, block_px: usize) -> String {
         let range = |range: Option<LevelRange>| {
             range.map_or("none".to_owned(), |own| format!("{:.4}/{:.4}/{:.4}", own.min, own.median, own.max))
         };
         format!(
-            "[GRIDPHO] tile={} channel={} mask_blocks={} gain={:.6} offset={:.6} min/median/max before={} after={}{}",
+            "[GRIDPHO] tile={} channel={} mask_pixels={} gain={:.6} offset={:.6} min/median/max before={} after={}{}",
             self.tile,
             self.channel,
-            self.mask_blocks,
+            self.mask_blocks * block_px * block_px,
             self.gain,
             self.offset,
             range(self.before),

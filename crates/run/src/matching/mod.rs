@@ -5,11 +5,14 @@
 //! - `log`: lines and heartbeats while pairs are measured
 //! - `tell`: what the user should know
 //! - `stage`: the stage
+//! - `made_tiles`: master tiles matched to one another before they are added up
 
 mod log;
+mod made_tiles;
 mod previews;
 mod stage;
 mod tell;
 
+pub(crate) use made_tiles::match_made_tiles;
 pub(crate) use stage::{gauge_frames, match_tiles};
 pub(crate) use tell::PlaceOfFigures;

@@ -152,7 +152,7 @@ fn relative_to_one(
     })?;
     set_gauges(placed, &found);
     for record in &found.scaling {
-        reporter.log(record.line());
+        reporter.log(record.line(blocks.block_px));
     }
     let facts = GaugeFacts::of_normalize(&found, options.method, blocks.block_px, &ids);
     let mut reasons = vec![None; previews.len()];
@@ -195,7 +195,7 @@ fn matched(
         found.pairs.iter().map(|pair| Pair { a: pair.a, b: pair.b, blocks: pair.blocks }).collect();
     let after = &found.frames;
     let job = CertificateJob { previews, blocks, before: &before, after, pairs: &pairs, noise: &noise };
-    let certificate = log.with_heartbeat(|| seam_certificate(&job));
+    let certificate = log.with_heartbeat(|| seam_certificate(&job, &log));
     log_metrics(reporter, &certificate);
     note_odd_gains(&mut found);
     found.certificate = Some(certificate);
@@ -232,7 +232,7 @@ pub(crate) fn match_tiles(
     if options.matching.method == MatchMethod::None {
         return Ok(None);
     }
-    let found = ingest(files, &IngestOptions::default(), &|_| {});
+    let found = ingest(files, &IngestOptions::default(), &|_| reporter.beat());
     let prepared = prepare(found.frames, &options.coadd, planned.budget, spill, pool, reporter, cancel)?;
     let mut placed = place_sources(prepared.frames, &planned.layout, options)?;
     let mut without = [found.left_out, prepared.left_out, std::mem::take(&mut placed.left_out)].concat();

@@ -191,6 +191,8 @@ pub struct Facts {
     pub offered: usize,
     /// How the used frames were brought to one level, if they were.
     pub gauge: Option<GaugeFacts>,
+    /// How the used frames were, where `gauge` is of the master tiles that were made of them.
+    pub frame_gauge: Option<GaugeFacts>,
     /// How frames found their place, where that was asked.
     pub solve: Option<Arc<SolveReport>>,
     /// Output grid.
@@ -220,6 +222,11 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// How this run brought the frames to one level.
+    pub fn gauge_of_frames(&self) -> Option<&GaugeFacts> {
+        self.frame_gauge.as_ref().or(self.gauge.as_ref().filter(|gauge| !gauge.is_of_tiles()))
+    }
+
     /// Identity of the run: from inputs, parameters and date.
     pub fn run_id(&self) -> String {
         let text = format!("{}{}{}", self.input_hash, self.parameter_hash, time::iso(self.date));

@@ -204,6 +204,13 @@ impl GaugeFacts {
         }
     }
 
+    /// Other numbers for the sources in tables.
+    pub fn renumber(&mut self, new: impl Fn(usize) -> usize) {
+        for number in self.matched.iter_mut().flat_map(|matched| &mut matched.numbers) {
+            *number = new(*number);
+        }
+    }
+
     /// The same with places of joins as a cut-out of the grid counts them, whose first pixel is (x0, y0) there.
     #[must_use]
     pub fn seen_from(&self, x0: f64, y0: f64) -> Self {
@@ -239,18 +246,24 @@ impl GaugeFacts {
         self.matched.as_ref().and_then(|matched| matched.seams.as_ref())
     }
 
+    /// Whether it is of master tiles that were matched.
+    pub fn is_of_tiles(&self) -> bool {
+        self.matched.as_ref().is_some_and(|matched| matched.subject == Subject::Tiles)
+    }
+
     /// Standard errors of the frames, where frames were matched and they are known.
     pub fn frame_errors(&self) -> Option<&[FrameError]> {
         let matched = self.matched.as_ref().filter(|matched| matched.subject == Subject::Frames)?;
         (!matched.errors.is_empty()).then_some(&matched.errors)
     }
 
-    /// Note in the records of tiles that were matched what was done to each; `applied` are their gauges by number from 1.
-    pub fn note_tiles(&self, records: &mut [TileRecord], applied: &[FrameGauge], channels: usize) {
+    /// Note in the records of tiles that were matched what was done to each; `applied` are numbers and gauges of tiles.
+    pub fn note_tiles(&self, records: &mut [TileRecord], applied: &[(usize, FrameGauge)], channels: usize) {
         let Some(matched) = self.matched.as_ref().filter(|own| own.subject == Subject::Tiles) else { return };
         for (source, number) in matched.numbers.iter().enumerate() {
             let record = records.iter_mut().find(|record| record.number == *number);
-            if let (Some(record), Some(gauge)) = (record, applied.get(number - 1)) {
+            let gauge = applied.iter().find(|(own, _)| own == number);
+            if let (Some(record), Some((_, gauge))) = (record, gauge) {
                 record.gauge = Some(TileGauge::of(gauge, matched.errors.get(source), channels));
             }
         }
@@ -390,14 +403,15 @@ pub(crate) mod tests {
         let offset = |offset: f64| FrameGauge { offset: [offset; 3], ..FrameGauge::default() };
         let frames = vec![offset(-4.8), offset(4.8)];
         let pair = Pair { a: 0, b: 1, blocks: 24 };
-        let certificate = seam_certificate(&CertificateJob {
+        let job = CertificateJob {
             previews: &[preview(0, 110.0), preview(6, 100.0)],
             blocks: BlockGrid { block_px: 16 },
             before: &[FrameGauge::default(); 2],
             after: &frames,
             pairs: &[pair],
             noise: &[PixelNoise { sigma: [5.0; 3], weight: [0.04; 3] }; 2],
-        });
+        };
+        let certificate = seam_certificate(&job, &());
         let pair = PairReport {
             a: 0,
             b: 1,

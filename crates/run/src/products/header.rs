@@ -27,6 +27,9 @@ pub fn plane_header(plane: ProductPlane, index: usize, facts: &Facts, options: &
         if let Some(gauge) = &facts.gauge {
             gauge.write_cards(&mut header);
         }
+        if let Some(gauge) = &facts.frame_gauge {
+            header.set_str("ZMMATCHF", gauge.method, "match of the frames, before that of their tiles");
+        }
         colour(&mut header, facts);
     }
     software(&mut header, facts);
@@ -232,7 +235,7 @@ fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
             ingest.maps.weight_type, ingest.maps.rescale
         ));
     }
-    if let Some(gauge) = &facts.gauge {
+    if let Some(gauge) = facts.gauge_of_frames() {
         lines.push(gauge.summary());
     }
     let calibrated = facts.used.iter().filter(|frame| !frame.calibration.is_empty()).count();
@@ -286,7 +289,9 @@ fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
         lines.push(format!("tiles: {tiles} master tiles added up"));
     }
     let is_matched = facts.gauge.as_ref().is_some_and(|gauge| gauge.matched.is_some());
-    if is_matched && options.rgb_equalize.of_tiles() && tiles > 1 && facts.channels == 3 {
+    if let Some(gauge) = facts.gauge.as_ref().filter(|gauge| gauge.is_of_tiles()) {
+        lines.push(format!("tiles: matched before, see table TILES: {}", gauge.summary()));
+    } else if is_matched && options.rgb_equalize.of_tiles() && tiles > 1 && facts.channels == 3 {
         lines.push("tiles: RGB equalised one by one after the match: joins are not certified".into());
     }
     for line in lines {

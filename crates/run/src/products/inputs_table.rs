@@ -58,7 +58,7 @@ pub fn inputs_table(facts: &Facts) -> TableSpec {
         table.columns.push(per_channel("GAIN", None, &|frame| &frame.gain));
         table.columns.push(per_channel("OFFSET", facts.unit().as_deref(), &|frame| &frame.offset));
     }
-    if facts.gauge.as_ref().is_some_and(|gauge| gauge.frame_errors().is_some()) {
+    if facts.gauge_of_frames().is_some_and(|gauge| gauge.frame_errors().is_some()) {
         table.columns.push(per_channel("GAIN_ERR", None, &|frame| &frame.gain_error));
         table.columns.push(per_channel("OFFSET_ERR", facts.unit().as_deref(), &|frame| &frame.offset_error));
     }

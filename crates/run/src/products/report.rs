@@ -82,6 +82,7 @@ pub fn report_json(facts: &Facts, costs: &Costs, warnings: &[Warning]) -> Result
         },
         "astrometry": facts.solve.as_deref(),
         "gauge": facts.gauge,
+        "frame_gauge": facts.frame_gauge,
         "noise_models": noise_models(facts),
         "bad_pixels": bad_pixels(facts),
         "rgb_equalize": facts.rgb_equalize,

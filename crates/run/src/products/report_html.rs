@@ -407,6 +407,7 @@ mod tests {
             input_hash: "i".into(),
             tiles: vec![TileRecord { number: 3, width_px: 160, height_px: 96, ..TileRecord::default() }],
             from_existing_tiles: false,
+            frame_gauge: None,
         }
     }
 

@@ -149,14 +149,15 @@ mod tests {
     }
 
     fn certificate(joins: Vec<JoinElement>) -> SeamCertificate {
-        let nothing = zemosaic_gauge::seam_certificate(&zemosaic_gauge::CertificateJob {
+        let job = zemosaic_gauge::CertificateJob {
             previews: &[],
             blocks: zemosaic_gauge::BlockGrid { block_px: 16 },
             before: &[],
             after: &[],
             pairs: &[],
             noise: &[],
-        });
+        };
+        let nothing = zemosaic_gauge::seam_certificate(&job, &());
         SeamCertificate { joins, ..nothing }
     }
 

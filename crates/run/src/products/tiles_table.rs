@@ -1,4 +1,4 @@
-//! The TILES table of a mosaic of master tiles that were there before and were matched: what was done to the values of each.
+//! The TILES table of a mosaic of master tiles that were matched to one another: what was done to the values of each.
 //! INPUTS has the frames of the tiles, with what was done to them when the tiles were made.
 
 use zemosaic_fits::{Column, ColumnData, TableSpec};
