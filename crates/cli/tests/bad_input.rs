@@ -228,6 +228,15 @@ fn frame_far_off() {
     assert_eq!(ran.stdout.lines().count(), 2, "{}", ran.stdout);
     assert_eq!(used_frames(&all.join("group_1")).len(), 3);
     assert_eq!(used_frames(&all.join("group_2")), ["far.fits"]);
+    // Each has the log of its own part of the run.
+    for group in ["group_1", "group_2"] {
+        let events = std::fs::read_to_string(all.join(group).join("events.jsonl")).unwrap();
+        let lines: Vec<&str> = events.lines().collect();
+        assert!(lines[0].contains("run-started"), "{events}");
+        let last = lines.last().unwrap();
+        assert!(last.contains("\"finished\"") && last.contains(&format!("{group}/mosaic.fits")), "{last}");
+        assert_eq!(events.matches("\"planned\"").count(), 1, "{events}");
+    }
     for (one, group) in [("out", "group_1"), ("second", "group_2")] {
         let alone = Mosaic::open(&dir.path().join(one).join("mosaic.fits"));
         assert_eq!(

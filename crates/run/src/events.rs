@@ -199,6 +199,8 @@ pub struct Warning {
 enum Message {
     Event(TimedEvent),
     Open(Logs),
+    /// With the last event of the log that is open.
+    Close(TimedEvent),
     /// Answered when all before it is written.
     Flush(SyncSender<()>),
     End,
@@ -289,13 +291,20 @@ impl Reporter {
     }
 
     /// From now on events also go to `events.jsonl` and `logs/run.log` in `folder`, those held back so far first. The
-    /// first file stays locked as long as the reporter lives, so that two runs never write into one folder. The log of an
+    /// first file stays locked until the log is closed or the reporter is gone, so that two runs never write into one folder. The log of an
     /// earlier run is moved aside, to `events.earlier.jsonl` and `logs/run.earlier.log`.
     ///
     /// # Errors
     /// When a file cannot be made; [`std::io::ErrorKind::WouldBlock`] when another run holds it.
     pub fn open_log(&self, folder: &Path) -> std::io::Result<()> {
         self.voice.open_log(folder)
+    }
+
+    /// The part of the run that has the open log is over: `last` is the last event there, and nobody else hears of it. The log
+    /// that is opened next begins as this one did.
+    pub fn close_log(&self, last: Event) {
+        let timed = TimedEvent { t_s: self.elapsed_s(), event: last };
+        let _ = self.voice.sender.send(Message::Close(timed));
     }
 
     /// Tell of `event`.
@@ -394,6 +403,7 @@ impl Furthest {
 fn write_events(receiver: &Receiver<Message>, mut listener: Box<dyn FnMut(&TimedEvent) + Send>) {
     let mut held: Vec<TimedEvent> = Vec::new();
     let mut logs: Option<Logs> = None;
+    let mut beginning: Option<TimedEvent> = None;
     let mut last_progress: Option<Instant> = None;
     let mut furthest = Furthest::default();
     for message in receiver {
@@ -408,7 +418,16 @@ fn write_events(receiver: &Receiver<Message>, mut listener: Box<dyn FnMut(&Timed
                 }
                 logs = Some(files);
             }
+            Message::Close(last) => {
+                if let Some(mut files) = logs.take() {
+                    files.write(&last);
+                }
+                held = beginning.iter().cloned().collect();
+            }
             Message::Event(event) => {
+                if matches!(event.event, Event::RunStarted { .. }) {
+                    beginning = Some(event.clone());
+                }
                 if furthest.is_behind(&event.event) {
                     continue;
                 }

@@ -52,6 +52,14 @@ pub struct RunOutcome {
     pub warnings: Vec<Warning>,
 }
 
+impl RunOutcome {
+    /// The last event of the run, which took `seconds`.
+    pub fn last_event(&self, seconds: f64) -> Event {
+        let mosaic = self.mosaics.first().map(|path| path.display().to_string()).unwrap_or_default();
+        Event::Finished { exit_code: self.exit_code as u8, mosaic, seconds }
+    }
+}
+
 /// Make the mosaic that `request` asks for.
 ///
 /// # Errors
@@ -94,6 +102,7 @@ fn all_groups(
         // The mosaics of the other groups are no input either.
         one.excluded.push(request.out.clone());
         let (mut outcome, groups) = one_group(&one, reporter, cancel)?;
+        reporter.close_log(outcome.last_event(reporter.elapsed_s()));
         // Frames of the other groups have their own mosaics.
         outcome.left_out.retain(|item| !matches!(item.reason, Reason::OtherGroup(_)));
         let merged = match total.take() {

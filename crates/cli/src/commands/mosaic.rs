@@ -75,11 +75,7 @@ pub fn execute(request: &MosaicRequest, display: Display) -> Result<RunOutcome, 
     });
     let seconds = reporter.elapsed_s();
     match &result {
-        Ok(outcome) => reporter.send(Event::Finished {
-            exit_code: outcome.exit_code as u8,
-            mosaic: outcome.mosaics.first().map(|path| path.display().to_string()).unwrap_or_default(),
-            seconds,
-        }),
+        Ok(outcome) => reporter.send(outcome.last_event(seconds)),
         Err(error) => reporter.send(failed(error)),
     }
     drop(reporter);
