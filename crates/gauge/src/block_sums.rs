@@ -47,8 +47,9 @@ impl Sums {
 
     /// Variance of the mean after.
     pub(crate) fn variance(&self) -> f64 {
-        // What rounding leaves of a difference may be below 0.
-        self.errors.max(0.0) / (self.weight * self.weight)
+        // What rounding leaves of a difference may be below 0; what is not known stays so.
+        let errors = if self.errors < 0.0 { 0.0 } else { self.errors };
+        errors / (self.weight * self.weight)
     }
 }
 
@@ -205,4 +206,26 @@ fn union_of(previews: &[Preview]) -> Region {
         Region { x0, y0, width: (x1 - x0) as usize, height: (y1 - y0) as usize }
     };
     regions.fold(first, grow)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variance_that_is_not_known_is_not_0() {
+        let own = |variance: f64| Own { weight: 0.5, levels: [1.0; 2], variance };
+        let mut sums = Sums::default();
+        sums.add(&own(4.0));
+        sums.add(&own(2.0));
+        assert_eq!(sums.variance(), 1.5);
+        let mut some = Sums::default();
+        some.add(&own(2.0));
+        some.errors += 10.0;
+        let mut rest = sums;
+        rest.take(&some);
+        assert_eq!(rest.variance(), 0.0, "rounding");
+        sums.add(&own(f64::NAN));
+        assert!(sums.variance().is_nan());
+    }
 }

@@ -278,11 +278,11 @@ impl Task<'_> {
 
 /// What the ends on both sides make together.
 fn net(found: &[Option<RimStep>; 2], sides: &[Lines; 2]) -> Option<Edge> {
-    let size = |step: &RimStep| step.step.iter().map(|step| step[1].abs()).fold(f64::NAN, f64::max);
+    // A step that is not known is less than any.
+    let size = |step: &RimStep| step.step.iter().map(|step| step[1].abs()).fold(-1.0, f64::max);
     let ends = || found.iter().zip(sides).filter_map(|(step, side)| Some((step.as_ref()?, side.view.0)));
     let mut leading: Option<(&RimStep, Side)> = None;
     for own in ends() {
-        // NaN is never larger.
         if leading.is_none_or(|best| size(own.0) > size(best.0)) {
             leading = Some(own);
         }
