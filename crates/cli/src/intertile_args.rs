@@ -7,32 +7,33 @@ use crate::args::refuse_idle;
 use crate::named::named;
 use crate::parse;
 
+/// Where `--help` lists them.
+pub const HEADING: &str =
+    "ZeMosaic's match of tiles (--match-tiles or --match zemosaic), for comparison only";
+
 /// Options of the method zemosaic of --match-tiles and --match; what is not given is as ZeMosaic has it.
 #[derive(Debug, Args)]
-#[command(
-    next_help_heading = "ZeMosaic's match of tiles (--match-tiles or --match zemosaic), for comparison only"
-)]
 pub struct IntertileArgs {
     /// Its solver; default: legacy
-    #[arg(id = "intertile_solver", long = "intertile-solver", value_name = "SOLVER", hide_short_help = true, value_parser = named::<IntertileSolver>())]
+    #[arg(id = "intertile_solver", long = "intertile-solver", value_name = "SOLVER", help_heading = HEADING, hide_short_help = true, value_parser = named::<IntertileSolver>())]
     solver: Option<IntertileSolver>,
     /// Share of the smaller tile that a pair must have in common; default: 0.05, and less where no pair has it
     #[arg(
         id = "intertile_overlap_min",
         long = "intertile-overlap-min",
         value_name = "SHARE",
-        hide_short_help = true
+        help_heading = HEADING, hide_short_help = true
     )]
     overlap_min: Option<f64>,
     /// Percentiles of the sky band; default: 30,70
-    #[arg(id = "intertile_sky_percentile", long = "intertile-sky-percentile", value_name = "LOW,HIGH", hide_short_help = true, value_parser = parse::pair)]
+    #[arg(id = "intertile_sky_percentile", long = "intertile-sky-percentile", value_name = "LOW,HIGH", help_heading = HEADING, hide_short_help = true, value_parser = parse::range)]
     sky_percentile: Option<(f64, f64)>,
     /// Clip of a pair's line, standard deviations; default: 2.5
     #[arg(
         id = "intertile_robust_clip_sigma",
         long = "intertile-robust-clip-sigma",
         value_name = "SIGMA",
-        hide_short_help = true
+        help_heading = HEADING, hide_short_help = true
     )]
     robust_clip_sigma: Option<f64>,
     /// irls: strength of the prior of the gains towards 1; default: 0.02
@@ -40,24 +41,24 @@ pub struct IntertileArgs {
         id = "intertile_gain_prior_lambda",
         long = "intertile-gain-prior-lambda",
         value_name = "LAMBDA",
-        hide_short_help = true
+        help_heading = HEADING, hide_short_help = true
     )]
     gain_prior_lambda: Option<f64>,
     /// irls: range of the gains; default: 0.9,1.1
-    #[arg(id = "intertile_gain_clip", long = "intertile-gain-clip", value_name = "LOW,HIGH", hide_short_help = true, value_parser = parse::pair)]
+    #[arg(id = "intertile_gain_clip", long = "intertile-gain-clip", value_name = "LOW,HIGH", help_heading = HEADING, hide_short_help = true, value_parser = parse::range)]
     gain_clip: Option<(f64, f64)>,
     /// irls: range of the offsets; default: -2000,2000
-    #[arg(id = "intertile_offset_clip", long = "intertile-offset-clip", value_name = "LOW,HIGH", hide_short_help = true, value_parser = parse::range, allow_hyphen_values = true)]
+    #[arg(id = "intertile_offset_clip", long = "intertile-offset-clip", value_name = "LOW,HIGH", help_heading = HEADING, hide_short_help = true, value_parser = parse::range, allow_hyphen_values = true)]
     offset_clip: Option<(f64, f64)>,
     /// irls: range of the slopes of pairs that count; default: 0.5,2
-    #[arg(id = "intertile_pair_gain_clip", long = "intertile-pair-gain-clip", value_name = "LOW,HIGH", hide_short_help = true, value_parser = parse::pair)]
+    #[arg(id = "intertile_pair_gain_clip", long = "intertile-pair-gain-clip", value_name = "LOW,HIGH", help_heading = HEADING, hide_short_help = true, value_parser = parse::range)]
     pair_gain_clip: Option<(f64, f64)>,
     /// irls: largest intercept of pairs that count; default: 5000
     #[arg(
         id = "intertile_pair_offset_abs_max",
         long = "intertile-pair-offset-abs-max",
         value_name = "ADU",
-        hide_short_help = true
+        help_heading = HEADING, hide_short_help = true
     )]
     pair_offset_abs_max: Option<f64>,
     /// irls: rounds; default: 3
@@ -65,21 +66,21 @@ pub struct IntertileArgs {
         id = "intertile_max_irls_iters",
         long = "intertile-max-irls-iters",
         value_name = "N",
-        hide_short_help = true
+        help_heading = HEADING, hide_short_help = true
     )]
     max_irls_iters: Option<usize>,
     /// Whether the medians of the tiles are brought towards that of all; default: true
-    #[arg(id = "intertile_global_recenter", long = "intertile-global-recenter", value_name = "true|false", hide_short_help = true, action = clap::ArgAction::Set)]
+    #[arg(id = "intertile_global_recenter", long = "intertile-global-recenter", value_name = "true|false", help_heading = HEADING, hide_short_help = true, action = clap::ArgAction::Set)]
     global_recenter: Option<bool>,
     /// Range of the factor that does it; default: 0.85,1.18
-    #[arg(id = "intertile_recenter_clip", long = "intertile-recenter-clip", value_name = "LOW,HIGH", hide_short_help = true, value_parser = parse::pair)]
+    #[arg(id = "intertile_recenter_clip", long = "intertile-recenter-clip", value_name = "LOW,HIGH", help_heading = HEADING, hide_short_help = true, value_parser = parse::range)]
     recenter_clip: Option<(f64, f64)>,
     /// Share of the correction that is applied; default: 0.3
     #[arg(
         id = "intertile_affine_blend",
         long = "intertile-affine-blend",
         value_name = "SHARE",
-        hide_short_help = true
+        help_heading = HEADING, hide_short_help = true
     )]
     affine_blend: Option<f64>,
     /// Pairs up to which only offsets are applied; default: 1
@@ -87,7 +88,7 @@ pub struct IntertileArgs {
         id = "intertile_underconstrained_max_pairs",
         long = "intertile-underconstrained-max-pairs",
         value_name = "N",
-        hide_short_help = true
+        help_heading = HEADING, hide_short_help = true
     )]
     underconstrained_max_pairs: Option<usize>,
     /// Tiles in pairs up to which only offsets are applied; default: 2
@@ -95,18 +96,18 @@ pub struct IntertileArgs {
         id = "intertile_underconstrained_max_active_tiles",
         long = "intertile-underconstrained-max-active-tiles",
         value_name = "N",
-        hide_short_help = true
+        help_heading = HEADING, hide_short_help = true
     )]
     underconstrained_max_active_tiles: Option<usize>,
     /// Range of the gains that are applied; default: 0.75,1.25
-    #[arg(id = "intertile_gain_limits", long = "intertile-gain-limits", value_name = "LOW,HIGH", hide_short_help = true, value_parser = parse::pair)]
+    #[arg(id = "intertile_gain_limits", long = "intertile-gain-limits", value_name = "LOW,HIGH", help_heading = HEADING, hide_short_help = true, value_parser = parse::range)]
     gain_limits: Option<(f64, f64)>,
     /// Largest offset that is applied; default: 50
     #[arg(
         id = "intertile_offset_limit_adu",
         long = "intertile-offset-limit-adu",
         value_name = "ADU",
-        hide_short_help = true
+        help_heading = HEADING, hide_short_help = true
     )]
     offset_limit_adu: Option<f64>,
 }
@@ -181,7 +182,7 @@ pub enum Used {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
+    use clap::{CommandFactory, Parser};
 
     use super::*;
 
@@ -216,6 +217,18 @@ mod tests {
         assert!(!options.global_recenter);
     }
 
+    /// Options that come after these on a command must not stand under their heading.
+    #[test]
+    fn no_other_option_stands_under_their_heading() {
+        let cli = crate::args::Cli::command();
+        for command in cli.get_subcommands() {
+            let under = command.get_arguments().filter(|own| own.get_help_heading() == Some(HEADING));
+            let names: Vec<&str> = under.filter_map(clap::Arg::get_long).collect();
+            assert!(names.iter().all(|name| name.starts_with("intertile-")), "{names:?}");
+            assert!(matches!(names.len(), 0 | 17), "{names:?}");
+        }
+    }
+
     #[test]
     fn idle_options_and_impossible_values_are_refused() {
         let blend = parsed(&["--intertile-affine-blend", "1"]);
@@ -230,6 +243,11 @@ mod tests {
         assert_eq!(error, "--intertile-affine-blend lies between 0 and 1, not at 1.5");
         let turned = parsed(&["--intertile-sky-percentile", "70,30"]);
         assert!(turned.check(Used::Yes, &names(&["intertile-sky-percentile"])).is_err());
+        // A gain of 0 leaves nothing of a tile.
+        let nothing = parsed(&["--intertile-gain-limits", "0,1"]);
+        let error = nothing.check(Used::Yes, &names(&["intertile-gain-limits"])).unwrap_err();
+        assert!(error.contains("above 0"), "{error}");
+        assert!(Line::try_parse_from(["zemosaic", "--intertile-gain-limits", "0.9"]).is_err());
         // The pairs of every method.
         assert_eq!(parsed(&[]).check(Used::No, &names(&["intertile-prune-k"])), Ok(()));
     }

@@ -22,7 +22,7 @@ pub struct MatchArgs {
     /// Order of the surfaces of --match surface
     #[arg(long, value_parser = named::<SurfaceOrder>(), default_value = name_of(SurfaceOrder::default()))]
     pub match_order: SurfaceOrder,
-    /// The frame that keeps its values: its name in frames.csv, or its number from 0; default: the mean of all stays
+    /// The frame that keeps its values in --match: its name in frames.csv, or its number from 0; default: the mean of all stays
     #[arg(long, value_name = "FRAME")]
     pub match_reference: Option<String>,
     /// Side of the blocks of sky that are compared, pixels of the mosaic; default: 64, fitted to the frames

@@ -103,6 +103,12 @@ impl RunArgs {
             let what = name_of(self.mosaic.rgb_equalize);
             return Err(format!("--rgb-equalize {what} has no effect on --existing-tiles; final has"));
         }
+        if self.mosaic.two_pass.enabled && self.mosaic.matching.tiles_method().is_some() {
+            return Err(
+                "--match-tiles takes the gains of --two-pass-coverage-renorm away again; give one of them"
+                    .into(),
+            );
+        }
         self.solve.check(given)?;
         let idle = ONLY_RAW.iter().chain(&SOLVE_OPTIONS).find(is_given);
         idle.map_or(Ok(()), |name| Err(format!("--{name} has no effect with --existing-tiles")))

@@ -386,7 +386,7 @@ fn output_disk_too_small_as_planned() {
     let Some(ran) = attempt(&[&frames, Path::new("-o"), &out], &[]) else {
         return skipped("no volume can be mounted here");
     };
-    ran.expect(6, "E-RESOURCE").tells("disk").tells("nothing was written");
+    ran.expect(6, "E-RESOURCE").tells("disk").tells("no product was written");
     assert_eq!(ran.stdout, "", "nothing is on the volume");
 
     // Room for the product, not for the unpacked copies.
@@ -630,7 +630,7 @@ fn canvas_that_cannot_be_meant() {
     let dir = folder();
     let frames = mono_frames(dir.path(), 2);
     let ran = expect_failure(dir.path(), &[&frames], &["--size", "20000x20000"], 6, "E-RESOURCE");
-    ran.tells("nothing was written");
+    ran.tells("no product was written");
     assert!(!dir.path().join("out").exists());
 }
 

@@ -149,7 +149,7 @@ fn stalls_of_earlier_runs_stay() {
     assert!(stall["file"].as_str().unwrap().ends_with("stall_2.txt"), "{stall}");
 }
 
-/// The log of the products that are there stays when a run that would replace them is refused after its frames are solved.
+/// The log of the products that are there stays when a run that would replace them ends without products of its own.
 #[test]
 fn a_refused_run_leaves_the_log_of_the_earlier_one() {
     let dir = folder();
@@ -174,7 +174,10 @@ fn a_refused_run_leaves_the_log_of_the_earlier_one() {
         assert_eq!(told.last().unwrap()["event"], "failed");
         assert!(out.join("mosaic.fits").exists());
     }
-    // One that goes on has the only log.
+    // So is one that ends later on.
+    run_with(&["--force", "--match-reference", "nosuch"]).expect(2, "E-USAGE");
+    assert_eq!(texts(aside), first);
+    // One that makes its products has the only log.
     run_with(&["--force"]).expect(0, "");
     assert!(aside.iter().all(|name| !out.join(name).exists()));
     assert_eq!(events(&out).last().unwrap()["event"], "finished");

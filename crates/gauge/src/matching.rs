@@ -85,7 +85,7 @@ pub fn match_frames(job: &MatchJob<'_>, options: &MatchOptions, observer: &dyn M
     }
     gauge.pairs = pairs.iter().zip(&measured).map(|(pair, measured)| report_of(pair, measured)).collect();
     if options.method == MatchMethod::Zemosaic {
-        gauge.frames = intertile(previews, blocks.block_px, &pairs, &options.intertile);
+        gauge.frames = intertile(previews, blocks.block_px, &pairs, &options.intertile, observer);
         gauge.part = parts(previews.len(), pairs.iter().map(|pair| (pair.a, pair.b)));
         gauge.channels = vec![ChannelReport::default(); channels];
     } else {

@@ -17,7 +17,7 @@ pub trait MatchObserver: Sync {
 /// Nobody is told.
 impl MatchObserver for () {}
 
-/// Tell that the small piece `index` is done.
+/// Tell of the small pieces up to `index`, which is begun.
 pub(crate) fn small_piece_done(observer: &dyn MatchObserver, index: usize) {
     if index.is_multiple_of(SMALL_PIECES) {
         observer.piece_done();

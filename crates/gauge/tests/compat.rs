@@ -1,10 +1,12 @@
 //! What ZeMosaic's match and scaling of tiles do, failures included.
 #![allow(clippy::unwrap_used)]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use zemosaic_gauge::compat::intertile::{IntertileLine, from_lines, intertile, sky_line, solve_lines};
 use zemosaic_gauge::compat::intertile_options::{IntertileOptions, IntertileSolver};
 use zemosaic_gauge::compat::tile_scaling::{TileScalingError, tile_scaling};
-use zemosaic_gauge::{Pair, Preview};
+use zemosaic_gauge::{FrameGauge, MatchObserver, Pair, Preview};
 use zemosaic_image::Region;
 use zemosaic_testkit::noise_image;
 
@@ -60,19 +62,19 @@ fn field(noise_of_slopes: f64) -> (Vec<f64>, Vec<IntertileLine>) {
 fn loops_collapse_all_gains() {
     let options = IntertileOptions::default();
     let (medians, lines) = field(0.0);
-    for [gain, offset] in solve_lines(16, &lines, &options) {
+    for [gain, offset] in solve_lines(16, &lines, &options, &()) {
         assert!((gain - 1.0).abs() < 1e-9 && offset.abs() < 1e-6);
     }
     let (_, noisy) = field(1e-4);
-    for [gain, _] in solve_lines(16, &noisy, &options) {
+    for [gain, _] in solve_lines(16, &noisy, &options, &()) {
         assert!(gain > 1e-6 && gain < 0.05, "{gain}");
     }
     // Below 1e-6, and so replaced: no correction at all.
     let (_, loose) = field(0.05);
-    for [gain, offset] in solve_lines(16, &loose, &options) {
+    for [gain, offset] in solve_lines(16, &loose, &options, &()) {
         assert!(gain == 1.0 && offset.abs() < 1e-3, "{gain} {offset}");
     }
-    let done = from_lines(&medians, &loose, &options);
+    let done = from_lines(&medians, &loose, &options, &());
     for (own, [gain, _]) in medians.iter().zip(&done) {
         // A third of an equalisation of the medians.
         let expected = 1.0 + 0.3 * (1007.5 / own - 1.0);
@@ -80,8 +82,27 @@ fn loops_collapse_all_gains() {
     }
     // Of IRLS everything but the anchor ends at the limit.
     let irls = IntertileOptions { solver: IntertileSolver::Irls, ..options };
-    let found = solve_lines(16, &field(0.02).1, &irls);
+    let found = solve_lines(16, &field(0.02).1, &irls, &());
     assert!(found.iter().filter(|own| own[0] == 0.9).count() >= 15, "{found:?}");
+}
+
+/// With thousands of tiles a round of the equations takes long: a watchdog hears of every row, and that changes nothing.
+#[test]
+fn rows_are_told_of() {
+    struct Count(AtomicUsize);
+    impl MatchObserver for Count {
+        fn piece_done(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let (_, lines) = field(1e-3);
+    for solver in [IntertileSolver::Legacy, IntertileSolver::OffsetOnly, IntertileSolver::Irls] {
+        let options = IntertileOptions { solver, ..IntertileOptions::default() };
+        let told = Count(AtomicUsize::new(0));
+        let found = solve_lines(16, &lines, &options, &told);
+        assert!(told.0.into_inner() >= 2 * lines.len());
+        assert_eq!(found, solve_lines(16, &lines, &options, &()));
+    }
 }
 
 #[test]
@@ -89,18 +110,18 @@ fn a_chain_is_solved_and_offsets_alone_too() {
     let line = |a, b, slope, intercept| IntertileLine { a, b, slope, intercept, area_px: 1e5 };
     let lines = [line(0, 1, 1.1, 20.0), line(1, 2, 0.95, -5.0), line(2, 3, 1.02, 0.0)];
     let options = IntertileOptions::default();
-    let found = solve_lines(5, &lines, &options);
+    let found = solve_lines(5, &lines, &options, &());
     for own in &lines {
         let (a, b) = (found[own.a], found[own.b]);
         assert!((a[0] - own.slope * b[0]).abs() < 1e-9 && (a[1] - b[1] - own.intercept * b[0]).abs() < 1e-6);
     }
     assert_eq!(found[4], [1.0, 0.0]);
     let offsets =
-        solve_lines(5, &lines, &IntertileOptions { solver: IntertileSolver::OffsetOnly, ..options });
+        solve_lines(5, &lines, &IntertileOptions { solver: IntertileSolver::OffsetOnly, ..options }, &());
     assert!(offsets.iter().all(|own| own[0] == 1.0));
     assert!((offsets[0][1] - offsets[1][1] - 20.0).abs() < 1.0, "{offsets:?}");
     // One pair: an offset and no gain, and that within its limit.
-    let one = from_lines(&[1000.0, 1300.0], &[line(0, 1, 1.2, 400.0)], &options);
+    let one = from_lines(&[1000.0, 1300.0], &[line(0, 1, 1.2, 400.0)], &options, &());
     assert!(one.iter().all(|[gain, offset]| *gain == 1.0 && offset.abs() <= 50.0), "{one:?}");
 }
 
@@ -126,27 +147,30 @@ fn previews_are_matched_within_the_limits() {
         })
         .collect();
     let pairs: Vec<Pair> = (0..4).map(|a| Pair { a, b: a + 1, blocks: 64 }).collect();
-    let found = intertile(&tiles, 64, &pairs, &IntertileOptions::default());
+    let found = intertile(&tiles, 64, &pairs, &IntertileOptions::default(), &());
     for frame in &found {
         assert!(frame.gain.iter().all(|gain| (0.75..=1.25).contains(gain) && *gain == frame.gain[0]));
         assert!(frame.offset.iter().all(|offset| offset.abs() <= 50.0));
     }
     // Half of a tile is enough of an overlap, unless more is asked for: then the lesser ones are tried, and count too.
     let strict = IntertileOptions { overlap_min: 0.9, ..IntertileOptions::default() };
-    assert_eq!(intertile(&tiles, 64, &pairs, &strict), found);
+    assert_eq!(intertile(&tiles, 64, &pairs, &strict, &()), found);
     // Where one pair has enough, those that have less go: tiles without a pair keep their values but for their medians.
     let near = [&tiles[..], &[tile(1, 16, 3, |_, block| 1100.0 + bumps[block + 3])]].concat();
     let more = [&pairs[..], &[Pair { a: 0, b: 5, blocks: 120 }]].concat();
     assert_ne!(
-        intertile(&near, 64, &more, &strict),
-        intertile(&near, 64, &more, &IntertileOptions::default())
+        intertile(&near, 64, &more, &strict, &()),
+        intertile(&near, 64, &more, &IntertileOptions::default(), &())
     );
     // Nothing is brought to the medians of all where that is not wanted: one pair, an offset at most.
     let still = IntertileOptions { global_recenter: false, ..strict };
-    assert!(intertile(&near, 64, &more, &still).iter().all(|frame| frame.gain == [1.0; 3]));
-    // Without pairs medians are made equal.
-    let found = intertile(&tiles, 64, &[], &IntertileOptions::default());
-    assert!((found[0].gain[0] - 1.8).abs() < 0.05, "{found:?}");
+    assert!(intertile(&near, 64, &more, &still, &()).iter().all(|frame| frame.gain == [1.0; 3]));
+    // Without pairs medians are made equal, within the limits; where that is not wanted nothing is done.
+    let wide = IntertileOptions { gain_limits: [0.1, 10.0], ..IntertileOptions::default() };
+    assert!((intertile(&tiles, 64, &[], &wide, &())[0].gain[0] - 1.8).abs() < 0.05);
+    assert_eq!(intertile(&tiles, 64, &[], &IntertileOptions::default(), &())[0].gain, [1.25; 3]);
+    let still = IntertileOptions { global_recenter: false, ..wide };
+    assert!(intertile(&tiles, 64, &[], &still, &()).iter().all(|frame| *frame == FrameGauge::default()));
 }
 
 #[test]
@@ -229,7 +253,7 @@ fn no_number_is_nan() {
             [IntertileSolver::Legacy, IntertileSolver::OffsetOnly, IntertileSolver::Irls][round as usize % 3];
         let options = IntertileOptions { solver, ..IntertileOptions::default() };
         if round % 10 == 0 {
-            let found = intertile(&tiles, 64, &pairs, &options);
+            let found = intertile(&tiles, 64, &pairs, &options, &());
             assert!(found.iter().all(is_sane), "{tiles:?} {found:?}");
         }
     }

@@ -15,6 +15,7 @@ use zemosaic_image::Region;
 use crate::classic::MadeTiles;
 use crate::error::{ExitCode, RunError};
 use crate::events::{Reporter, Stage, Warning};
+use crate::log_files::forget_earlier;
 use crate::mosaic::{Observer, RunOutcome};
 use crate::options::MosaicRequest;
 use crate::output::{publish_mosaic, stage_mosaic};
@@ -272,6 +273,8 @@ impl Product {
         };
         staged.publish()?;
         let mosaic = publish_mosaic(request, &complete, &tiles)?;
+        // It told of products that are gone now.
+        forget_earlier(&request.out).map_err(RunError::output(&request.out))?;
         Ok(RunOutcome {
             exit_code: exit_code_of(&facts),
             mosaics: vec![mosaic],

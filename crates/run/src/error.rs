@@ -21,7 +21,7 @@ pub enum ExitCode {
     NoInput = 3,
     /// Frames lack a usable WCS.
     Unsolved = 5,
-    /// A resource limit would be exceeded; nothing was written.
+    /// A resource limit would be exceeded; no product was written.
     Resource = 6,
     /// Input or output error, damaged file.
     InputOutput = 7,
@@ -80,7 +80,7 @@ pub enum RunError {
     #[error("no output grid: {0}")]
     Grid(String),
     /// Memory, disk or canvas size.
-    #[error("{0}; nothing was written")]
+    #[error("{0}; no product was written")]
     Resource(String),
     /// Products exist.
     #[error("{} exists; give another folder or replace it with --force", path.display())]

@@ -290,9 +290,9 @@ impl Reporter {
         Self { voice, thread }
     }
 
-    /// From now on events also go to `events.jsonl` and `logs/run.log` in `folder`, those held back so far first. The
-    /// first file stays locked until the log is closed or the reporter is gone, so that two runs never write into one folder. The log of an
-    /// earlier run is moved aside, to `events.earlier.jsonl` and `logs/run.earlier.log`.
+    /// From now on events also go to `events.jsonl` and `logs/run.log` in `folder`, those held back so far first. The first
+    /// file stays locked until the log is closed or the reporter is gone, so that two runs never write into one folder. The
+    /// log of an earlier run is moved aside, to `events.earlier.jsonl` and `logs/run.earlier.log`.
     ///
     /// # Errors
     /// When a file cannot be made; [`std::io::ErrorKind::WouldBlock`] when another run holds it.

@@ -127,6 +127,7 @@ pub(crate) fn from_tiles(
     let files = tile_inputs(&request.inputs, &request.all_excluded(), &request.options.ingest, reporter)?;
     let OpenedTiles { tiles, own, left_out, mut foreign, mut warnings } = open_tiles(files, reporter);
     warnings.extend(twice(&tiles, reporter));
+    warnings.extend(no_longer_matched(request, &tiles));
     drop(opening);
     let unlike = tiles.iter().find_map(|(id, tile)| unlike_first(&tiles[0], id, tile));
     foreign.extend(unlike);
@@ -259,6 +260,17 @@ fn twice(tiles: &[(String, TileFile)], reporter: &Reporter) -> Option<Warning> {
         tiles[*first].0, tiles[*second].0
     );
     Some(Warning { code: "W-TILE-TWICE", message })
+}
+
+/// That tiles were matched when they were made and are not now.
+fn no_longer_matched(request: &MosaicRequest, tiles: &[(String, TileFile)]) -> Option<Warning> {
+    let is_given = request.given.iter().any(|name| name == "match");
+    let method = tiles.iter().find_map(|(_, tile)| tile.header.get_str("ZMMATCHT")).filter(|_| !is_given)?;
+    let message = format!(
+        "the run that made the tiles matched them to one another (--match-tiles {method}), after they were written; give --match \
+         {method} to have that again"
+    );
+    Some(Warning { code: "W-TILE", message })
 }
 
 /// Whether the tiles are to be matched: where it was asked for, and by default where they come from several runs; tiles of one

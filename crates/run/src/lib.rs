@@ -13,7 +13,8 @@
 //! - [`camera`]: what frames say of their cameras together (`cfa_check`, `noise_model`, `defects`)
 //! - [`noise_model`]: gains by photon transfer over the run
 //! - [`rgb_equalize`]: channels of a written product brought together
-//! - `classic`: groups of frames to master tiles; `existing`: a mosaic of tiles that are there, `tile_weights`: which have weights; `stack`: all frames to one
+//! - `classic`: groups of frames to master tiles; `stack`: all frames to one
+//! - `existing`: a mosaic of tiles that are there; `tile_weights`: which have weights
 //! - [`quality`]: stars are measured, gates applied
 //! - [`mod@mosaic`]: the whole run
 //! - [`quality_report`]: the quality of frames alone

@@ -1,11 +1,13 @@
-//! The files of a run's log. Those of an earlier run in the folder are moved aside when they are opened, and removed when the
-//! new run is certain to go on: a run that is refused leaves the products of the earlier one, and so its log.
+//! The files of a run's log. Those of an earlier run in a folder with products are moved aside when they are opened, and removed
+//! when the new run's products are in place: a run that is refused, fails or is stopped leaves the products of the earlier one, and so
+//! its log.
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::events::{EVENTS_NAME, LOGS_FOLDER};
+use crate::products::{COMPRESSED_NAME, PRODUCT_NAMES};
 
 /// The log for people, in [`LOGS_FOLDER`].
 const TEXT_NAME: &str = "run.log";
@@ -36,9 +38,11 @@ impl LogFiles {
         let [earlier_events, earlier_text] = earlier(folder);
         let text = folder.join(LOGS_FOLDER).join(TEXT_NAME);
         let has_log = events.metadata()?.len() > 0 || text.exists();
+        // Without products it tells of nothing that is here.
+        let has_product = [PRODUCT_NAMES[0], COMPRESSED_NAME].iter().any(|name| folder.join(name).exists());
         // Where one is aside already, what lies here is of a run that was refused.
         let mut earlier = None;
-        if has_log && !earlier_events.exists() {
+        if has_log && has_product && !earlier_events.exists() {
             // The events last: they say that all is moved.
             if text.exists() {
                 std::fs::rename(&text, earlier_text)?;
@@ -98,15 +102,17 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_log_stays_until_a_run_goes_on() {
+    fn an_earlier_log_stays_until_its_products_are_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path();
         let told = |own: &str, earlier: Option<&str>| {
             let all = [Some(own), Some(own), earlier, earlier];
             assert_eq!(texts(at), all.map(|text| text.map(str::to_owned)));
         };
+        run(at, "of no product");
         run(at, "first");
         told("first", None);
+        File::create(at.join(PRODUCT_NAMES[0])).unwrap();
         // Two that are refused.
         run(at, "second, which is longer");
         told("second, which is longer", Some("first"));
@@ -125,6 +131,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path();
         run(at, "first");
+        File::create(at.join(PRODUCT_NAMES[0])).unwrap();
         // Opened under its old name, before it is moved.
         let early = File::options().write(true).open(at.join(EVENTS_NAME)).unwrap();
         let held = LogFiles::open(at).unwrap();

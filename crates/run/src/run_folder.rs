@@ -2,13 +2,12 @@
 //!
 //! The watchdog looks on from the first moment and writes nothing unless the run stands still. The logs are opened when the
 //! inputs have been looked at, before frames are solved, which takes long; without solving when the plan is made, so that a
-//! run that is refused writes nothing. The log of an earlier run lies aside until the plan stands (`log_files.rs`).
+//! run that is refused writes nothing. The log of an earlier run lies aside until its products are replaced (`log_files.rs`).
 
 use std::path::Path;
 
 use crate::error::RunError;
 use crate::events::{EVENTS_NAME, Reporter};
-use crate::log_files::forget_earlier;
 use crate::options::MosaicRequest;
 use crate::watchdog::{StallFiles, Watchdog};
 
@@ -62,8 +61,7 @@ impl<'a> RunFolder<'a> {
         Ok(())
     }
 
-    /// Make the folder, its logs and the folder of unpacked copies, which is removed when it goes out of scope. The run is
-    /// certain to go on: the log of an earlier one is removed.
+    /// Make the folder, its logs and the folder of unpacked copies, which is removed when it goes out of scope.
     ///
     /// # Errors
     /// As [`Self::open_logs`].
@@ -71,9 +69,7 @@ impl<'a> RunFolder<'a> {
         self.open_logs()?;
         let out = &self.request.out;
         remove_stale_spill(out).map_err(RunError::output(out))?;
-        let spill = spill_in(self.request.spill.as_ref().unwrap_or(out))?;
-        forget_earlier(out).map_err(RunError::output(out))?;
-        Ok(spill)
+        spill_in(self.request.spill.as_ref().unwrap_or(out))
     }
 }
 

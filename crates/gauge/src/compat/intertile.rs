@@ -20,6 +20,7 @@ use super::intertile_solve::LeastSquares;
 use crate::common_blocks::for_common;
 use crate::gauge::FrameGauge;
 use crate::network::linked;
+use crate::observer::MatchObserver;
 use crate::pairs::Pair;
 use crate::preview::Preview;
 use crate::robust_weight::{TUKEY, bisquare};
@@ -56,12 +57,14 @@ pub struct IntertileLine {
     pub area_px: f64,
 }
 
-/// Gain and offset of every tile, equal in all channels; always finite. `block_px`: side of a block of `previews`.
+/// Gain and offset of every tile, equal in all channels; always finite. `block_px`: side of a block of `previews`. `observer` is
+/// told of pairs and of rows of the equations.
 pub fn intertile(
     previews: &[Preview],
     block_px: usize,
     pairs: &[Pair],
     options: &IntertileOptions,
+    observer: &dyn MatchObserver,
 ) -> Vec<FrameGauge> {
     let luminances: Vec<Vec<f64>> = previews.par_iter().map(luminance).collect();
     let medians: Vec<f64> = luminances.iter().map(|values| finite_median(values)).collect();
@@ -72,14 +75,18 @@ pub fn intertile(
             x.push(luminances[pair.a][i]);
             y.push(luminances[pair.b][j]);
         });
+        observer.piece_done();
         let (slope, intercept) = sky_line(&x, &y, options)?;
         let area_px = *blocks as f64 * block_area_px;
         Some(IntertileLine { a: pair.a, b: pair.b, slope, intercept, area_px })
     };
     let overlapping = overlapping(previews, pairs, options.overlap_min);
     let lines: Vec<IntertileLine> = overlapping.par_iter().filter_map(one).collect();
-    let corrections =
-        if lines.is_empty() { equal_medians(&medians) } else { from_lines(&medians, &lines, options) };
+    let corrections = if lines.is_empty() {
+        equal_medians(&medians, options)
+    } else {
+        from_lines(&medians, &lines, options, observer)
+    };
     let gauge = |[gain, offset]: [f64; 2]| FrameGauge {
         gain: [gain; 3],
         offset: [offset; 3],
@@ -172,22 +179,28 @@ fn least_squares(samples: &[(f64, f64)]) -> Option<(f64, f64)> {
     (slope.is_finite() && intercept.is_finite()).then_some((slope, intercept))
 }
 
-/// Without any pair: a gain to the median of all.
-fn equal_medians(medians: &[f64]) -> Vec<[f64; 2]> {
+/// Without any pair: a gain to the median of all, within the limits of what is applied; none where tiles are not to be brought
+/// there.
+fn equal_medians(medians: &[f64], options: &IntertileOptions) -> Vec<[f64; 2]> {
     let target = finite_median(medians);
-    let gain = |own: &f64| target / own;
-    medians
-        .iter()
-        .map(gain)
-        .map(|gain| if gain.is_finite() && gain > 0.0 { [gain, 0.0] } else { [1.0, 0.0] })
-        .collect()
+    let [low, high] = options.gain_limits;
+    let gain = |own: &f64| match target / own {
+        gain if options.global_recenter && gain.is_finite() && gain > 0.0 => gain.clamp(low, high),
+        _ => 1.0,
+    };
+    medians.iter().map(|own| [gain(own), 0.0]).collect()
 }
 
 /// Gain and offset of every tile from the lines, with all that is done to them afterwards. `medians`: of the tiles, NaN where
 /// unknown.
-pub fn from_lines(medians: &[f64], lines: &[IntertileLine], options: &IntertileOptions) -> Vec<[f64; 2]> {
+pub fn from_lines(
+    medians: &[f64],
+    lines: &[IntertileLine],
+    options: &IntertileOptions,
+    observer: &dyn MatchObserver,
+) -> Vec<[f64; 2]> {
     let tiles = medians.len();
-    let mut found = solve_lines(tiles, lines, options);
+    let mut found = solve_lines(tiles, lines, options, observer);
     if options.global_recenter {
         recenter(&mut found, medians, options.recenter_clip);
     }
@@ -228,7 +241,12 @@ fn recenter(found: &mut [[f64; 2]], medians: &[f64], [low, high]: [f64; 2]) {
 
 /// Gain and offset of every tile as the solver gives them, before they are recentred, blended and clamped; (1, 0) for tiles
 /// without lines and where the result is no number.
-pub fn solve_lines(tiles: usize, lines: &[IntertileLine], options: &IntertileOptions) -> Vec<[f64; 2]> {
+pub fn solve_lines(
+    tiles: usize,
+    lines: &[IntertileLine],
+    options: &IntertileOptions,
+    observer: &dyn MatchObserver,
+) -> Vec<[f64; 2]> {
     let lines = match options.solver {
         IntertileSolver::Legacy | IntertileSolver::OffsetOnly => lines.to_vec(),
         IntertileSolver::Irls => sane_lines(lines, options),
@@ -236,10 +254,11 @@ pub fn solve_lines(tiles: usize, lines: &[IntertileLine], options: &IntertileOpt
     let both: Vec<IntertileLine> =
         lines.iter().flat_map(|line| [Some(*line), reversed(line)]).flatten().collect();
     let anchor = anchor_of(tiles, &lines);
+    let job = Job { tiles, lines: &both, anchor, observer };
     let solution = match options.solver {
-        IntertileSolver::Legacy => gains_and_offsets(tiles, &both, anchor, &vec![1.0; both.len()], 0.0),
-        IntertileSolver::OffsetOnly => offsets_only(tiles, &both, anchor),
-        IntertileSolver::Irls => irls(tiles, &both, anchor, options),
+        IntertileSolver::Legacy => job.gains_and_offsets(&vec![1.0; both.len()], 0.0),
+        IntertileSolver::OffsetOnly => job.offsets_only(),
+        IntertileSolver::Irls => job.irls(options),
     };
     let has_line = linked(tiles, both.iter().map(|line| (line.a, line.b)));
     let tidy = |(own, has_line): ([f64; 2], &bool)| {
@@ -272,59 +291,65 @@ fn row_weight(line: &IntertileLine) -> f64 {
     line.area_px.max(1.0).sqrt()
 }
 
-fn gains_and_offsets(
+/// Lines, in both directions, to be solved.
+struct Job<'a> {
     tiles: usize,
-    lines: &[IntertileLine],
+    lines: &'a [IntertileLine],
     anchor: usize,
-    weights: &[f64],
-    prior: f64,
-) -> Vec<[f64; 2]> {
-    let mut system = LeastSquares::new(2 * tiles);
-    for (line, weight) in lines.iter().zip(weights) {
-        let weight = row_weight(line) * weight.sqrt();
-        system.add(weight, &[(line.a, 1.0), (line.b, -line.slope)], 0.0);
-        system.add(weight, &[(tiles + line.a, 1.0), (tiles + line.b, -1.0), (line.b, -line.intercept)], 0.0);
-    }
-    system.add(1.0, &[(anchor, 1.0)], 1.0);
-    system.add(1.0, &[(tiles + anchor, 1.0)], 0.0);
-    if prior > 0.0 {
-        for tile in 0..tiles {
-            system.add(prior.sqrt(), &[(tile, 1.0)], 1.0);
-        }
-    }
-    let x = system.solve();
-    (0..tiles).map(|tile| [x[tile], x[tiles + tile]]).collect()
+    observer: &'a dyn MatchObserver,
 }
 
-fn offsets_only(tiles: usize, lines: &[IntertileLine], anchor: usize) -> Vec<[f64; 2]> {
-    let mut system = LeastSquares::new(tiles);
-    for line in lines {
-        system.add(row_weight(line), &[(line.a, 1.0), (line.b, -1.0)], line.intercept);
-    }
-    system.add(1.0, &[(anchor, 1.0)], 0.0);
-    system.solve().into_iter().map(|offset| [1.0, offset]).collect()
-}
-
-/// Tukey's weights from the residuals of the gains.
-fn irls(tiles: usize, lines: &[IntertileLine], anchor: usize, options: &IntertileOptions) -> Vec<[f64; 2]> {
-    let prior = options.gain_prior_lambda;
-    let mut weights = vec![1.0; lines.len()];
-    let mut found = gains_and_offsets(tiles, lines, anchor, &weights, prior);
-    for _ in 0..options.max_irls_iters {
-        let residuals: Vec<f64> =
-            lines.iter().map(|line| found[line.a][0] - line.slope * found[line.b][0]).collect();
-        let middle = median(&mut residuals.clone()).unwrap_or(0.0);
-        let mut amounts: Vec<f64> = residuals.iter().map(|own| (own - middle).abs()).collect();
-        let sigma = (MAD_TO_SIGMA * median(&mut amounts).unwrap_or(0.0)).max(LEAST_SIGMA);
-        for (weight, residual) in weights.iter_mut().zip(&residuals) {
-            *weight = bisquare(residual / (TUKEY * sigma));
+impl Job<'_> {
+    fn gains_and_offsets(&self, weights: &[f64], prior: f64) -> Vec<[f64; 2]> {
+        let Self { tiles, lines, anchor, observer } = *self;
+        let mut system = LeastSquares::new(2 * tiles, observer);
+        for (line, weight) in lines.iter().zip(weights) {
+            let weight = row_weight(line) * weight.sqrt();
+            system.add(weight, &[(line.a, 1.0), (line.b, -line.slope)], 0.0);
+            let offsets = [(tiles + line.a, 1.0), (tiles + line.b, -1.0), (line.b, -line.intercept)];
+            system.add(weight, &offsets, 0.0);
         }
-        found = gains_and_offsets(tiles, lines, anchor, &weights, prior);
+        system.add(1.0, &[(anchor, 1.0)], 1.0);
+        system.add(1.0, &[(tiles + anchor, 1.0)], 0.0);
+        if prior > 0.0 {
+            for tile in 0..tiles {
+                system.add(prior.sqrt(), &[(tile, 1.0)], 1.0);
+            }
+        }
+        let x = system.solve();
+        (0..tiles).map(|tile| [x[tile], x[tiles + tile]]).collect()
     }
-    let (gains, offsets) = (options.gain_clip, options.offset_clip);
-    let clip =
-        |[gain, offset]: [f64; 2]| [gain.clamp(gains[0], gains[1]), offset.clamp(offsets[0], offsets[1])];
-    found.into_iter().map(clip).collect()
+
+    fn offsets_only(&self) -> Vec<[f64; 2]> {
+        let mut system = LeastSquares::new(self.tiles, self.observer);
+        for line in self.lines {
+            system.add(row_weight(line), &[(line.a, 1.0), (line.b, -1.0)], line.intercept);
+        }
+        system.add(1.0, &[(self.anchor, 1.0)], 0.0);
+        system.solve().into_iter().map(|offset| [1.0, offset]).collect()
+    }
+
+    /// Tukey's weights from the residuals of the gains.
+    fn irls(&self, options: &IntertileOptions) -> Vec<[f64; 2]> {
+        let (lines, prior) = (self.lines, options.gain_prior_lambda);
+        let mut weights = vec![1.0; lines.len()];
+        let mut found = self.gains_and_offsets(&weights, prior);
+        for _ in 0..options.max_irls_iters {
+            let residuals: Vec<f64> =
+                lines.iter().map(|line| found[line.a][0] - line.slope * found[line.b][0]).collect();
+            let middle = median(&mut residuals.clone()).unwrap_or(0.0);
+            let mut amounts: Vec<f64> = residuals.iter().map(|own| (own - middle).abs()).collect();
+            let sigma = (MAD_TO_SIGMA * median(&mut amounts).unwrap_or(0.0)).max(LEAST_SIGMA);
+            for (weight, residual) in weights.iter_mut().zip(&residuals) {
+                *weight = bisquare(residual / (TUKEY * sigma));
+            }
+            found = self.gains_and_offsets(&weights, prior);
+        }
+        let (gains, offsets) = (options.gain_clip, options.offset_clip);
+        let clip =
+            |[gain, offset]: [f64; 2]| [gain.clamp(gains[0], gains[1]), offset.clamp(offsets[0], offsets[1])];
+        found.into_iter().map(clip).collect()
+    }
 }
 
 /// Lines of a possible gain and offset; where there are none, those between the 1st and 99th percentile of both.

@@ -16,6 +16,9 @@ pub enum IntertileSolver {
     Irls,
 }
 
+/// What gains may be.
+const ABOVE_0: [f64; 2] = [f64::MIN_POSITIVE, f64::MAX];
+
 /// Options of the match; names, without `intertile_`, and defaults are `ZeMosaic`'s.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -105,15 +108,18 @@ impl IntertileOptions {
         }
         let ranges = [
             ("sky-percentile", self.sky_percentile, [0.0, 100.0]),
-            ("gain-clip", self.gain_clip, [0.0, f64::MAX]),
+            ("gain-clip", self.gain_clip, ABOVE_0),
             ("offset-clip", self.offset_clip, [f64::MIN, f64::MAX]),
-            ("pair-gain-clip", self.pair_gain_clip, [0.0, f64::MAX]),
-            ("recenter-clip", self.recenter_clip, [0.0, f64::MAX]),
-            ("gain-limits", self.gain_limits, [0.0, f64::MAX]),
+            ("pair-gain-clip", self.pair_gain_clip, ABOVE_0),
+            ("recenter-clip", self.recenter_clip, ABOVE_0),
+            ("gain-limits", self.gain_limits, ABOVE_0),
         ];
         for (name, [low, high], [least, most]) in ranges {
             if !(least <= low && low <= high && high <= most) {
-                return Err(format!("{name} is a range from the lower end to the upper, not {low},{high}"));
+                let of = if least > 0.0 { " of numbers above 0" } else { "" };
+                return Err(format!(
+                    "{name} is a range{of} from the lower end to the upper, not {low},{high}"
+                ));
             }
         }
         Ok(())

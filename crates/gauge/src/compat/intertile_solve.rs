@@ -1,22 +1,25 @@
 //! Dense least squares, row by row: an upper triangle that is kept up to date with Givens rotations (Golub & Van Loan, Matrix
 //! Computations, §5.1), so that the weights of rows may differ by many orders. Unknowns that no row decides are 0.
 
+use crate::observer::MatchObserver;
+
 /// A pivot below this share of the largest decides nothing.
 const NO_PIVOT: f64 = 1e-13;
 
 /// Rows seen so far as a triangle.
-#[derive(Debug, Clone)]
-pub(super) struct LeastSquares {
+pub(super) struct LeastSquares<'a> {
     unknowns: usize,
     /// Row-major with the right-hand side as the last column.
     triangle: Vec<f64>,
     row: Vec<f64>,
+    observer: &'a dyn MatchObserver,
 }
 
-impl LeastSquares {
-    pub(super) fn new(unknowns: usize) -> Self {
+impl<'a> LeastSquares<'a> {
+    /// `observer` is told of every row: with many unknowns each takes long.
+    pub(super) fn new(unknowns: usize, observer: &'a dyn MatchObserver) -> Self {
         let width = unknowns + 1;
-        Self { unknowns, triangle: vec![0.0; unknowns * width], row: vec![0.0; width] }
+        Self { unknowns, triangle: vec![0.0; unknowns * width], row: vec![0.0; width], observer }
     }
 
     /// Add the equation `weight x (sum of coefficient x unknown) = weight x right`; what is not finite is left out.
@@ -45,6 +48,7 @@ impl LeastSquares {
             }
             self.row[column] = 0.0;
         }
+        self.observer.piece_done();
     }
 
     /// The unknowns.
@@ -71,7 +75,7 @@ mod tests {
 
     #[test]
     fn lines_and_unknowns_without_rows() {
-        let mut system = LeastSquares::new(3);
+        let mut system = LeastSquares::new(3, &());
         for (x, y) in [(0.0, 1.0), (1.0, 3.0), (2.0, 5.0), (3.0, 7.0)] {
             system.add(1e4, &[(0, x), (2, 1.0)], y);
         }

@@ -11,7 +11,7 @@ use zemosaic_gauge::{FrameGauge, MatchOptions};
 use super::stage::match_tiles;
 use crate::classic::MadeTiles;
 use crate::error::RunError;
-use crate::events::Reporter;
+use crate::events::{Reporter, Warning};
 use crate::existing::tile_inputs;
 use crate::options::{MosaicOptions, MosaicRequest};
 use crate::plan::PlannedRun;
@@ -21,7 +21,7 @@ use crate::products::facts::Facts;
 const FEWEST: usize = 2;
 
 /// Set the gauge of the tiles that were made, where that was asked for; `facts` gets it in place of that of the frames, which
-/// stays beside it. A tile that cannot be compared is added as it is, and `W-TILE` says so.
+/// stays beside it. A tile that cannot be compared is added as it is, and `W-TILE` says so, as where there are none to compare.
 ///
 /// # Errors
 /// As [`match_tiles`].
@@ -33,9 +33,17 @@ pub(crate) fn match_made_tiles(
     reporter: &Reporter,
     cancel: &AtomicBool,
 ) -> Result<(), RunError> {
-    let Some(method) = request.options.match_tiles.filter(|_| made.tiles.len() >= FEWEST) else {
+    let Some(method) = request.options.match_tiles else { return Ok(()) };
+    if made.tiles.len() < FEWEST {
+        let message = format!(
+            "--match-tiles has nothing to match: master tiles made: {}; the seams are not certified anew",
+            made.tiles.len()
+        );
+        let warning = Warning { code: "W-TILE", message };
+        reporter.warn(&warning);
+        planned.warnings.push(warning);
         return Ok(());
-    };
+    }
     let paths: Vec<PathBuf> = made.tiles.iter().map(|tile| tile.path.clone()).collect();
     let files = tile_inputs(&paths, &[], &IngestOptions::default(), reporter)?;
     // What the other options ask for was done to the frames.

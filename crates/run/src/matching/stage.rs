@@ -13,7 +13,7 @@ use zemosaic_gauge::{
 
 use super::log::MatchLog;
 use super::previews::{Measuring, blocks_of, keep_good, keep_sources, threads_within};
-use super::tell::{log_metrics, log_samples, note_odd_gains, warnings_of};
+use super::tell::{W_SEAMS, log_metrics, log_samples, note_odd_gains, warnings_of};
 use crate::error::RunError;
 use crate::events::{Reporter, Stage, Warning};
 use crate::match_room::{channels_within, on_threads};
@@ -91,7 +91,11 @@ fn gauge_sources(
         }
     }
     let facts = facts?;
-    let warnings = warnings_of(&facts, place_of_figures(request));
+    let mut warnings = warnings_of(&facts, place_of_figures(request));
+    if subject == Subject::Frames && options.match_tiles.is_some() {
+        // What is wrong with seams is told of those of the tiles.
+        warnings.retain(|warning| warning.code != W_SEAMS);
+    }
     for warning in &warnings {
         reporter.warn(warning);
     }

@@ -1,11 +1,15 @@
 //! What the user should know of a gauge, and the figures that ZeMosaic's users look for.
 
 use zemosaic_gauge::{
-    ChannelReport, GainOrigin, GainReport, Gauge, Note, PairReport, SeamCertificate, SeamSummary, Verdict,
+    ChannelReport, GainOrigin, GainReport, Gauge, MatchMethod, Note, PairReport, SeamCertificate,
+    SeamSummary, Verdict,
 };
 
 use crate::events::{Reporter, Warning};
 use crate::products::gauge::{GaugeFacts, PartFacts, some_of};
+
+/// Steps remain, or it is not known.
+pub(super) const W_SEAMS: &str = "W-SEAMS";
 
 /// Where a user finds the figures of a gauge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +38,14 @@ impl PlaceOfFigures {
 
 /// Warnings of a gauge whose figures are at `place`.
 pub(super) fn warnings_of(facts: &GaugeFacts, place: PlaceOfFigures) -> Vec<Warning> {
+    let noun = noun_of(facts);
     let mut messages = Vec::new();
     if !facts.unlinked.is_empty() {
+        let zemosaic = facts.method == MatchMethod::Zemosaic.name();
+        let then =
+            if zemosaic { "ZeMosaic's match goes by their medians alone" } else { "are left as they are" };
         messages.push(format!(
-            "{} frames share no block of sky with another that could be compared, and are left as they are: {}",
+            "{} {noun} share no block of sky with another that could be compared, and {then}: {}",
             facts.unlinked.len(),
             some_of(&facts.unlinked)
         ));
@@ -45,9 +53,9 @@ pub(super) fn warnings_of(facts: &GaugeFacts, place: PlaceOfFigures) -> Vec<Warn
     let parts: Vec<&PartFacts> = facts.parts.iter().filter(|part| part.frames > 1).collect();
     if parts.len() > 1 {
         let names: Vec<String> =
-            parts.iter().map(|part| format!("{} frames from {} on", part.frames, part.first)).collect();
+            parts.iter().map(|part| format!("{} {noun} from {} on", part.frames, part.first)).collect();
         messages.push(format!(
-            "the frames form {} parts that share no block of sky; each keeps its own mean level, and a step may be seen \
+            "the {noun} form {} parts that share no block of sky; each keeps its own mean level, and a step may be seen \
              between them: {}",
             parts.len(),
             some_of(&names)
@@ -56,7 +64,7 @@ pub(super) fn warnings_of(facts: &GaugeFacts, place: PlaceOfFigures) -> Vec<Warn
     let without_gain = facts.matched.as_ref().map_or(&[][..], |matched| &matched.without_gain);
     if !without_gain.is_empty() {
         messages.push(format!(
-            "{} frames have too few stars and no structure in common with others: their gain stays 1: {}",
+            "{} {noun} have too few stars and no structure in common with others: their gain stays 1: {}",
             without_gain.len(),
             some_of(without_gain)
         ));
@@ -68,6 +76,11 @@ pub(super) fn warnings_of(facts: &GaugeFacts, place: PlaceOfFigures) -> Vec<Warn
         messages.into_iter().map(|message| Warning { code: "W-GAUGE", message }).collect();
     warnings.extend(steps_remain(facts, place));
     warnings
+}
+
+/// What is matched.
+fn noun_of(facts: &GaugeFacts) -> &'static str {
+    if facts.is_of_tiles() { "master tiles" } else { "frames" }
 }
 
 /// A reference of a match that others cannot be referred to.
@@ -131,11 +144,12 @@ fn steps_remain(facts: &GaugeFacts, place: PlaceOfFigures) -> Option<Warning> {
     let message = match seams.verdict() {
         Verdict::Fail => format!(
             "steps remain: {:.1} % of the {measured}length of all joins is below 0.3 sigma (95 % wanted), the largest step is {:.1} \
-             sigma{}; {} shows where. Where gradients differ from frame to frame --match surface takes them away",
+             sigma{}; {} shows where. Where gradients differ between {} the method surface takes them away",
             100.0 * all.share_below_after,
             all.largest_after,
             not_measured(all),
-            place.of_steps()
+            place.of_steps(),
+            noun_of(facts)
         ),
         // Without any noise there is nothing that steps could be compared with.
         Verdict::Unknown if seams.joins.iter().any(|join| join.noise[0] > 0.0) => {
@@ -153,7 +167,7 @@ fn steps_remain(facts: &GaugeFacts, place: PlaceOfFigures) -> Option<Warning> {
         }
         Verdict::Unknown | Verdict::Pass => return None,
     };
-    Some(Warning { code: "W-SEAMS", message })
+    Some(Warning { code: W_SEAMS, message })
 }
 
 /// How much of the joins could not be measured, after a comma; nothing where all was.

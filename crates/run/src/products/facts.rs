@@ -122,7 +122,7 @@ pub struct TileRecord {
     /// What RGB equalisation did to it, where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rgb_equalize: Option<RgbEqualize>,
-    /// What was done to its values, of a tile that was there before and was matched with others.
+    /// What was done to its values, of a tile that was matched with others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gauge: Option<TileGauge>,
     /// Why there is no such tile.

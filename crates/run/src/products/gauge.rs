@@ -272,7 +272,7 @@ impl GaugeFacts {
     /// The cards of the mosaic.
     pub fn write_cards(&self, header: &mut Header) {
         if self.matched.is_none() {
-            header.set_str("ZMNORM", self.method, "normalisation: gain x value + offset per frame");
+            self.write_norm(header);
             return;
         }
         header.set_str("ZMMATCH", self.method, "match of all sources at once");
@@ -292,6 +292,19 @@ impl GaugeFacts {
             "[%] of the measured length below 0.3 sigma",
         );
         header.set_f64("ZMSEAMX", seams.overall.largest_after, "largest step of a join, sigma of a pixel");
+    }
+
+    /// The card of a mosaic whose tiles were matched after their frames, which this is of.
+    pub fn write_card_of_frames(&self, header: &mut Header) {
+        if self.matched.is_none() {
+            self.write_norm(header);
+        } else {
+            header.set_str("ZMMATCHF", self.method, "match of the frames, before that of their tiles");
+        }
+    }
+
+    fn write_norm(&self, header: &mut Header) {
+        header.set_str("ZMNORM", self.method, "normalisation: gain x value + offset per frame");
     }
 
     /// A line for the header.

@@ -28,7 +28,7 @@ pub fn plane_header(plane: ProductPlane, index: usize, facts: &Facts, options: &
             gauge.write_cards(&mut header);
         }
         if let Some(gauge) = &facts.frame_gauge {
-            header.set_str("ZMMATCHF", gauge.method, "match of the frames, before that of their tiles");
+            gauge.write_card_of_frames(&mut header);
         }
         colour(&mut header, facts);
     }
@@ -290,7 +290,8 @@ fn history(header: &mut Header, facts: &Facts, options: &MosaicOptions) {
     }
     let is_matched = facts.gauge.as_ref().is_some_and(|gauge| gauge.matched.is_some());
     if let Some(gauge) = facts.gauge.as_ref().filter(|gauge| gauge.is_of_tiles()) {
-        lines.push(format!("tiles: matched before, see table TILES: {}", gauge.summary()));
+        lines.push("tiles: matched to one another first, see table TILES".into());
+        lines.push(format!("tiles: {}", gauge.summary()));
     } else if is_matched && options.rgb_equalize.of_tiles() && tiles > 1 && facts.channels == 3 {
         lines.push("tiles: RGB equalised one by one after the match: joins are not certified".into());
     }

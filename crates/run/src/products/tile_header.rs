@@ -80,6 +80,9 @@ fn known_to_zemosaic(header: &mut Header, facts: &Facts, options: &MosaicOptions
     if let Some(total) = facts.time.total_exposure_s {
         header.set_f64("EXPTOTAL", total, "[s] total exposure of the used frames");
     }
+    if let Some(method) = options.match_tiles {
+        header.set_str("ZMMATCHT", method.name(), "how its run matched its tiles after this");
+    }
     header.set_i64("NEXP_SUM", used, "exposures in the tile");
     header.set_i64("ZMT_NSMP", facts.summary.samples as i64, "valid samples, all channels");
 }
