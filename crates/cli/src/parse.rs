@@ -29,15 +29,6 @@ pub fn pair(text: &str) -> Result<(f64, f64), String> {
     Ok((value(low)?, value(high)?))
 }
 
-/// `LOW,HIGH`, of any sign.
-pub fn range(text: &str) -> Result<(f64, f64), String> {
-    let ends = text.split_once(',').and_then(|(low, high)| {
-        let number = |part: &str| part.trim().parse::<f64>().ok().filter(|number| number.is_finite());
-        number(low).zip(number(high))
-    });
-    ends.ok_or_else(|| format!("'{text}' is no range; write for example -2000,2000"))
-}
-
 /// One count for both sides, or two.
 pub fn pair_of_counts(text: &str) -> Result<(u32, u32), String> {
     let (low, high) = text.split_once(',').unwrap_or((text, text));

@@ -169,7 +169,7 @@ fn tiles_are_matched_without_their_frames_too() {
     assert_eq!(report["frame_gauge"]["method"], "multiplicative");
     // As ZeMosaic does it, with one line for all channels; its limits are in the record of the tiles.
     let more =
-        ["--match-tiles", "zemosaic", "--intertile-affine-blend", "1", "--intertile-gain-limits", "0.9,1.1"];
+        ["--match-tiles", "zemosaic", "--intertile", "affine_blend=1", "--intertile", "gain_limits=0.9,1.1"];
     let (_, _, report) = run_into("as_zemosaic", &more);
     assert_eq!(report["gauge"]["method"], "zemosaic");
     for tile in report["tiles"].as_array().unwrap() {
@@ -194,16 +194,11 @@ fn a_tile_that_was_not_made_is_not_matched() {
         write_test_frame(&path, &frame, ImageData::F32(&empty), observed(index)).unwrap();
     }
     let out = dir.path().join("out");
-    let ran = run(program().arg("run").arg(&frames).arg("-o").arg(&out).args([
-        "--mode",
-        "classic",
-        "--cluster-threshold",
-        "0.05",
-        "--min-group-size",
-        "1",
-        "--match-tiles",
-        "full",
-    ]));
+    let matched_into = |out: &Path| {
+        let flags = "--mode classic --cluster-threshold 0.05 --min-group-size 1 --match-tiles full";
+        run(program().arg("run").arg(&frames).arg("-o").arg(out).args(flags.split(' ')))
+    };
+    let ran = matched_into(&out);
     assert!(ran.stderr.contains("E-TILE-EMPTY"), "{}", ran.stderr);
     let report = std::fs::read_to_string(out.join("report.json")).unwrap();
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
@@ -218,17 +213,7 @@ fn a_tile_that_was_not_made_is_not_matched() {
             std::fs::remove_file(path).unwrap();
         }
     }
-    let lone = dir.path().join("lone");
-    let ran = run(program().arg("run").arg(&frames).arg("-o").arg(&lone).args([
-        "--mode",
-        "classic",
-        "--cluster-threshold",
-        "0.05",
-        "--min-group-size",
-        "1",
-        "--match-tiles",
-        "full",
-    ]));
+    let ran = matched_into(&dir.path().join("lone"));
     ran.tells("--match-tiles has nothing to match: master tiles made: 1");
 }
 
@@ -247,5 +232,5 @@ fn options_that_would_do_nothing_with_tiles_are_refused() {
     refused(&["mosaic", "--match-tiles", "full"], "only with run --mode classic");
     let two_pass = ["run", "--mode", "classic", "--match-tiles", "full", "--two-pass-coverage-renorm"];
     refused(&two_pass, "give one of them");
-    refused(&["run", "--intertile-solver", "irls"], "--match-tiles zemosaic");
+    refused(&["run", "--intertile", "solver=irls"], "--match-tiles zemosaic");
 }

@@ -291,7 +291,7 @@ pub(crate) fn gather_facts(
         .collect();
     let errors = placed.gauge.as_ref().and_then(GaugeFacts::frame_errors);
     for (frame, error) in used.iter_mut().zip(errors.unwrap_or_default()) {
-        frame.set_errors(error);
+        frame.gauge.set_errors(error);
     }
     let mut grid_header = Header::new();
     planned.layout.grid.wcs.write_to(&mut grid_header);

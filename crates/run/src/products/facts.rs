@@ -9,13 +9,14 @@ use zemosaic_coadd::noise::aperture_correlation;
 use zemosaic_coadd::resampler::Resampler;
 use zemosaic_coadd::{CoaddSummary, DepthPlanes, Measured, Source};
 use zemosaic_frames::{Astrometry, Defects, FrameMeta, LeftOut, NoiseModel, WcsOrigin, time};
-use zemosaic_gauge::{FrameError, FrameGauge, MatchMethod, NormalizeMethod, Surface};
+use zemosaic_gauge::{MatchMethod, NormalizeMethod};
 use zemosaic_image::Background;
 use zemosaic_image::rgb_equalize::RgbEqualize;
 use zemosaic_sky::{Grid, lonlat_deg};
 use zemosaic_stars::FrameQuality;
 
 use crate::options::{MosaicOptions, RunMode};
+use crate::products::applied_gauge::AppliedGauge;
 use crate::products::gauge::GaugeFacts;
 use crate::solve::SolveReport;
 
@@ -56,18 +57,8 @@ pub struct UsedFrame {
     pub calibration: Vec<String>,
     /// Weight per channel.
     pub weight: Vec<f64>,
-    /// What its values were multiplied with after the flux scale, per channel.
-    pub gain: Vec<f64>,
-    /// What was added to them then, per channel.
-    pub offset: Vec<f64>,
-    /// Standard errors of the gains; empty where they are not known.
-    pub gain_error: Vec<f64>,
-    /// Standard errors of the offsets; empty where they are not known.
-    pub offset_error: Vec<f64>,
-    /// Standard errors of the coefficients of its surfaces, channel after channel; empty where they are not known.
-    pub surface_error: Vec<f64>,
-    /// Surfaces that were added too, per channel.
-    pub surface: Vec<Surface>,
+    /// What was done to its values after the flux scale.
+    pub gauge: AppliedGauge,
     /// Its stars' figures, where they were measured.
     pub quality: Option<Arc<FrameQuality>>,
     /// Boundary on the sky, (RA, Dec) pairs in degrees, closed by its first vertex implicitly.
@@ -78,16 +69,6 @@ pub struct UsedFrame {
     pub file_bytes: u64,
     /// Number of the master tile it is in, where there are such.
     pub tile: Option<usize>,
-}
-
-impl UsedFrame {
-    /// Note the standard errors of its gauge in as many channels as it has gains.
-    pub fn set_errors(&mut self, error: &FrameError) {
-        let channels = self.gain.len();
-        self.gain_error = error.gain[..channels].to_vec();
-        self.offset_error = error.offset[..channels].to_vec();
-        self.surface_error = error.surface[..channels].concat();
-    }
 }
 
 /// What became of a planned master tile.
@@ -124,43 +105,9 @@ pub struct TileRecord {
     pub rgb_equalize: Option<RgbEqualize>,
     /// What was done to its values, of a tile that was matched with others.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub gauge: Option<TileGauge>,
+    pub gauge: Option<AppliedGauge>,
     /// Why there is no such tile.
     pub missing: Option<String>,
-}
-
-/// What was done to the values of a master tile: gain x value + offset + surface, per channel.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct TileGauge {
-    /// What they were multiplied with.
-    pub gain: Vec<f64>,
-    /// What was added.
-    pub offset: Vec<f64>,
-    /// Standard errors of the gains; empty where they are not known.
-    pub gain_error: Vec<f64>,
-    /// Standard errors of the offsets; empty where they are not known.
-    pub offset_error: Vec<f64>,
-    /// Standard errors of the coefficients of the surfaces, channel after channel; empty where they are not known.
-    pub surface_error: Vec<f64>,
-    /// Surfaces that were added too.
-    pub surface: Vec<Surface>,
-}
-
-impl TileGauge {
-    /// Of a tile of so many channels.
-    pub fn of(gauge: &FrameGauge, error: Option<&FrameError>, channels: usize) -> Self {
-        let errors = |of: fn(&FrameError) -> [f64; 3]| {
-            error.map_or(Vec::new(), |error| of(error)[..channels].to_vec())
-        };
-        Self {
-            gain: gauge.gain[..channels].to_vec(),
-            offset: gauge.offset[..channels].to_vec(),
-            gain_error: errors(|error| error.gain),
-            offset_error: errors(|error| error.offset),
-            surface_error: error.map_or(Vec::new(), |error| error.surface[..channels].concat()),
-            surface: gauge.surface[..channels].to_vec(),
-        }
-    }
 }
 
 /// Time facts of the used frames.
@@ -313,12 +260,7 @@ pub fn used_frame(source: &Source, measured: &Measured, weight: &[f64], footprin
         maps: frame.maps.iter().map(|map| (map_name(&map.path), map.unpacked_bytes)).collect(),
         calibration: frame.calibration.as_ref().map(|own| own.steps()).unwrap_or_default(),
         weight: weight.to_vec(),
-        gain: source.gain[..weight.len()].to_vec(),
-        offset: source.offset[..weight.len()].to_vec(),
-        gain_error: Vec::new(),
-        offset_error: Vec::new(),
-        surface_error: Vec::new(),
-        surface: source.surface[..weight.len()].to_vec(),
+        gauge: AppliedGauge::of(&source.gauge(), None, weight.len()),
         quality: measured.quality.clone(),
         footprint_deg: footprint.iter().map(lonlat_deg).collect(),
         header_hash: frame.header_hash,

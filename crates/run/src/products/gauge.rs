@@ -7,7 +7,8 @@ use zemosaic_gauge::{
     SeamCertificate, Untold,
 };
 
-use crate::products::facts::{TileGauge, TileRecord};
+use crate::products::applied_gauge::AppliedGauge;
+use crate::products::facts::TileRecord;
 
 /// Pairs and joins that the report names.
 const WORST: usize = 10;
@@ -264,7 +265,7 @@ impl GaugeFacts {
             let record = records.iter_mut().find(|record| record.number == *number);
             let gauge = applied.iter().find(|(own, _)| own == number);
             if let (Some(record), Some((_, gauge))) = (record, gauge) {
-                record.gauge = Some(TileGauge::of(gauge, matched.errors.get(source), channels));
+                record.gauge = Some(AppliedGauge::of(gauge, matched.errors.get(source), channels));
             }
         }
     }

@@ -55,21 +55,24 @@ pub fn inputs_table(facts: &Facts) -> TableSpec {
         ],
     };
     if facts.gauge.is_some() {
-        table.columns.push(per_channel("GAIN", None, &|frame| &frame.gain));
-        table.columns.push(per_channel("OFFSET", facts.unit().as_deref(), &|frame| &frame.offset));
+        table.columns.push(per_channel("GAIN", None, &|frame| &frame.gauge.gain));
+        table.columns.push(per_channel("OFFSET", facts.unit().as_deref(), &|frame| &frame.gauge.offset));
     }
     if facts.gauge_of_frames().is_some_and(|gauge| gauge.frame_errors().is_some()) {
-        table.columns.push(per_channel("GAIN_ERR", None, &|frame| &frame.gain_error));
-        table.columns.push(per_channel("OFFSET_ERR", facts.unit().as_deref(), &|frame| &frame.offset_error));
+        table.columns.push(per_channel("GAIN_ERR", None, &|frame| &frame.gauge.gain_error));
+        table
+            .columns
+            .push(per_channel("OFFSET_ERR", facts.unit().as_deref(), &|frame| &frame.gauge.offset_error));
     }
-    if used.iter().any(|frame| frame.surface.iter().any(|surface| !surface.is_zero())) {
-        let of = |frame: &UsedFrame| surface_values(&frame.surface, facts.channels);
+    if used.iter().any(|frame| frame.gauge.surface.iter().any(|surface| !surface.is_zero())) {
+        let of = |frame: &UsedFrame| surface_values(&frame.gauge.surface, facts.channels);
         let values = used.iter().flat_map(of).collect();
         let data = ColumnData::F64Array { width: SURFACE_VALUES * facts.channels, values };
         table.columns.push(column("SURFACE", None, data));
         let width = SURFACE_TERMS * facts.channels;
-        if used.iter().any(|frame| !frame.surface_error.is_empty()) {
-            let values = used.iter().flat_map(|frame| surface_errors(&frame.surface_error, width)).collect();
+        if used.iter().any(|frame| !frame.gauge.surface_error.is_empty()) {
+            let values =
+                used.iter().flat_map(|frame| surface_errors(&frame.gauge.surface_error, width)).collect();
             let unit = facts.unit();
             table.columns.push(column(
                 "SURFACE_ERR",

@@ -1,6 +1,7 @@
 //! What a run leaves behind: `mosaic.fits`, `mosaic_preview.png`, `report.json`, `report.html`, `frames.csv`, `run.toml`,
 //! and master tiles in `tiles/`.
 
+pub mod applied_gauge;
 pub mod facts;
 pub mod frames_csv;
 pub mod gauge;

@@ -8,6 +8,7 @@ use zemosaic_frames::{Defects, FrameMeta, NoiseModel, WcsOrigin};
 use zemosaic_gauge::Surface;
 use zemosaic_gauge::surface::SURFACE_TERMS;
 
+use crate::products::applied_gauge::AppliedGauge;
 use crate::products::facts::UsedFrame;
 use crate::products::inputs_table::SURFACE_VALUES;
 use crate::products::tile_file::TileFile;
@@ -65,12 +66,18 @@ pub fn frames_of_tile(file: &TileFile, number: usize) -> Result<Vec<UsedFrame>, 
             flux_scale: columns.number("FLXSCALE", row),
             maps: Vec::new(),
             weight: columns.numbers("WEIGHT", row),
-            gain: columns.numbers("GAIN", row),
-            offset: columns.numbers("OFFSET", row),
-            gain_error: columns.numbers("GAIN_ERR", row),
-            offset_error: columns.numbers("OFFSET_ERR", row),
-            surface_error: columns.numbers("SURFACE_ERR", row),
-            surface: columns.numbers("SURFACE", row).chunks_exact(SURFACE_VALUES).map(surface_of).collect(),
+            gauge: AppliedGauge {
+                gain: columns.numbers("GAIN", row),
+                offset: columns.numbers("OFFSET", row),
+                gain_error: columns.numbers("GAIN_ERR", row),
+                offset_error: columns.numbers("OFFSET_ERR", row),
+                surface_error: columns.numbers("SURFACE_ERR", row),
+                surface: columns
+                    .numbers("SURFACE", row)
+                    .chunks_exact(SURFACE_VALUES)
+                    .map(surface_of)
+                    .collect(),
+            },
             quality: None,
             calibration: Vec::new(),
             defects: Defects::Unknown,

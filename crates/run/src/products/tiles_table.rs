@@ -5,7 +5,8 @@ use zemosaic_fits::{Column, ColumnData, TableSpec};
 use zemosaic_gauge::Surface;
 use zemosaic_gauge::surface::SURFACE_TERMS;
 
-use crate::products::facts::{Facts, TileGauge, TileRecord};
+use crate::products::applied_gauge::AppliedGauge;
+use crate::products::facts::{Facts, TileRecord};
 use crate::products::inputs_table::{SURFACE_VALUES, ascii, surface_errors, surface_values};
 
 /// The table, one row per tile, where tiles were matched. A tile that could not be compared has a gain of 1 without an error.
@@ -19,7 +20,7 @@ pub fn tiles_table(facts: &Facts) -> Option<TableSpec> {
         unit: unit.map(str::to_owned),
         data,
     };
-    let per_channel = |name: &str, unit: Option<&str>, unmatched: f64, of: fn(&TileGauge) -> &[f64]| {
+    let per_channel = |name: &str, unit: Option<&str>, unmatched: f64, of: fn(&AppliedGauge) -> &[f64]| {
         let own = |tile: &TileRecord| -> Vec<f64> {
             let value = |values: &[f64], channel: usize| values.get(channel).copied().unwrap_or(f64::NAN);
             match &tile.gauge {
