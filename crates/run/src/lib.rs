@@ -14,7 +14,7 @@
 //! - [`noise_model`]: gains by photon transfer over the run
 //! - [`rgb_equalize`]: channels of a written product brought together
 //! - `classic`: groups of frames to master tiles; `stack`: all frames to one
-//! - `existing`: a mosaic of tiles that are there; `tile_weights`: which have weights
+//! - `existing`: a mosaic of tiles that are there; `tile_weights`: which have weights; `tile_figures`: their samples and noise
 //! - [`quality`]: stars are measured, gates applied
 //! - [`mod@mosaic`]: the whole run
 //! - [`quality_report`]: the quality of frames alone
@@ -34,6 +34,7 @@ mod classic;
 mod defects;
 mod desk;
 mod error;
+mod event_log;
 pub mod events;
 mod existing;
 pub mod layout;
@@ -56,6 +57,7 @@ pub mod scan;
 pub mod solve;
 mod stack;
 mod stats;
+mod tile_figures;
 mod tile_weights;
 pub mod tiles;
 mod two_pass;

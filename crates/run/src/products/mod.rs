@@ -19,6 +19,7 @@ pub mod tile_file;
 pub mod tile_header;
 pub mod tile_inputs;
 pub mod tiles_table;
+pub mod worst;
 
 /// Name of the main product where it is compressed.
 pub const COMPRESSED_NAME: &str = "mosaic.fits.fz";

@@ -222,7 +222,7 @@ fn fit(page: &mut String, facts: &Facts, gauge: &GaugeFacts) {
         return;
     }
     page.push_str("<p>Pairs that fit worst:</p>\n");
-    let row = |pair: &crate::products::gauge::WorstPair| {
+    let row = |pair: &crate::products::worst::WorstPair| {
         vec![
             escape(&pair.a),
             escape(&pair.b),
@@ -287,7 +287,7 @@ fn seams(page: &mut String, facts: &Facts, matched: &MatchFacts) {
     maps(page, &job, seams);
     if !matched.worst_joins.is_empty() {
         page.push_str("<p>Largest steps:</p>\n");
-        let row = |join: &crate::products::gauge::WorstJoin| {
+        let row = |join: &crate::products::worst::WorstJoin| {
             let others = match join.sources {
                 0 | 1 => String::new(),
                 several => format!(" and {} more", several - 1),
