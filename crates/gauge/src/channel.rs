@@ -300,8 +300,9 @@ impl ChannelGauge {
     }
 }
 
-/// The gains of `channels` held together ([`crate::channel_gains`]), and their errors: the error that all channels together leave, and of
-/// what a channel has beyond it the share that the data determine.
+/// The gains of `channels` held together ([`crate::channel_gains`]), and their errors: the error that all channels together
+/// leave, and of what a channel has beyond it the share that the data determine. Where that cannot be solved each keeps its
+/// own, and its health says so.
 pub(crate) fn hold_gains_together(channels: &mut [ChannelGauge], observer: &dyn MatchObserver) {
     let [first, second, third] = channels else { return };
     let frames = first.gains.len();
@@ -323,6 +324,9 @@ pub(crate) fn hold_gains_together(channels: &mut [ChannelGauge], observer: &dyn 
     let alone: Vec<[f64; 3]> =
         (0..frames).map(|frame| [&*first, &*second, &*third].map(|own| own.gains[frame].ln())).collect();
     let found = solve_together(frames, &differences, &alone, observer);
+    for own in channels.iter_mut() {
+        own.report.health = own.report.health.with(found.health);
+    }
     if !found.log_gain.iter().flatten().all(|gain| gain.is_finite()) {
         return;
     }
@@ -341,7 +345,6 @@ pub(crate) fn hold_gains_together(channels: &mut [ChannelGauge], observer: &dyn 
             pair.left = pair.difference.value + log_gain(pair.difference.a) - log_gain(pair.difference.b);
         }
         own.report.colour_width = Some(found.width);
-        own.report.health = own.report.health.with(found.health);
     }
 }
 

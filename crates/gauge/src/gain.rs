@@ -22,8 +22,8 @@ const MATCH_PX: f64 = 1.5;
 /// Variance of the ratio of the widths of a star that has no noise.
 const WIDTH_FLOOR: f64 = 1e-4;
 
-/// Least signal to noise in a channel over that in the best of the star, or over what is asked for where that has more: what is chosen by the noise of its own channel is brighter
-/// there by chance.
+/// Least signal to noise in a channel over that in the best of the star, or over what is asked for where that has more: what
+/// is chosen by the noise of its own channel is brighter there by chance.
 const OWN_SNR: f64 = 0.25;
 /// Least signal to noise in the best channel, where those above `star_snr` are too few.
 const LEAST_SNR: f64 = 7.0;
@@ -237,7 +237,8 @@ impl Scratch {
         found.map(|found| LogRatio { variance: found.variance + shape, ..found })
     }
 
-    /// ln of the radii in which the stars of both are compared, from the first `chosen`: the smallest that are measured in both and differ as the widths
+    /// ln of the radii in which the stars of both are compared, from the first `chosen`: the smallest that are measured in
+    /// both and differ as the widths
     /// of the images of the common stars do, so that both hold the same share of the light.
     fn apertures(&mut self, channel: usize, chosen: usize) -> [f64; 2] {
         let Some(first) = self.common.first() else { return [0.0; 2] };

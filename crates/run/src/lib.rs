@@ -23,7 +23,8 @@
 //! - `output`: the files of a run folder
 //! - [`products`]: header, tables, preview, report
 //! - [`check`]: a product is verified
-//! - [`events`]: what happened, as it happens; `log_files`: where it is written; `desk`: who works on what; [`watchdog`]: when nothing finishes
+//! - [`events`]: what happened, as it happens; `event_log`, `log_files`: who writes it, and where
+//! - `desk`: who works on what; [`watchdog`]: when nothing finishes
 
 mod assemble;
 pub mod calibrate;
